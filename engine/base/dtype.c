@@ -1,0 +1,142 @@
+/* Sizes, names and conversions of element types. The f32/bf16/f16 pairs have their own loops since
+ * they run in training; every other pair goes element by element. */
+#include "engine/base/dtype.h"
+
+#include <math.h>
+#include <string.h>
+
+static const struct {
+  const char *name;
+  size_t size;
+} dtypes[] = {
+    [IG_NONE] = {"none", 0}, [IG_F64] = {"f64", 8}, [IG_F32] = {"f32", 4},
+    [IG_F16] = {"f16", 2},   [IG_BF16] = {"bf16", 2}, [IG_I64] = {"i64", 8},
+    [IG_I32] = {"i32", 4},   [IG_I8] = {"i8", 1},   [IG_U8] = {"u8", 1},
+    [IG_BOOL] = {"bool", 1},
+};
+
+size_t ig_dtype_size(ig_dtype dtype) {
+  return (unsigned)dtype < IG_COUNT(dtypes) ? dtypes[dtype].size : 0;
+}
+
+const char *ig_dtype_name(ig_dtype dtype) {
+  return (unsigned)dtype < IG_COUNT(dtypes) ? dtypes[dtype].name : "none";
+}
+
+ig_dtype ig_dtype_parse(const char *name) {
+  for (int i = 1; i < IG_COUNT(dtypes); i++) {
+    if (strcmp(name, dtypes[i].name) == 0) return (ig_dtype)i;
+  }
+  return IG_NONE;
+}
+
+float ig_f16_to_f32(uint16_t bits) {
+  uint32_t sign = (uint32_t)(bits & 0x8000u) << 16;
+  uint32_t exponent = (bits >> 10) & 0x1fu, fraction = bits & 0x3ffu;
+  union {
+    uint32_t u;
+    float f;
+  } word;
+  if (exponent == 0x1f) {
+    word.u = sign | 0x7f800000u | (fraction << 13);
+  } else if (exponent) {
+    word.u = sign | ((exponent + 112) << 23) | (fraction << 13);
+  } else { /* subnormal: fraction * 2^-24 */
+    word.f = (float)fraction * 0x1p-24f;
+    word.u |= sign;
+  }
+  return word.f;
+}
+
+uint16_t ig_f32_to_f16(float value) {
+  union {
+    float f;
+    uint32_t u;
+  } word = {.f = value};
+  uint16_t sign = (uint16_t)((word.u >> 16) & 0x8000u);
+  uint32_t magnitude = word.u & 0x7fffffffu;
+  if (magnitude > 0x7f800000u) return (uint16_t)(sign | 0x7e00u);
+  if (magnitude >= 0x477ff000u) return (uint16_t)(sign | 0x7c00u); /* rounds to 65,520 or more */
+  if (magnitude < 0x38800000u) { /* below 2^-14: let the adder round to a multiple of 2^-24 */
+    word.u = magnitude;
+    word.f += 0.5f;
+    return (uint16_t)(sign | (word.u & 0x7ffu));
+  }
+  uint32_t rounded = magnitude + 0xfffu + ((magnitude >> 13) & 1u);
+  return (uint16_t)(sign | ((rounded - 0x38000000u) >> 13));
+}
+
+double ig_load_f64(ig_dtype dtype, const void *data, int64_t i) {
+  switch (dtype) {
+  case IG_F64: return ((const double *)data)[i];
+  case IG_F32: return ((const float *)data)[i];
+  case IG_F16: return ig_f16_to_f32(((const uint16_t *)data)[i]);
+  case IG_BF16: return ig_bf16_to_f32(((const uint16_t *)data)[i]);
+  case IG_I64: return (double)((const int64_t *)data)[i];
+  case IG_I32: return ((const int32_t *)data)[i];
+  case IG_I8: return ((const int8_t *)data)[i];
+  case IG_U8:
+  case IG_BOOL: return ((const uint8_t *)data)[i];
+  default: return 0;
+  }
+}
+
+static double saturate(double value, double low, double high) {
+  if (isnan(value)) return 0;
+  value = trunc(value);
+  return value < low ? low : value > high ? high : value;
+}
+
+void ig_store_f64(ig_dtype dtype, void *data, int64_t i, double value) {
+  switch (dtype) {
+  case IG_F64: ((double *)data)[i] = value; break;
+  case IG_F32: ((float *)data)[i] = (float)value; break;
+  case IG_F16: ((uint16_t *)data)[i] = ig_f32_to_f16((float)value); break;
+  case IG_BF16: ((uint16_t *)data)[i] = ig_f32_to_bf16((float)value); break;
+  case IG_I64:
+    ((int64_t *)data)[i] = value >= 0x1p63 ? INT64_MAX : (int64_t)saturate(value, -0x1p63, 0x1p63);
+    break;
+  case IG_I32: ((int32_t *)data)[i] = (int32_t)saturate(value, INT32_MIN, INT32_MAX); break;
+  case IG_I8: ((int8_t *)data)[i] = (int8_t)saturate(value, INT8_MIN, INT8_MAX); break;
+  case IG_U8: ((uint8_t *)data)[i] = (uint8_t)saturate(value, 0, UINT8_MAX); break;
+  case IG_BOOL: ((uint8_t *)data)[i] = value != 0; break;
+  default: break;
+  }
+}
+
+static int64_t load_i64(ig_dtype dtype, const void *data, int64_t i) {
+  return dtype == IG_I64 ? ((const int64_t *)data)[i] : (int64_t)ig_load_f64(dtype, data, i);
+}
+
+/* Integer narrowing wraps, as C and ONNX's Cast do; through a double it would saturate. */
+static void convert_ints(ig_dtype from, const void *source, ig_dtype to, void *target, int64_t n) {
+  for (int64_t i = 0; i < n; i++) {
+    int64_t value = load_i64(from, source, i);
+    switch (to) {
+    case IG_I64: ((int64_t *)target)[i] = value; break;
+    case IG_I32: ((int32_t *)target)[i] = (int32_t)(uint32_t)(uint64_t)value; break;
+    case IG_I8: ((int8_t *)target)[i] = (int8_t)(uint8_t)(uint64_t)value; break;
+    case IG_U8: ((uint8_t *)target)[i] = (uint8_t)(uint64_t)value; break;
+    default: break;
+    }
+  }
+}
+
+void ig_convert(ig_dtype from, const void *source, ig_dtype to, void *target, int64_t count) {
+  if (from == to) {
+    if (source != target) memcpy(target, source, (size_t)count * ig_dtype_size(to));
+  } else if (from == IG_F32 && to == IG_BF16) {
+    for (int64_t i = 0; i < count; i++)
+      ((uint16_t *)target)[i] = ig_f32_to_bf16(((const float *)source)[i]);
+  } else if (from == IG_BF16 && to == IG_F32) {
+    for (int64_t i = 0; i < count; i++)
+      ((float *)target)[i] = ig_bf16_to_f32(((const uint16_t *)source)[i]);
+  } else if (from == IG_U8 && to == IG_F32) {
+    for (int64_t i = 0; i < count; i++) ((float *)target)[i] = ((const uint8_t *)source)[i];
+  } else if ((ig_dtype_is_int(from) || from == IG_BOOL) && ig_dtype_is_int(to)) {
+    convert_ints(from, source, to, target, count);
+  } else {
+    for (int64_t i = 0; i < count; i++)
+      ig_store_f64(to, target, i, ig_load_f64(from, source, i));
+  }
+}

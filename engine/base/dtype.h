@@ -1,0 +1,45 @@
+/* Element types: sizes, names, and conversion to and from float and double. */
+#ifndef IG_BASE_DTYPE_H
+#define IG_BASE_DTYPE_H
+
+#include "engine/base/status.h"
+
+/* Bytes of one element; 0 for IG_NONE. */
+size_t ig_dtype_size(ig_dtype dtype);
+/* "f32", "bf16", ...; "none" for IG_NONE. */
+const char *ig_dtype_name(ig_dtype dtype);
+/* The dtype of that name, IG_NONE when there is none. */
+ig_dtype ig_dtype_parse(const char *name);
+static inline bool ig_dtype_is_float(ig_dtype d) { return d >= IG_F64 && d <= IG_BF16; }
+static inline bool ig_dtype_is_int(ig_dtype d) { return d >= IG_I64 && d <= IG_U8; }
+
+/* bfloat16 is the upper half of a float; rounding is to nearest, ties to even, NaN stays NaN. */
+static inline float ig_bf16_to_f32(uint16_t bits) {
+  union {
+    uint32_t u;
+    float f;
+  } word = {.u = (uint32_t)bits << 16};
+  return word.f;
+}
+
+static inline uint16_t ig_f32_to_bf16(float value) {
+  union {
+    float f;
+    uint32_t u;
+  } word = {.f = value};
+  if ((word.u & 0x7fffffffu) > 0x7f800000u) return (uint16_t)((word.u >> 16) | 0x40u);
+  return (uint16_t)((word.u + 0x7fffu + ((word.u >> 16) & 1u)) >> 16);
+}
+
+float ig_f16_to_f32(uint16_t bits);
+uint16_t ig_f32_to_f16(float value);
+
+/* Element i of an array, as a double; integers beyond 2^53 round. */
+double ig_load_f64(ig_dtype dtype, const void *data, int64_t i);
+/* Stores a double; integers saturate, NaN becomes 0, bool is `value != 0`. */
+void ig_store_f64(ig_dtype dtype, void *data, int64_t i, double value);
+/* Converts `count` elements; same rules as load and store, integer to integer is exact. The arrays
+ * do not overlap unless both dtypes and pointers are equal. */
+void ig_convert(ig_dtype from, const void *source, ig_dtype to, void *target, int64_t count);
+
+#endif

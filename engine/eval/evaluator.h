@@ -1,0 +1,44 @@
+/* Runs a model over a data set: metrics, predictions, latency. */
+#ifndef IG_EVAL_EVALUATOR_H
+#define IG_EVAL_EVALUATOR_H
+
+#include "engine/eval/metrics.h"
+#include "engine/plan/plan.h"
+#include "engine/train/feeder.h"
+
+typedef struct ig_eval_options {
+  ig_task task;
+  int64_t batch;
+  int64_t limit; /* samples at most; 0 for all */
+  bool detailed;
+  int workers;
+  int n_normalizations;
+  const ig_normalization *normalizations;
+} ig_eval_options;
+
+/* Called for each batch with the logits [count, ...] f32; may be NULL. */
+typedef ig_status (*ig_eval_sink)(void *context, const ig_batch *batch, const float *logits,
+                                  int64_t per_sample);
+
+typedef struct ig_evaluator ig_evaluator;
+
+/* Borrows everything. Plans are cached by batch size, so a kept evaluator compiles once. */
+ig_status ig_evaluator_create(const ig_graph *model, ig_backend *backend, ig_store *store,
+                              ig_dataset *dataset, const ig_eval_options *options,
+                              ig_evaluator **out);
+void ig_evaluator_destroy(ig_evaluator *evaluator);
+/* One pass over the data. The metrics' pointers are valid until the next run. */
+ig_status ig_evaluator_run(ig_evaluator *evaluator, ig_eval_sink sink, void *context,
+                           ig_metrics *out);
+
+typedef struct ig_latency {
+  int64_t batch, runs;
+  double p50, p95, p99, mean; /* seconds a batch */
+  double samples_per_second;
+} ig_latency;
+
+/* Times the plan of `batch` samples from the data set: warm-up, then at least `seconds`. */
+ig_status ig_evaluator_latency(ig_evaluator *evaluator, int64_t batch, double seconds,
+                               ig_latency *out);
+
+#endif

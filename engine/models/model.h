@@ -1,0 +1,44 @@
+/* Model presets: text such as "mlp:256,128" or "gpt:layers=4,heads=4,embd=128,ctx=64" into a
+ * template graph in inference form, of plain ONNX operators. One const descriptor per file of
+ * engine/models/, found by file name. Input "x" has the free dimension "N" first; output "y" holds
+ * logits (or regression values). For gpt: input "x" [N, T] i64, output [N, T, vocabulary]. */
+#ifndef IG_MODELS_MODEL_H
+#define IG_MODELS_MODEL_H
+
+#include "engine/graph/graph.h"
+
+/* What a preset is fitted to: one sample's shape and the number of outputs. */
+typedef struct ig_model_spec {
+  ig_shape input;    /* of one sample: [features], [C, H, W], or [T] for tokens */
+  int64_t n_outputs; /* classes, targets, or vocabulary */
+} ig_model_spec;
+
+typedef struct ig_model_args ig_model_args; /* the parsed text after the colon */
+
+typedef struct ig_model_preset {
+  const char *name;     /* "mlp" */
+  const char *what;     /* one line with its arguments, for help */
+  bool tokens;          /* takes token ids and predicts the next one */
+  ig_status (*build)(ig_graph *graph, const ig_model_args *args, const ig_model_spec *spec);
+  /* For token models: the same network for one step of generation with a KV cache: inputs "x"
+   * [N, 1] i64 and "position" [1] i64, caches as STATE, output "y" [N, 1, vocabulary]. */
+  ig_status (*build_decode)(ig_graph *graph, const ig_model_args *args, const ig_model_spec *spec);
+} ig_model_preset;
+
+extern const ig_model_preset *const ig_model_preset_registry[]; /* NULL-ended; generated */
+
+/* Whether `text` names a preset (the part before the colon); sets *out when it does. An unknown name
+ * fails with the nearest valid one offered. */
+ig_status ig_model_find(const char *text, const ig_model_preset **out);
+/* Builds the template graph. Messages name the argument at fault. */
+ig_status ig_model_build(const char *text, const ig_model_spec *spec, ig_graph **out);
+ig_status ig_model_build_decode(const char *text, const ig_model_spec *spec, ig_graph **out);
+
+/* For presets: positional and named arguments, with range checks; unknown names were refused
+ * before. A missing one gives `fallback`. */
+ig_status ig_args_int(const ig_model_args *args, const char *name, int64_t fallback, int64_t low,
+                      int64_t high, int64_t *out);
+ig_status ig_args_ints(const ig_model_args *args, int capacity, int64_t *out, int *count);
+const char *ig_args_word(const ig_model_args *args, int position); /* NULL when absent */
+
+#endif

@@ -1,0 +1,148 @@
+/* What an operator is: one const descriptor per file of engine/ops/, found by file name. The
+ * descriptor's tables drive parsing, printing, CSE, serialisation, planning, tests and
+ * documentation, so that a new operator is new files only. */
+#ifndef IG_OPS_OP_H
+#define IG_OPS_OP_H
+
+#include "engine/graph/graph.h"
+
+typedef enum ig_device { IG_CPU = 0, IG_CUDA = 1 } ig_device;
+
+enum {
+  IG_OP_INPLACE = 1 << 0,     /* output 0 may overwrite input 0 (same bytes); op->inplace refines */
+  IG_OP_ELEMENTWISE = 1 << 1, /* out[i] depends on in[i] alone (after broadcasting): any layout
+                                 that all operands share will do */
+  IG_OP_PURE = 1 << 2,        /* same inputs, same outputs: may be folded and merged */
+  IG_OP_RANDOM = 1 << 3,      /* draws from the plan's generator: never folded or merged */
+  IG_OP_VIEW = 1 << 4,        /* output 0 is input 0's bytes under another shape: no copy, no run */
+  IG_OP_LAYOUT = 1 << 5,      /* implementations accept layouts other than rows; see the layout pass */
+  IG_OP_UPDATE = 1 << 6       /* output i may overwrite the input that op->inplace names (optimizers) */
+};
+
+/* One row of an attribute table: where in the attrs struct, of what type, and the default. */
+typedef struct ig_attr_field {
+  const char *name; /* NULL ends the table */
+  ig_attr_type type;
+  size_t offset;
+  int64_t default_i;
+  float default_f;
+  const char *default_s; /* for INTS, "" or NULL is the empty list */
+  bool required;
+} ig_attr_field;
+
+#define IG_FIELD_INT(type_, member, value)                                                         \
+  {.name = #member, .type = IG_ATTR_INT, .offset = offsetof(type_, member), .default_i = (value)}
+#define IG_FIELD_FLOAT(type_, member, value)                                                       \
+  {.name = #member, .type = IG_ATTR_FLOAT, .offset = offsetof(type_, member), .default_f = (value)}
+#define IG_FIELD_STRING(type_, member, value)                                                      \
+  {.name = #member, .type = IG_ATTR_STRING, .offset = offsetof(type_, member), .default_s = (value)}
+#define IG_FIELD_INTS(type_, member)                                                               \
+  {.name = #member, .type = IG_ATTR_INTS, .offset = offsetof(type_, member)}
+
+/* What one execution of a node costs: the roofline's two axes. */
+typedef struct ig_cost {
+  double flops; /* multiplications and additions each count one */
+  double bytes; /* read and written, each tensor once */
+} ig_cost;
+
+/* The generator's position, read by random operators at run time. */
+typedef struct ig_rng_state {
+  uint64_t seed;
+  uint64_t step;
+  uint64_t first_sample; /* global index of this rank's first sample of the batch */
+} ig_rng_state;
+
+/* One call of an implementation: the node, bound memory, and what prepare left. Pointers follow
+ * node->inputs and node->outputs; an absent optional input is NULL. */
+typedef struct ig_call {
+  const ig_node *node;
+  const void **in;
+  void **out;
+  void *workspace; /* 64-byte aligned, shared by all steps of a plan */
+  size_t workspace_size;
+  void *state; /* made by prepare, e.g. a oneDNN primitive */
+  const ig_rng_state *rng;
+  bool frozen_params; /* PARAMs never change while this plan lives: prepare may cache them packed */
+  void *stream;       /* device stream; NULL on the CPU */
+} ig_call;
+
+typedef struct ig_impl {
+  const char *name; /* "reference", "onednn", "avx512", "cublaslt" ... */
+  ig_device device;
+  /* NULL accepts; otherwise a constant reason. NULL function accepts all. */
+  const char *(*reject)(const ig_node *node);
+  /* Scratch bytes of a call; NULL function means none. */
+  size_t (*workspace)(const ig_node *node);
+  /* Once per plan, with in/out pointers not yet valid; may set call->state and raise
+   * call->workspace_size. NULL when there is nothing to prepare. */
+  ig_status (*prepare)(ig_call *call);
+  void (*release)(ig_call *call);
+  ig_status (*run)(const ig_call *call);
+} ig_impl;
+
+/* The gradient builder's view of one node. */
+typedef struct ig_grad {
+  ig_graph *graph;
+  ig_node *node;
+  ig_value *const *dy; /* by output; NULL when no gradient flows into it */
+  ig_value **dx;       /* to fill, by input; NULL means zero */
+  const bool *need;    /* by input: whether dx is wanted */
+} ig_grad;
+
+struct ig_op {
+  const char *name;   /* the ONNX name, or "ingot.Name" */
+  int since;          /* first opset with these semantics; 0 for our own domain */
+  int n_in[2];        /* least and most inputs; the most is IG_VARIADIC for lists */
+  int n_out[2];       /* least and most outputs */
+  unsigned flags;
+  const ig_attr_field *attrs; /* NULL when there are none */
+  size_t attrs_size;          /* sizeof the attrs struct */
+  /* Sets dtype and shape of every output, from inputs whose dtype and shape are known. The only
+   * place where they are checked. Messages need not name the node: the caller does. */
+  ig_status (*infer)(ig_node *node);
+  /* Appends gradient nodes with the builders; NULL for operators without one. */
+  void (*grad)(const ig_grad *grad);
+  ig_cost (*cost)(const ig_node *node);
+  /* Input that output `output` may overwrite, or -1. NULL with IG_OP_INPLACE means output 0 over
+   * input 0 when their bytes agree. */
+  int (*inplace)(const ig_node *node, int output);
+  const ig_impl *impls; /* ordered, ended by a row with a NULL name; the reference last */
+};
+
+#define IG_VARIADIC 65535
+
+/* All operators, NULL-ended; generated. */
+extern const ig_op *const ig_op_registry[];
+/* By ONNX name; NULL when unknown. */
+const ig_op *ig_op_find(const char *name);
+/* Implementations of `op` on `device`, in order, by index; NULL past the end. */
+const ig_impl *ig_op_impl(const ig_op *op, ig_device device, int index);
+/* The first that does not reject, or NULL with an error that lists every reason. */
+ig_status ig_op_choose(const ig_node *node, ig_device device, const ig_impl **out);
+
+/* Runs a node on the CPU over the given buffers, outside any plan: constant folding and tests. */
+ig_status ig_op_evaluate(const ig_node *node, const ig_impl *impl, const void **in, void **out);
+
+/* Attributes of a node as the operator's struct. */
+#define IG_ATTRS_OF(type, node) ((const type *)(node)->attrs)
+
+/* --- helpers that many operators share (engine/ops/common.c) --------------------------------- */
+
+/* Output `i` gets this dtype and shape. */
+ig_status ig_infer_set(ig_node *node, int i, ig_dtype dtype, const ig_shape *shape);
+/* All outputs like input 0. */
+ig_status ig_infer_same(ig_node *node);
+/* Output 0 is the broadcast of all inputs, which share a dtype. */
+ig_status ig_infer_broadcast(ig_node *node);
+/* Fails unless input `i` has a float dtype. */
+ig_status ig_require_float(const ig_node *node, int i);
+/* One flop an output element; bytes of all operands. */
+ig_cost ig_cost_elementwise(const ig_node *node);
+/* No flops; bytes of all operands. */
+ig_cost ig_cost_copy(const ig_node *node);
+/* Sums `grad` over the dimensions in which `like` was broadcast: the gradient of a broadcast. */
+ig_value *ig_grad_unbroadcast(ig_graph *graph, ig_value *grad, const ig_value *like);
+/* NULL (accept) when every float operand is one of the listed dtypes. */
+const char *ig_reject_not_f32(const ig_node *node);
+
+#endif

@@ -1,0 +1,32 @@
+/* A pass rewrites the graph and says how many changes it made. One const descriptor per file of
+ * engine/passes/, found by file name; pipelines name passes, so the order stands in one place. */
+#ifndef IG_PASSES_PASS_H
+#define IG_PASSES_PASS_H
+
+#include "engine/ops/op.h"
+
+typedef struct ig_pass_options {
+  ig_device device;
+  bool training;    /* the graph holds or will hold gradients: BatchNormalization is not folded */
+  ig_dtype compute; /* IG_F32, or the 16-bit type that the mixed-precision pass introduces */
+} ig_pass_options;
+
+typedef struct ig_pass {
+  const char *name; /* "fold"; also the value of IG_DUMP and the word in reports */
+  const char *what; /* one line for --help and docs */
+  ig_status (*run)(ig_graph *graph, const ig_pass_options *options, int *changes);
+} ig_pass;
+
+extern const ig_pass *const ig_pass_registry[]; /* NULL-ended; generated */
+const ig_pass *ig_pass_find(const char *name);
+
+/* Runs the named passes in order (NULL-ended list), verifying the graph after each in debug builds,
+ * and printing it to stderr after the pass that the environment variable IG_DUMP names. */
+ig_status ig_passes_run(ig_graph *graph, const char *const *names, const ig_pass_options *options);
+
+/* The pipelines: before autodiff (or for inference), and after it. */
+extern const char *const ig_pipeline_inference[];
+extern const char *const ig_pipeline_forward[];
+extern const char *const ig_pipeline_training[];
+
+#endif

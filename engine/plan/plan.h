@@ -1,0 +1,58 @@
+/* A plan is a concrete graph made ready to run: an implementation and workspace for every node, one
+ * slab in which all intermediate tensors have an offset, and bound parameters. Running allocates
+ * nothing. */
+#ifndef IG_PLAN_PLAN_H
+#define IG_PLAN_PLAN_H
+
+#include "engine/backend/backend.h"
+#include "engine/ops/op.h"
+#include "engine/plan/store.h"
+
+typedef struct ig_plan_options {
+  uint64_t seed;
+  bool frozen_params;  /* inference: weights may be packed once */
+  bool check_finite;   /* after each run step, find NaN and Inf in outputs (slow; for diagnosis) */
+  size_t memory_limit; /* bytes for slab and workspace; 0 for no limit */
+} ig_plan_options;
+
+typedef struct ig_plan_memory {
+  size_t slab;        /* bytes allocated for intermediates */
+  size_t sum;         /* sum of all intermediates, as if none shared memory */
+  size_t lower_bound; /* the most bytes live at one step */
+  size_t workspace, inputs, outputs, params;
+} ig_plan_memory;
+
+/* Compiles `graph` (concrete, sorted; borrowed and not changed while the plan lives). */
+ig_status ig_plan_create(ig_graph *graph, ig_backend *backend, ig_store *store,
+                         const ig_plan_options *options, ig_plan **out);
+void ig_plan_destroy(ig_plan *plan);
+
+/* Lends host memory, row-major, for graph input `index`; read during the next runs. */
+ig_status ig_plan_bind_input(ig_plan *plan, int index, const void *host);
+/* The host copy of graph output `index` after a run; borrowed until the next run. */
+const void *ig_plan_output(const ig_plan *plan, int index);
+ig_status ig_plan_run(ig_plan *plan, const ig_rng_state *rng);
+
+const ig_graph *ig_plan_graph(const ig_plan *plan);
+ig_plan_memory ig_plan_memory_use(const ig_plan *plan);
+/* Step by step, for inspection and profiling: the implementation of node i, its seconds summed over
+ * the profiled runs. Profiling times each node and is off until enabled. */
+const ig_impl *ig_plan_impl(const ig_plan *plan, int node);
+void ig_plan_profile(ig_plan *plan, bool on);
+double ig_plan_seconds(const ig_plan *plan, int node);
+int64_t ig_plan_profiled_runs(const ig_plan *plan);
+/* The first node, in order, with a NaN or Inf among its float outputs in the last run when
+ * check_finite is on; NULL when all are finite. */
+const ig_node *ig_plan_first_nonfinite(const ig_plan *plan);
+
+/* Plans by (template graph, input shapes): made on first use, kept until the cache is destroyed.
+ * `prepare` turns the specialised graph into the one to run (adds loss, passes); may be NULL. */
+typedef struct ig_plan_cache ig_plan_cache;
+typedef ig_status (*ig_plan_prepare)(ig_graph *graph, void *context);
+ig_status ig_plan_cache_create(const ig_graph *graph, ig_backend *backend, ig_store *store,
+                               const ig_plan_options *options, ig_plan_prepare prepare,
+                               void *context, ig_plan_cache **out);
+ig_status ig_plan_cache_get(ig_plan_cache *cache, const ig_shape *input_shapes, ig_plan **out);
+void ig_plan_cache_destroy(ig_plan_cache *cache);
+
+#endif

@@ -1,0 +1,41 @@
+/* The store: named tensors that outlive a plan: parameters, running statistics, moments, caches.
+ * Several plans (training step, evaluation, decoding) share one store. CPU memory here; a device
+ * backend keeps its copy behind the same functions. */
+#ifndef IG_PLAN_STORE_H
+#define IG_PLAN_STORE_H
+
+#include "engine/graph/graph.h"
+#include "engine/train/snapshot.h"
+
+typedef struct ig_store_entry {
+  const char *name;
+  ig_tensor_role role;
+  ig_dtype dtype;
+  ig_shape shape;
+  void *data; /* device memory of the store's backend; row-major */
+} ig_store_entry;
+
+struct ig_backend;
+ig_status ig_store_create(struct ig_backend *backend, ig_store **out);
+void ig_store_destroy(ig_store *store);
+/* Finds the entry, or makes it, zeroed. Fails when it exists with another dtype or shape. */
+ig_status ig_store_get(ig_store *store, const char *name, ig_tensor_role role, ig_dtype dtype,
+                       const ig_shape *shape, ig_store_entry **out);
+ig_store_entry *ig_store_find(const ig_store *store, const char *name);
+int64_t ig_store_count(const ig_store *store);
+ig_store_entry *ig_store_entry_at(const ig_store *store, int64_t index);
+/* Makes entries for every PARAM and STATE of the graph, and gives new ones their initial values
+ * from `seed`. PARAMs have IG_ROLE_PARAMETER, STATEs IG_ROLE_STATE unless their name starts with
+ * "optimizer." (IG_ROLE_OPTIMIZER) or "ema." (IG_ROLE_EMA). */
+ig_status ig_store_add_graph(ig_store *store, const ig_graph *graph, uint64_t seed);
+/* Host copies in row-major order. */
+ig_status ig_store_read(const ig_store *store, const ig_store_entry *entry, void *host);
+ig_status ig_store_write(ig_store *store, ig_store_entry *entry, const void *host);
+/* All entries into the snapshot, and back. Loading needs every PARAMETER and STATE entry to be
+ * present with equal dtype and shape, and names what is missing or differs. Other roles are loaded
+ * where present. */
+ig_status ig_store_to_snapshot(const ig_store *store, ig_snapshot *snapshot);
+ig_status ig_store_from_snapshot(ig_store *store, const ig_snapshot *snapshot);
+size_t ig_store_bytes(const ig_store *store);
+
+#endif

@@ -1,0 +1,58 @@
+/* The feeder turns a data set into batches on background threads: order by seed, decode, augment,
+ * normalise. The order is a pure function of (seed, epoch), so resuming needs only the position. */
+#ifndef IG_TRAIN_FEEDER_H
+#define IG_TRAIN_FEEDER_H
+
+#include "engine/train/dataset.h"
+#include "engine/train/snapshot.h"
+
+typedef struct ig_augment {
+  bool flip;        /* horizontally, half of the time */
+  int crop_padding; /* random crop after zero padding by this many pixels; 0 for none */
+  int cutout;       /* side of a square set to the mean; 0 for none */
+} ig_augment;
+
+typedef struct ig_feeder_options {
+  int64_t batch;
+  uint64_t seed;
+  bool shuffle;
+  bool once; /* end after one epoch (evaluation) instead of going on with the next */
+  ig_augment augment;
+  int workers;  /* background threads, 1 to 16 */
+  int depth;    /* batches prepared ahead, 2 to 64 */
+  int n_normalizations;
+  const ig_normalization *normalizations; /* by field name; borrowed */
+  int rank, size; /* this process's share of each global batch; 0 and 1 for all */
+} ig_feeder_options;
+
+/* One batch. Normalised fields are f32; CLASS and TOKENS fields are i64; TARGETS f32. The last batch
+ * of an epoch may be short. */
+typedef struct ig_batch {
+  int64_t count;
+  int64_t epoch;        /* of these samples */
+  int64_t epoch_samples; /* used in that epoch before this batch */
+  const int64_t *indices; /* in the data set */
+  void *fields[IG_MAX_FIELDS];
+} ig_batch;
+
+typedef struct ig_feeder ig_feeder;
+
+ig_status ig_feeder_create(ig_dataset *dataset, const ig_feeder_options *options, ig_feeder **out);
+void ig_feeder_destroy(ig_feeder *feeder); /* joins its threads; NULL is allowed */
+/* Goes on from that position; what was prepared is dropped. */
+ig_status ig_feeder_seek(ig_feeder *feeder, int64_t epoch, int64_t epoch_samples);
+/* The next batch, borrowed until the next call; *batch is NULL at the end of a `once` feeder. A
+ * reader's failure comes out here with its message. */
+ig_status ig_feeder_next(ig_feeder *feeder, const ig_batch **batch);
+/* Seconds that ig_feeder_next has spent waiting for data since creation. */
+double ig_feeder_waited(const ig_feeder *feeder);
+/* The dtype in which field `f` of the data set is delivered. */
+ig_dtype ig_feeder_dtype(const ig_dataset *dataset, int f);
+
+/* Mean and standard deviation of every IMAGE (by channel) and FEATURES (by column) field over the
+ * whole data set (at most `limit` samples, evenly spaced; 0 for all); constant columns get std 1.
+ * The arrays are in `arena`. */
+ig_status ig_normalization_measure(ig_dataset *dataset, int64_t limit, ig_arena *arena,
+                                   int *count, ig_normalization **out);
+
+#endif

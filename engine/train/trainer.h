@@ -1,0 +1,84 @@
+/* The trainer: a model template, data and options into trained parameters. It reports through an
+ * observer and gives snapshots; it writes no file and prints nothing itself. */
+#ifndef IG_TRAIN_TRAINER_H
+#define IG_TRAIN_TRAINER_H
+
+#include "engine/backend/backend.h"
+#include "engine/eval/metrics.h"
+#include "engine/plan/plan.h"
+#include "engine/train/comm.h"
+#include "engine/train/feeder.h"
+#include "engine/train/optimizer.h"
+#include "engine/train/schedule.h"
+#include "engine/train/task.h"
+
+typedef struct ig_train_options {
+  ig_task task;
+  ig_optimizer optimizer;
+  double lr;
+  ig_schedule schedule; /* total is filled in by the trainer */
+  int64_t epochs;       /* either epochs or steps is positive; both: whichever ends first */
+  int64_t steps;
+  int64_t batch;
+  int accumulate; /* micro-batches of `batch` samples per optimizer step; at least 1 */
+  double label_smoothing;
+  ig_dtype precision; /* IG_F32, or IG_BF16 with f32 masters */
+  uint64_t seed;
+  int64_t eval_every; /* steps between validations; 0 for once an epoch */
+  int64_t eval_limit; /* validation samples at most; 0 for all */
+  int64_t checkpoint_every; /* steps between on_checkpoint calls; 0 for once an epoch */
+  int patience;       /* validations without improvement before stopping early; 0 for never */
+  ig_augment augment;
+  int workers;
+  size_t memory_limit;
+} ig_train_options;
+
+typedef struct ig_train_step {
+  int64_t step, epoch; /* completed steps; epoch as a count from 0 */
+  int64_t total_steps, steps_per_epoch;
+  double fraction; /* of the epoch done, 0 to 1 */
+  double loss, lr, grad_norm;
+  double seconds;            /* of training so far, resumed parts included */
+  double samples_per_second; /* over the last second or so */
+  double waited; /* share of the time spent waiting for data, 0 to 1 */
+  const ig_metrics *validation; /* when this step ended with one; otherwise NULL */
+  bool best;                    /* that validation is the best so far */
+} ig_train_step;
+
+/* Called from the training thread; a failure ends training with that status. Any may be NULL. */
+typedef struct ig_train_observer {
+  void *context;
+  ig_status (*on_step)(void *context, const ig_train_step *step);
+  /* Time to write a checkpoint: take it with ig_trainer_snapshot. `best` after a validation that
+   * was the best so far; `last` when training ends or is interrupted. */
+  ig_status (*on_checkpoint)(void *context, const ig_train_step *step, bool best, bool last);
+  /* Polled after each step: a non-zero signal number ends training after a checkpoint. */
+  int (*interrupted)(void *context);
+} ig_train_observer;
+
+typedef struct ig_trainer ig_trainer;
+
+/* Borrows graph, backend, data sets and comm (NULL for one process) for its life; `validation` may
+ * be NULL. `normalizations` apply to the inputs and are borrowed. */
+ig_status ig_trainer_create(const ig_graph *model, ig_backend *backend, ig_comm *comm,
+                            ig_dataset *train, ig_dataset *validation, int n_normalizations,
+                            const ig_normalization *normalizations,
+                            const ig_train_options *options, const ig_train_observer *observer,
+                            ig_trainer **out);
+void ig_trainer_destroy(ig_trainer *trainer);
+/* Continues where the snapshot stands, bit for bit. */
+ig_status ig_trainer_resume(ig_trainer *trainer, const ig_snapshot *snapshot);
+/* Parameters only, from a snapshot of another run (fine-tuning). */
+ig_status ig_trainer_load(ig_trainer *trainer, const ig_snapshot *snapshot);
+/* Trains to the end. IG_ERR_INTERRUPTED after a signal; IG_ERR_NUMERIC names step, node and the last
+ * good step. */
+ig_status ig_trainer_run(ig_trainer *trainer);
+/* Copies tensors and progress into a fresh snapshot; the caller fills in model, data, provenance. */
+ig_status ig_trainer_snapshot(ig_trainer *trainer, ig_snapshot **out);
+ig_store *ig_trainer_store(ig_trainer *trainer);
+/* The plan of a full batch, for reports of time and memory by operator; NULL before the first. */
+ig_plan *ig_trainer_plan(ig_trainer *trainer);
+int64_t ig_trainer_steps_per_epoch(const ig_trainer *trainer);
+int64_t ig_trainer_total_steps(const ig_trainer *trainer);
+
+#endif
