@@ -45,21 +45,16 @@ ig_case_array array_like(const ig_shape *shape) {
 static double draw(const ig_case_tensor *spec, const ig_rng *rng, int64_t i, int64_t count) {
   double low = spec->low, high = spec->high;
   switch (spec->fill) {
-  case IG_FILL_NORMAL:
-    return ig_rng_normal(rng, (uint64_t)i);
-  case IG_FILL_UNIFORM:
-    return low + (high - low) * ig_rng_uniform(rng, (uint64_t)i);
-  case IG_FILL_INT:
-    return low + (double)ig_rng_below(rng, (uint64_t)i, (uint64_t)(high - low) + 1);
+  case IG_FILL_NORMAL: return ig_rng_normal(rng, (uint64_t)i);
+  case IG_FILL_UNIFORM: return low + (high - low) * ig_rng_uniform(rng, (uint64_t)i);
+  case IG_FILL_INT: return low + (double)ig_rng_below(rng, (uint64_t)i, (uint64_t)(high - low) + 1);
   case IG_FILL_DISTINCT: {
     if (low >= high) low = -4, high = 4;
     double place = (double)ig_rng_permute(rng, (uint64_t)i, (uint64_t)count);
     return low + (high - low) * (place + 0.5) / (double)count;
   }
-  case IG_FILL_VALUES:
-    return spec->values[i % spec->n_values];
-  default:
-    return 0;
+  case IG_FILL_VALUES: return spec->values[i % spec->n_values];
+  default: return 0;
   }
 }
 
