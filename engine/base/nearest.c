@@ -1,57 +1,61 @@
-/* Edit distance by dynamic programming over three rows, bounded in length so that a hostile word
- * costs nothing. */
+/* Edit distance and the search for the nearest word behind nearest.h. Memory is fixed: words longer
+ * than the table are cut, which can only make a far word nearer by its unseen end. */
 #include "engine/base/nearest.h"
 
-#include <stdio.h>
+#include <ctype.h>
+#include <limits.h>
+#include <stdbool.h>
 #include <string.h>
+#include <strings.h>
 
 #include "engine/base/status.h"
 
-#define MOST_LETTERS 64
+#define WORD_BYTES 63
 
-static int lower(char c) { return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : (unsigned char)c; }
+static bool same(char a, char b) {
+  return tolower((unsigned char)a) == tolower((unsigned char)b);
+}
 
 int ig_edit_distance(const char *a, const char *b) {
-  int n = (int)strnlen(a, MOST_LETTERS), m = (int)strnlen(b, MOST_LETTERS);
-  int rows[3][MOST_LETTERS + 1]; /* distances of a's prefixes of length i - 2, i - 1, i */
-  for (int j = 0; j <= m; j++) rows[0][j] = j;
-  for (int i = 1; i <= n; i++) {
-    int *now = rows[i % 3], *last = rows[(i + 2) % 3], *before = rows[(i + 1) % 3];
-    now[0] = i;
-    for (int j = 1; j <= m; j++) {
-      int change = last[j - 1] + (lower(a[i - 1]) != lower(b[j - 1]));
-      now[j] = IG_MIN(change, 1 + IG_MIN(last[j], now[j - 1]));
-      bool swapped = i > 1 && j > 1 && lower(a[i - 1]) == lower(b[j - 2]) &&
-                     lower(a[i - 2]) == lower(b[j - 1]);
-      if (swapped) now[j] = IG_MIN(now[j], before[j - 2] + 1);
+  int rows = (int)strnlen(a, WORD_BYTES), columns = (int)strnlen(b, WORD_BYTES);
+  int table[3][WORD_BYTES + 1]; /* the last three rows; a swap looks two rows back */
+  for (int j = 0; j <= columns; j++) table[0][j] = j;
+  for (int i = 1; i <= rows; i++) {
+    int *row = table[i % 3], *above = table[(i + 2) % 3], *above2 = table[(i + 1) % 3];
+    row[0] = i;
+    for (int j = 1; j <= columns; j++) {
+      int cost = above[j - 1] + !same(a[i - 1], b[j - 1]);
+      cost = IG_MIN(cost, IG_MIN(above[j], row[j - 1]) + 1);
+      if (i > 1 && j > 1 && same(a[i - 1], b[j - 2]) && same(a[i - 2], b[j - 1])) {
+        cost = IG_MIN(cost, above2[j - 2] + 1);
+      }
+      row[j] = cost;
     }
   }
-  return rows[n % 3][m];
+  return table[rows % 3][columns];
 }
 
-ig_nearest ig_nearest_begin(const char *word) {
-  int length = (int)strnlen(word, MOST_LETTERS);
-  return (ig_nearest){.word = word, .distance = IG_MAX(2, (length + 2) / 3 + 1)};
+ig_nearest_search ig_nearest_begin(const char *text) {
+  return (ig_nearest_search){.text = text, .distance = INT_MAX};
 }
 
-void ig_nearest_offer(ig_nearest *nearest, const char *candidate) {
-  int distance = ig_edit_distance(nearest->word, candidate);
-  /* Replacing every letter is not a slip. */
-  if (distance >= nearest->distance || distance >= (int)strnlen(candidate, MOST_LETTERS)) return;
-  nearest->distance = distance;
-  nearest->best = candidate;
-}
-
-const char *ig_nearest_of(const char *word, const char *const *candidates) {
-  ig_nearest nearest = ig_nearest_begin(word);
-  for (; candidates && *candidates; candidates++) ig_nearest_offer(&nearest, *candidates);
-  return nearest.best;
-}
-
-const char *ig_nearest_text(const ig_nearest *nearest, char text[IG_NEAREST_TEXT]) {
-  text[0] = '\0';
-  if (nearest->best) {
-    snprintf(text, IG_NEAREST_TEXT, ", did you mean \"%.64s\"?", nearest->best);
+void ig_nearest_offer(ig_nearest_search *search, const char *candidate) {
+  int typed = (int)strnlen(search->text, WORD_BYTES), length = (int)strnlen(candidate, WORD_BYTES);
+  if (typed == 0 || length == 0) return;
+  int distance = ig_edit_distance(search->text, candidate);
+  int allowed = IG_MAX(1, IG_MAX(typed, length) / 3);
+  /* A single letter is one edit from any other: that says nothing. */
+  bool near_enough = distance <= allowed && distance < IG_MAX(typed, length);
+  bool begins = typed >= 2 && strncasecmp(search->text, candidate, (size_t)typed) == 0;
+  if (begins) distance = IG_MIN(distance, allowed);
+  if ((near_enough || begins) && distance < search->distance) {
+    search->best = candidate;
+    search->distance = distance;
   }
-  return text;
+}
+
+const char *ig_nearest(const char *text, const char *const *candidates) {
+  ig_nearest_search search = ig_nearest_begin(text);
+  for (; *candidates; candidates++) ig_nearest_offer(&search, *candidates);
+  return search.best;
 }

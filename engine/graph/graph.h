@@ -99,8 +99,8 @@ struct ig_graph {
   ig_value **outputs;
   const char **output_names; /* as users know them; output_names[i] goes with outputs[i] */
   ig_assign *assigns;
-  ig_node *forward; /* stamped on nodes that builders append (ig_node.forward) */
-  void *names;      /* hash table of value and node names */
+  const ig_node *forward; /* stamped on nodes that builders append (ig_node.forward) */
+  struct ig_names *names; /* taken names of values and nodes; names.h */
 };
 
 ig_status ig_graph_create(const char *name, ig_graph **out);
@@ -197,21 +197,23 @@ ig_value *ig_op1(ig_graph *graph, const char *op, const char *name, int n_in, ig
  * output keeps its name. */
 ig_status ig_value_replace(ig_graph *graph, ig_value *from, ig_value *to);
 ig_status ig_node_set_input(ig_graph *graph, ig_node *node, int index, ig_value *value);
-/* Removes a node whose outputs have no uses. */
+/* Removes a node whose outputs nothing reads. Until ig_graph_compact it stays in graph->nodes with id
+ * -1, so that loops over the array stay valid: skip such nodes (ig_node_is_live). */
 void ig_node_remove(ig_graph *graph, ig_node *node);
+static inline bool ig_node_is_live(const ig_node *node) { return node->id >= 0; }
 /* Infers this node's outputs again after its inputs or attributes changed. */
 ig_status ig_node_infer(ig_node *node);
-/* Puts nodes back into a valid order, stable otherwise; fails naming a node of a cycle. An
- * in-place update of a PARAM or STATE is ordered after all readers of the old value. */
+/* Puts nodes back into a valid order, stable otherwise; fails naming a node of a cycle. */
 ig_status ig_graph_sort(ig_graph *graph);
-/* Drops removed nodes and values that nothing uses, and renumbers ids. Inputs, PARAMs and STATEs
- * that nothing uses are dropped as well only with `all`. */
+/* Drops removed nodes and values that nothing uses, and renumbers ids. PARAMs and STATEs that nothing
+ * uses are dropped only with `all`; inputs stay. */
 ig_status ig_graph_compact(ig_graph *graph, bool all);
 /* Structure, uses, order, dtypes and shapes (by inferring again); names the first fault. */
 ig_status ig_graph_verify(ig_graph *graph);
 
-/* A deep copy with the given shape for each graph input (in order); infers everything. With NULL
- * shapes, the inputs keep theirs. Fails naming the input or node that does not fit. */
+/* A copy with the given shape for each graph input (in order); infers everything, and evaluates
+ * what depends on shapes alone. With NULL shapes, the inputs keep theirs. Constant bytes are
+ * borrowed: `graph` must outlive the copy. Fails naming the input or node that does not fit. */
 ig_status ig_graph_specialize(const ig_graph *graph, const ig_shape *input_shapes,
                               ig_graph **out);
 

@@ -5,7 +5,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,6 +27,16 @@ struct ig_model_args {
   char text[MOST_TEXT]; /* items point into it */
 };
 
+#define SUGGESTION_BYTES 96
+/* ", did you mean "best"?", or "" when nothing is near. */
+static const char *suggestion(const ig_nearest_search *nearest, char text[SUGGESTION_BYTES]) {
+  if (nearest->best) {
+    snprintf(text, SUGGESTION_BYTES, ", did you mean \"%.64s\"?", nearest->best);
+  }
+  return text;
+}
+#define SUGGESTION(nearest) suggestion(&(nearest), (char[SUGGESTION_BYTES]){0})
+
 static size_t name_length(const char *text) { return strcspn(text, ":"); }
 
 ig_status ig_model_find(const char *text, const ig_model_preset **out) {
@@ -35,7 +45,7 @@ ig_status ig_model_find(const char *text, const ig_model_preset **out) {
   if (length >= sizeof name) length = sizeof name - 1;
   memcpy(name, text, length);
   name[length] = '\0';
-  ig_nearest nearest = ig_nearest_begin(name);
+  ig_nearest_search nearest = ig_nearest_begin(name);
   char known[256] = "";
   size_t used = 0;
   for (int i = 0; ig_model_preset_registry[i]; i++) {
@@ -53,7 +63,7 @@ ig_status ig_model_find(const char *text, const ig_model_preset **out) {
     }
   }
   return ig_fail(IG_ERR_USAGE, "unknown model \"%s\"%s (expected a file or one of: %s)", name,
-                 IG_NEAREST_STR(&nearest), known);
+                 SUGGESTION(nearest), known);
 }
 
 static bool listed(const char *const *list, const char *word) {
@@ -65,10 +75,10 @@ static bool listed(const char *const *list, const char *word) {
 
 static ig_status unknown_argument(const ig_model_preset *preset, const char *const *list,
                                   const char *kind, const char *word) {
-  ig_nearest nearest = ig_nearest_begin(word);
+  ig_nearest_search nearest = ig_nearest_begin(word);
   for (const char *const *c = list; c && *c; c++) ig_nearest_offer(&nearest, *c);
   return ig_fail(IG_ERR_USAGE, "unknown %s \"%.64s\"%s (expected %s)", kind, word,
-                 IG_NEAREST_STR(&nearest), preset->what);
+                 SUGGESTION(nearest), preset->what);
 }
 
 static ig_status add_item(ig_model_args *args, char *text) {
@@ -169,7 +179,7 @@ ig_status ig_args_choice(const ig_model_args *args, const char *name, const char
   const char *text = named_value(args, name);
   *out = fallback;
   if (!text) return IG_OK;
-  ig_nearest nearest = ig_nearest_begin(text);
+  ig_nearest_search nearest = ig_nearest_begin(text);
   for (int i = 0; choices[i]; i++) {
     if (strcmp(choices[i], text) == 0) {
       *out = i;
@@ -178,7 +188,7 @@ ig_status ig_args_choice(const ig_model_args *args, const char *name, const char
     ig_nearest_offer(&nearest, choices[i]);
   }
   return ig_fail(IG_ERR_USAGE, "%s is \"%.64s\"%s (expected %s)", name, text,
-                 IG_NEAREST_STR(&nearest), args->preset->what);
+                 SUGGESTION(nearest), args->preset->what);
 }
 
 ig_status ig_args_ints(const ig_model_args *args, int64_t low, int64_t high, int capacity,

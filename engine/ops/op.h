@@ -16,6 +16,8 @@ enum {
   IG_OP_RANDOM = 1 << 3,      /* draws from the plan's generator: never folded or merged */
   IG_OP_VIEW = 1 << 4,        /* output 0 is input 0's bytes under another shape: no copy, no run */
   IG_OP_LAYOUT = 1 << 5,      /* implementations accept layouts other than rows; see the layout pass */
+  IG_OP_SHAPE = 1 << 7,       /* the outputs depend on the inputs' shapes alone (Shape, Size): they
+                                 are evaluated when a graph is specialised, with NULL inputs */
   IG_OP_UPDATE = 1 << 6       /* output i may overwrite the input that op->inplace names (optimizers) */
 };
 

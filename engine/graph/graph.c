@@ -1,0 +1,480 @@
+/* Graphs and their builders. Invariants: every value has a unique name; value->uses lists exactly
+ * the node inputs that read it; node order is an execution order. The first failure of a builder
+ * stays in the graph, and nothing is appended after it. */
+#include "engine/graph/graph.h"
+
+#include <string.h>
+
+#include "engine/graph/attrs.h"
+#include "engine/graph/names.h"
+#include "engine/ops/op.h"
+
+/* Graphs beyond these are taken for hostile. */
+#define MAX_NODES (1 << 20)
+#define MAX_VALUES (1 << 22)
+
+ig_status ig_graph_create(const char *name, ig_graph **out) {
+  ig_graph *graph = ig_alloc_zero(1, sizeof *graph);
+  IG_CHECK_ALLOC(graph);
+  graph->arena = ig_arena_create();
+  graph->names = ig_names_create();
+  graph->name = graph->arena ? ig_arena_strdup(graph->arena, name ? name : "graph") : NULL;
+  if (!graph->name || !graph->names) {
+    ig_graph_destroy(graph);
+    return ig_fail(IG_ERR_MEMORY, "graph: out of memory");
+  }
+  *out = graph;
+  return IG_OK;
+}
+
+void ig_graph_destroy(ig_graph *graph) {
+  if (!graph) return;
+  for (int32_t i = 0; i < graph->n_values; i++) ig_free(graph->values[i]->uses);
+  ig_free(graph->values);
+  ig_free(graph->nodes);
+  ig_free(graph->inputs);
+  ig_free(graph->outputs);
+  ig_free(graph->output_names);
+  ig_free(graph->assigns);
+  ig_free(graph->error);
+  ig_names_destroy(graph->names);
+  ig_arena_destroy(graph->arena);
+  ig_free(graph);
+}
+
+ig_status ig_graph_status(const ig_graph *graph) {
+  if (graph->status == IG_OK) return IG_OK;
+  return ig_fail(graph->status, "%s", graph->error ? graph->error : "out of memory");
+}
+
+ig_value *ig_graph_fail(ig_graph *graph, ig_status status) {
+  if (graph->status == IG_OK) {
+    graph->status = status;
+    graph->error = ig_strdup(ig_last_error());
+  }
+  return NULL;
+}
+
+static ig_value *out_of_memory(ig_graph *graph) {
+  return ig_graph_fail(graph, ig_fail(IG_ERR_MEMORY, "graph '%s': out of memory", graph->name));
+}
+
+/* --- values ---------------------------------------------------------------------------------- */
+
+static ig_value *value_create(ig_graph *graph, ig_value_kind kind, const char *name,
+                              const char *stem) {
+  if (graph->n_values >= MAX_VALUES) {
+    return ig_graph_fail(graph, ig_fail(IG_ERR_INPUT, "graph '%s': more than %d values",
+                                        graph->name, MAX_VALUES));
+  }
+  ig_value *value = ig_arena_alloc(graph->arena, sizeof *value);
+  if (!value || !ig_grow((void **)&graph->values, &graph->value_capacity, graph->n_values + 1,
+                         sizeof *graph->values)) {
+    return out_of_memory(graph);
+  }
+  value->kind = kind;
+  value->name = ig_names_claim(graph->names, graph->arena, name, stem, value);
+  if (!value->name) return out_of_memory(graph);
+  value->id = graph->n_values;
+  graph->values[graph->n_values++] = value;
+  return value;
+}
+
+static ig_value *typed_value(ig_graph *graph, ig_value_kind kind, const char *name,
+                             const char *stem, ig_dtype dtype, ig_shape shape) {
+  if (graph->status != IG_OK) return NULL;
+  ig_status status = ig_shape_check(&shape, dtype);
+  if (status != IG_OK) {
+    return ig_graph_fail(graph, ig_fail_in(status, "'%s'", name ? name : stem));
+  }
+  ig_value *value = value_create(graph, kind, name, stem);
+  if (!value) return NULL;
+  value->dtype = dtype;
+  value->shape = shape;
+  return value;
+}
+
+ig_value *ig_graph_input(ig_graph *graph, const char *name, ig_dtype dtype, ig_shape shape) {
+  ig_value *value = typed_value(graph, IG_VALUE_INPUT, name, "input", dtype, shape);
+  if (!value) return NULL;
+  if (!ig_grow((void **)&graph->inputs, &graph->input_capacity, graph->n_inputs + 1,
+               sizeof *graph->inputs)) {
+    return out_of_memory(graph);
+  }
+  graph->inputs[graph->n_inputs++] = value;
+  return value;
+}
+
+void ig_value_set_symbol(ig_graph *graph, ig_value *input, int dim, const char *symbol) {
+  if (graph->status != IG_OK || !input || dim < 0 || dim >= input->shape.rank) return;
+  input->symbols[dim] = ig_arena_strdup(graph->arena, symbol);
+  if (!input->symbols[dim]) out_of_memory(graph);
+}
+
+ig_value *ig_graph_param(ig_graph *graph, const char *name, ig_dtype dtype, ig_shape shape,
+                         ig_init init, bool decay) {
+  ig_value *value = typed_value(graph, IG_VALUE_PARAM, name, "param", dtype, shape);
+  if (!value) return NULL;
+  value->init = init;
+  value->decay = decay;
+  return value;
+}
+
+ig_value *ig_graph_state(ig_graph *graph, const char *name, ig_dtype dtype, ig_shape shape,
+                         ig_init init) {
+  ig_value *value = typed_value(graph, IG_VALUE_STATE, name, "state", dtype, shape);
+  if (value) value->init = init;
+  return value;
+}
+
+ig_value *ig_graph_const(ig_graph *graph, const char *name, ig_dtype dtype, ig_shape shape,
+                         const void *data) {
+  ig_value *value = typed_value(graph, IG_VALUE_CONST, name, "const", dtype, shape);
+  if (!value) return NULL;
+  value->data = ig_arena_copy(graph->arena, data, ig_shape_bytes(&shape, dtype));
+  return value->data ? value : out_of_memory(graph);
+}
+
+ig_value *ig_graph_const_f32(ig_graph *graph, float number) {
+  return ig_graph_const(graph, NULL, IG_F32, IG_SCALAR, &number);
+}
+
+ig_value *ig_graph_const_i64s(ig_graph *graph, int count, const int64_t *values) {
+  return ig_graph_const(graph, NULL, IG_I64, IG_SHAPE(count), values);
+}
+
+void ig_graph_output(ig_graph *graph, const char *name, ig_value *value) {
+  if (graph->status != IG_OK || !value) return;
+  int64_t names_capacity = graph->output_capacity;
+  if (!ig_grow((void **)&graph->output_names, &names_capacity, graph->n_outputs + 1,
+               sizeof *graph->output_names) ||
+      !ig_grow((void **)&graph->outputs, &graph->output_capacity, graph->n_outputs + 1,
+               sizeof *graph->outputs)) {
+    out_of_memory(graph);
+    return;
+  }
+  const char *copy = ig_arena_strdup(graph->arena, name ? name : value->name);
+  if (!copy) {
+    out_of_memory(graph);
+    return;
+  }
+  graph->output_names[graph->n_outputs] = copy;
+  graph->outputs[graph->n_outputs++] = value;
+}
+
+void ig_graph_assign(ig_graph *graph, ig_value *target, ig_value *source) {
+  if (graph->status != IG_OK || !target || !source) return;
+  bool persistent = target->kind == IG_VALUE_PARAM || target->kind == IG_VALUE_STATE;
+  if (!persistent || target->dtype != source->dtype ||
+      !ig_shape_equal(&target->shape, &source->shape)) {
+    ig_graph_fail(graph, ig_fail(IG_ERR_SHAPE, "'%s' %s%s cannot take the value of '%s' %s%s",
+                                 target->name, ig_dtype_name(target->dtype),
+                                 IG_SHAPE_STR(&target->shape), source->name,
+                                 ig_dtype_name(source->dtype), IG_SHAPE_STR(&source->shape)));
+    return;
+  }
+  if (!ig_grow((void **)&graph->assigns, &graph->assign_capacity, graph->n_assigns + 1,
+               sizeof *graph->assigns)) {
+    out_of_memory(graph);
+    return;
+  }
+  graph->assigns[graph->n_assigns++] = (ig_assign){target, source};
+}
+
+/* --- nodes ----------------------------------------------------------------------------------- */
+
+static bool add_use(ig_value *value, ig_node *node, int input) {
+  if (!ig_grow((void **)&value->uses, &value->use_capacity, value->n_uses + 1,
+               sizeof *value->uses)) {
+    return false;
+  }
+  value->uses[value->n_uses++] = (ig_use){node, input};
+  return true;
+}
+
+ig_status ig_node_infer(ig_node *node) {
+  ig_status status = node->op->infer(node);
+  if (status != IG_OK) return ig_fail_in(status, "node '%s' (%s)", node->name, node->op->name);
+  for (int i = 0; i < node->n_outputs; i++) {
+    status = ig_shape_check(&node->outputs[i]->shape, node->outputs[i]->dtype);
+    if (status != IG_OK) {
+      return ig_fail_in(status, "node '%s' (%s), output %d", node->name, node->op->name, i);
+    }
+    IG_CHECK(node->outputs[i]->dtype != IG_NONE, IG_ERR_INTERNAL,
+             "node '%s' (%s): output %d was not inferred", node->name, node->op->name, i);
+  }
+  return IG_OK;
+}
+
+static ig_status check_counts(const ig_op *op, const char *name, int n_in, ig_value *const *in,
+                              int n_out) {
+  IG_CHECK(n_in >= op->n_in[0] && n_in <= op->n_in[1], IG_ERR_SHAPE,
+           "node '%s' (%s): takes %d to %d inputs, found %d", name, op->name, op->n_in[0],
+           op->n_in[1], n_in);
+  IG_CHECK(n_out >= op->n_out[0] && n_out <= op->n_out[1], IG_ERR_SHAPE,
+           "node '%s' (%s): has %d to %d outputs, found %d", name, op->name, op->n_out[0],
+           op->n_out[1], n_out);
+  for (int i = 0; i < op->n_in[0]; i++) {
+    IG_CHECK(in[i], IG_ERR_SHAPE, "node '%s' (%s): input %d is missing", name, op->name, i);
+  }
+  return IG_OK;
+}
+
+static ig_node *node_fail(ig_graph *graph, ig_status status) {
+  ig_graph_fail(graph, status);
+  return NULL;
+}
+
+/* Makes the node with outputs and uses; attrs are the graph's already. Nothing is inferred. */
+static ig_node *node_append(ig_graph *graph, const ig_op *op, const char *name, int n_in,
+                            ig_value *const *in, void *attrs, int n_out,
+                            const char *const *out_names) {
+  if (graph->n_nodes >= MAX_NODES) {
+    return node_fail(graph, ig_fail(IG_ERR_INPUT, "graph '%s': more than %d nodes", graph->name,
+                                    MAX_NODES));
+  }
+  ig_node *node = ig_arena_alloc(graph->arena, sizeof *node);
+  if (!node || !ig_grow((void **)&graph->nodes, &graph->node_capacity, graph->n_nodes + 1,
+                        sizeof *graph->nodes)) {
+    return (ig_node *)(void *)out_of_memory(graph);
+  }
+  node->op = op;
+  node->attrs = attrs;
+  node->forward = graph->forward;
+  node->n_inputs = n_in;
+  node->n_outputs = n_out;
+  node->name = ig_names_claim(graph->names, graph->arena, name, op->name, NULL);
+  node->inputs = ig_arena_copy(graph->arena, in, (size_t)n_in * sizeof *in);
+  node->outputs = ig_arena_alloc(graph->arena, (size_t)n_out * sizeof *node->outputs);
+  if (!node->name || !node->inputs || !node->outputs) {
+    return (ig_node *)(void *)out_of_memory(graph);
+  }
+  for (int i = 0; i < n_out; i++) {
+    const char *wanted = out_names ? out_names[i] : name;
+    ig_value *value = value_create(graph, IG_VALUE_RESULT, wanted, op->name);
+    if (!value) return NULL;
+    value->producer = node;
+    value->output = i;
+    node->outputs[i] = value;
+  }
+  for (int i = 0; i < n_in; i++) {
+    if (in[i] && !add_use(in[i], node, i)) return (ig_node *)(void *)out_of_memory(graph);
+  }
+  node->id = graph->n_nodes;
+  graph->nodes[graph->n_nodes++] = node;
+  return node;
+}
+
+ig_node *ig_graph_node(ig_graph *graph, const char *op_name, const char *name, int n_in,
+                       ig_value *const *in, int n_attrs, const ig_attr *attrs, int n_out) {
+  if (graph->status != IG_OK) return NULL;
+  const ig_op *op = ig_op_find(op_name);
+  if (!op) {
+    return node_fail(graph, ig_fail(IG_ERR_UNSUPPORTED, "node '%s': unknown operator '%s'",
+                                    name ? name : "?", op_name));
+  }
+  while (n_in > op->n_in[0] && !in[n_in - 1]) n_in--; /* trailing absent inputs do not count */
+  const char *shown = name ? name : op->name;
+  ig_status status = check_counts(op, shown, n_in, in, n_out);
+  void *attr_struct = NULL;
+  if (status == IG_OK) {
+    status = ig_attrs_create(graph->arena, op, n_attrs, attrs, &attr_struct);
+    if (status != IG_OK) ig_fail_in(status, "node '%s'", shown);
+  }
+  if (status != IG_OK) return node_fail(graph, status);
+  ig_node *node = node_append(graph, op, name, n_in, in, attr_struct, n_out, NULL);
+  if (!node) return NULL;
+  status = ig_node_infer(node);
+  return status == IG_OK ? node : node_fail(graph, status);
+}
+
+ig_value *ig_op1(ig_graph *graph, const char *op, const char *name, int n_in, ig_value *const *in,
+                 int n_attrs, const ig_attr *attrs) {
+  ig_node *node = ig_graph_node(graph, op, name, n_in, in, n_attrs, attrs, 1);
+  return node ? node->outputs[0] : NULL;
+}
+
+/* --- queries --------------------------------------------------------------------------------- */
+
+ig_value *ig_graph_find_value(const ig_graph *graph, const char *name) {
+  return ig_names_find(graph->names, name);
+}
+
+bool ig_value_is_output(const ig_graph *graph, const ig_value *value) {
+  for (int32_t i = 0; i < graph->n_outputs; i++) {
+    if (graph->outputs[i] == value) return true;
+  }
+  return false;
+}
+
+int ig_value_use_count(const ig_graph *graph, const ig_value *value) {
+  int count = value->n_uses;
+  for (int32_t i = 0; i < graph->n_outputs; i++) count += graph->outputs[i] == value;
+  for (int32_t i = 0; i < graph->n_assigns; i++) {
+    count += (graph->assigns[i].source == value) + (graph->assigns[i].target == value);
+  }
+  return count;
+}
+
+ig_status ig_value_const_ints(const ig_value *value, const char *what, int capacity, int64_t *out,
+                              int *count) {
+  IG_CHECK(value && value->kind == IG_VALUE_CONST, IG_ERR_UNSUPPORTED,
+           "%s must be known before running", what);
+  IG_CHECK(value->dtype == IG_I64 || value->dtype == IG_I32, IG_ERR_SHAPE,
+           "%s must be i64 or i32, found %s", what, ig_dtype_name(value->dtype));
+  int64_t n = ig_value_count(value);
+  IG_CHECK(n <= capacity, IG_ERR_SHAPE, "%s has %lld elements, at most %d are possible", what,
+           (long long)n, capacity);
+  ig_convert(value->dtype, value->data, IG_I64, out, n);
+  *count = (int)n;
+  return IG_OK;
+}
+
+ig_status ig_value_const_scalar(const ig_value *value, const char *what, double fallback,
+                                double *out) {
+  *out = fallback;
+  if (!value) return IG_OK;
+  IG_CHECK(value->kind == IG_VALUE_CONST, IG_ERR_UNSUPPORTED, "%s must be known before running",
+           what);
+  IG_CHECK(ig_value_count(value) == 1, IG_ERR_SHAPE, "%s must be one number, found shape %s", what,
+           IG_SHAPE_STR(&value->shape));
+  *out = ig_load_f64(value->dtype, value->data, 0);
+  return IG_OK;
+}
+
+size_t ig_value_storage(const ig_value *v) {
+  if (v->layout != IG_LAYOUT_BLOCK16 || v->shape.rank < 2) return ig_value_bytes(v);
+  size_t channels = ((size_t)v->shape.dims[1] + 15) / 16 * 16;
+  size_t rest = (size_t)v->shape.dims[0] * (size_t)ig_shape_span(&v->shape, 2, v->shape.rank);
+  return channels * rest * ig_dtype_size(v->dtype);
+}
+
+/* --- copies ---------------------------------------------------------------------------------- */
+
+/* `map` goes from the old value's id to the copy. */
+static ig_value *copy_leaf(ig_graph *copy, const ig_value *old, ig_shape shape) {
+  ig_value *value = old->kind == IG_VALUE_INPUT
+                        ? ig_graph_input(copy, old->name, old->dtype, shape)
+                        : typed_value(copy, old->kind, old->name, "value", old->dtype, shape);
+  if (!value) return NULL;
+  value->layout = old->layout;
+  value->data = old->data;
+  value->init = old->init;
+  value->decay = old->decay;
+  value->frozen = old->frozen;
+  for (int d = 0; d < IG_MAX_RANK; d++) {
+    if (old->symbols[d]) ig_value_set_symbol(copy, value, d, old->symbols[d]);
+  }
+  return value;
+}
+
+static ig_status copy_inputs(const ig_graph *graph, const ig_shape *shapes, ig_graph *copy,
+                             ig_value **map) {
+  for (int32_t i = 0; i < graph->n_inputs; i++) {
+    const ig_value *old = graph->inputs[i];
+    ig_shape shape = shapes ? shapes[i] : old->shape;
+    IG_CHECK(shape.rank == old->shape.rank, IG_ERR_SHAPE,
+             "input '%s': expected rank %d %s, found %s", old->name, old->shape.rank,
+             IG_SHAPE_STR(&old->shape), IG_SHAPE_STR(&shape));
+    for (int d = 0; d < shape.rank; d++) {
+      IG_CHECK(old->symbols[d] || shape.dims[d] == old->shape.dims[d], IG_ERR_SHAPE,
+               "input '%s': dimension %d must be %lld, found %lld", old->name, d,
+               (long long)old->shape.dims[d], (long long)shape.dims[d]);
+    }
+    map[old->id] = copy_leaf(copy, old, shape);
+    IG_TRY(ig_graph_status(copy));
+  }
+  return IG_OK;
+}
+
+/* Small integer results of known inputs (and of shapes) are what Reshape and its kin need to know
+ * while the copy is being inferred. */
+static bool wants_value_now(const ig_node *node) {
+  if (!(node->op->flags & IG_OP_PURE) && !(node->op->flags & IG_OP_SHAPE)) return false;
+  for (int i = 0; i < node->n_outputs; i++) {
+    const ig_value *out = node->outputs[i];
+    if (!(ig_dtype_is_int(out->dtype) || out->dtype == IG_BOOL) || ig_value_count(out) > 1024) {
+      return false;
+    }
+  }
+  if (node->op->flags & IG_OP_SHAPE) return true;
+  for (int i = 0; i < node->n_inputs; i++) {
+    if (node->inputs[i] && node->inputs[i]->kind != IG_VALUE_CONST) return false;
+  }
+  return true;
+}
+
+static ig_status evaluate_now(ig_graph *copy, ig_node *node) {
+  const ig_impl *impl;
+  IG_TRY(ig_op_choose(node, IG_CPU, &impl));
+  const void **in = ig_arena_alloc(copy->arena, (size_t)(node->n_inputs + 1) * sizeof *in);
+  void **out = ig_arena_alloc(copy->arena, (size_t)(node->n_outputs + 1) * sizeof *out);
+  IG_CHECK(in && out, IG_ERR_MEMORY, "graph '%s': out of memory", copy->name);
+  for (int i = 0; i < node->n_inputs; i++) in[i] = node->inputs[i] ? node->inputs[i]->data : NULL;
+  for (int i = 0; i < node->n_outputs; i++) {
+    out[i] = ig_arena_alloc(copy->arena, ig_value_bytes(node->outputs[i]));
+    IG_CHECK(out[i], IG_ERR_MEMORY, "graph '%s': out of memory", copy->name);
+  }
+  IG_TRY(ig_op_evaluate(node, impl, in, out));
+  for (int i = 0; i < node->n_outputs; i++) {
+    node->outputs[i]->kind = IG_VALUE_CONST;
+    node->outputs[i]->producer = NULL;
+    node->outputs[i]->data = out[i];
+  }
+  ig_node_remove(copy, node);
+  return IG_OK;
+}
+
+static ig_status copy_node(ig_graph *copy, const ig_node *old, ig_value **map) {
+  void *attrs;
+  IG_TRY(ig_attrs_copy(copy->arena, old->op, old->attrs, &attrs));
+  size_t n_in = (size_t)old->n_inputs, n_out = (size_t)old->n_outputs;
+  ig_value **in = ig_arena_alloc(copy->arena, (n_in + 1) * sizeof *in);
+  const char **names = ig_arena_alloc(copy->arena, (n_out + 1) * sizeof *names);
+  IG_CHECK(in && names, IG_ERR_MEMORY, "graph '%s': out of memory", copy->name);
+  for (size_t i = 0; i < n_in; i++) in[i] = old->inputs[i] ? map[old->inputs[i]->id] : NULL;
+  for (size_t i = 0; i < n_out; i++) names[i] = old->outputs[i]->name;
+  ig_node *node = node_append(copy, old->op, old->name, old->n_inputs, in, attrs, old->n_outputs,
+                              names);
+  IG_TRY(ig_graph_status(copy));
+  IG_TRY(ig_node_infer(node));
+  for (size_t i = 0; i < n_out; i++) map[old->outputs[i]->id] = node->outputs[i];
+  if (wants_value_now(node)) IG_TRY(evaluate_now(copy, node));
+  return IG_OK;
+}
+
+static ig_status copy_all(const ig_graph *graph, const ig_shape *shapes, ig_graph *copy,
+                          ig_value **map) {
+  IG_TRY(copy_inputs(graph, shapes, copy, map));
+  for (int32_t i = 0; i < graph->n_values; i++) {
+    const ig_value *old = graph->values[i];
+    if (old->kind == IG_VALUE_INPUT || old->kind == IG_VALUE_RESULT) continue;
+    map[old->id] = copy_leaf(copy, old, old->shape);
+    IG_TRY(ig_graph_status(copy));
+  }
+  for (int32_t i = 0; i < graph->n_nodes; i++) IG_TRY(copy_node(copy, graph->nodes[i], map));
+  for (int32_t i = 0; i < graph->n_outputs; i++) {
+    ig_graph_output(copy, graph->output_names[i], map[graph->outputs[i]->id]);
+  }
+  for (int32_t i = 0; i < graph->n_assigns; i++) {
+    ig_graph_assign(copy, map[graph->assigns[i].target->id], map[graph->assigns[i].source->id]);
+  }
+  IG_TRY(ig_graph_status(copy));
+  return ig_graph_compact(copy, false);
+}
+
+ig_status ig_graph_specialize(const ig_graph *graph, const ig_shape *shapes, ig_graph **out) {
+  IG_TRY(ig_graph_status(graph));
+  ig_graph *copy;
+  IG_TRY(ig_graph_create(graph->name, &copy));
+  ig_value **map = ig_alloc_zero((size_t)graph->n_values + 1, sizeof *map);
+  ig_status status = map ? copy_all(graph, shapes, copy, map)
+                         : ig_fail(IG_ERR_MEMORY, "graph '%s': out of memory", graph->name);
+  ig_free(map);
+  if (status != IG_OK) {
+    ig_graph_destroy(copy);
+    return status;
+  }
+  *out = copy;
+  return IG_OK;
+}

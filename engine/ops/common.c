@@ -1,0 +1,184 @@
+/* What operators share: lookup by name, choice and one-off execution of implementations, and the
+ * inference, cost and gradient helpers that most descriptors are made of. */
+#include "engine/ops/op.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/base/rng.h"
+
+/* --- lookup ---------------------------------------------------------------------------------- */
+
+/* Open addressing, filled on the first lookup: a few microseconds, and no allocation that could
+ * fail. The operator tests look up every name, so a registry that outgrows it is noticed. */
+#define INDEX_SLOTS 2048
+
+static const ig_op *name_index[INDEX_SLOTS];
+static pthread_once_t index_once = PTHREAD_ONCE_INIT;
+
+static void build_index(void) {
+  int used = 0;
+  for (const ig_op *const *op = ig_op_registry; *op && used < INDEX_SLOTS - 1; op++, used++) {
+    uint64_t slot = ig_hash_name((*op)->name) % INDEX_SLOTS;
+    while (name_index[slot]) slot = (slot + 1) % INDEX_SLOTS;
+    name_index[slot] = *op;
+  }
+}
+
+const ig_op *ig_op_find(const char *name) {
+  if (!name) return NULL;
+  pthread_once(&index_once, build_index);
+  for (uint64_t slot = ig_hash_name(name) % INDEX_SLOTS; name_index[slot];
+       slot = (slot + 1) % INDEX_SLOTS) {
+    if (strcmp(name_index[slot]->name, name) == 0) return name_index[slot];
+  }
+  return NULL;
+}
+
+/* --- implementations ------------------------------------------------------------------------- */
+
+const ig_impl *ig_op_impl(const ig_op *op, ig_device device, int index) {
+  for (const ig_impl *impl = op->impls; impl && impl->name; impl++) {
+    if (impl->device == device && index-- == 0) return impl;
+  }
+  return NULL;
+}
+
+static const char *device_name(ig_device device) { return device == IG_CPU ? "cpu" : "cuda"; }
+
+ig_status ig_op_choose(const ig_node *node, ig_device device, const ig_impl **out) {
+  char reasons[512] = "";
+  size_t used = 0;
+  const ig_impl *impl;
+  for (int i = 0; (impl = ig_op_impl(node->op, device, i)); i++) {
+    const char *reason = impl->reject ? impl->reject(node) : NULL;
+    if (!reason) {
+      *out = impl;
+      return IG_OK;
+    }
+    int n = snprintf(reasons + used, sizeof reasons - used, "%s%s: %s", i ? "; " : "", impl->name,
+                     reason);
+    if (n > 0) used = IG_MIN(used + (size_t)n, sizeof reasons - 1);
+  }
+  return ig_fail(IG_ERR_UNSUPPORTED, "node '%s' (%s): no implementation on %s accepts it (%s)",
+                 node->name ? node->name : "", node->op->name, device_name(device),
+                 used ? reasons : "there is none");
+}
+
+static ig_status evaluate_with(ig_call *call, const ig_impl *impl) {
+  if (impl->workspace) call->workspace_size = impl->workspace(call->node);
+  if (impl->prepare) IG_TRY(impl->prepare(call));
+  ig_status status = IG_OK;
+  if (call->workspace_size) {
+    call->workspace = ig_alloc(call->workspace_size);
+    if (!call->workspace) status = ig_fail(IG_ERR_MEMORY, "%s: out of memory", __func__);
+  }
+  if (status == IG_OK) status = impl->run(call);
+  ig_free(call->workspace);
+  if (impl->release) impl->release(call);
+  return status;
+}
+
+ig_status ig_op_evaluate(const ig_node *node, const ig_impl *impl, const void **in, void **out) {
+  if (node->op->flags & IG_OP_VIEW) {
+    if (out[0] != in[0]) memcpy(out[0], in[0], ig_value_bytes(node->outputs[0]));
+    return IG_OK;
+  }
+  if (!impl) IG_TRY(ig_op_choose(node, IG_CPU, &impl));
+  const ig_rng_state rng = {0};
+  ig_call call = {.node = node, .in = in, .out = out, .rng = &rng};
+  return evaluate_with(&call, impl);
+}
+
+/* --- inference ------------------------------------------------------------------------------- */
+
+ig_status ig_infer_set(ig_node *node, int i, ig_dtype dtype, const ig_shape *shape) {
+  if (i >= node->n_outputs || !node->outputs[i]) return IG_OK;
+  IG_TRY(ig_shape_check(shape, dtype));
+  node->outputs[i]->dtype = dtype;
+  node->outputs[i]->shape = *shape;
+  return IG_OK;
+}
+
+ig_status ig_infer_same(ig_node *node) {
+  for (int i = 0; i < node->n_outputs; i++) {
+    IG_TRY(ig_infer_set(node, i, node->inputs[0]->dtype, &node->inputs[0]->shape));
+  }
+  return IG_OK;
+}
+
+ig_status ig_infer_broadcast(ig_node *node) {
+  ig_shape shape = node->inputs[0]->shape;
+  ig_dtype dtype = node->inputs[0]->dtype;
+  for (int i = 1; i < node->n_inputs; i++) {
+    const ig_value *input = node->inputs[i];
+    if (!input) continue;
+    IG_CHECK(input->dtype == dtype, IG_ERR_SHAPE, "input %d is %s where input 0 is %s", i,
+             ig_dtype_name(input->dtype), ig_dtype_name(dtype));
+    ig_shape joined;
+    IG_CHECK(ig_shape_broadcast(&shape, &input->shape, &joined), IG_ERR_SHAPE,
+             "input %d of shape %s does not broadcast with %s", i, IG_SHAPE_STR(&input->shape),
+             IG_SHAPE_STR(&shape));
+    shape = joined;
+  }
+  return ig_infer_set(node, 0, dtype, &shape);
+}
+
+ig_status ig_require_float(const ig_node *node, int i) {
+  const ig_value *input = i < node->n_inputs ? node->inputs[i] : NULL;
+  IG_CHECK(!input || ig_dtype_is_float(input->dtype), IG_ERR_SHAPE,
+           "input %d must have a float type, found %s", i, ig_dtype_name(input->dtype));
+  return IG_OK;
+}
+
+/* --- cost ------------------------------------------------------------------------------------ */
+
+ig_cost ig_cost_copy(const ig_node *node) {
+  ig_cost cost = {0};
+  for (int i = 0; i < node->n_inputs; i++) {
+    if (node->inputs[i]) cost.bytes += (double)ig_value_bytes(node->inputs[i]);
+  }
+  for (int i = 0; i < node->n_outputs; i++) {
+    if (node->outputs[i]) cost.bytes += (double)ig_value_bytes(node->outputs[i]);
+  }
+  return cost;
+}
+
+ig_cost ig_cost_elementwise(const ig_node *node) {
+  ig_cost cost = ig_cost_copy(node);
+  cost.flops = (double)ig_value_count(node->outputs[0]);
+  return cost;
+}
+
+/* --- gradients ------------------------------------------------------------------------------- */
+
+ig_value *ig_grad_unbroadcast(ig_graph *graph, ig_value *grad, const ig_value *like) {
+  if (!grad || !like || ig_shape_equal(&grad->shape, &like->shape)) return grad;
+  int lead = grad->shape.rank - like->shape.rank, n = 0;
+  bool only_leading = true;
+  int64_t axes[IG_MAX_RANK];
+  for (int i = 0; i < grad->shape.rank; i++) {
+    bool summed = i < lead || like->shape.dims[i - lead] != grad->shape.dims[i];
+    if (summed) axes[n++] = i;
+    if (summed && i >= lead) only_leading = false;
+  }
+  if (n) {
+    grad = ig_op1(graph, "ReduceSum", NULL, IG_INS(grad, ig_graph_const_i64s(graph, n, axes)),
+                  IG_ATTRS(IG_INT("keepdims", !only_leading)));
+  }
+  if (!grad || ig_shape_equal(&grad->shape, &like->shape)) return grad;
+  ig_value *shape = ig_graph_const_i64s(graph, like->shape.rank, like->shape.dims);
+  return ig_op1(graph, "Reshape", NULL, IG_INS(grad, shape), IG_NO_ATTRS);
+}
+
+/* --- what implementations reject ------------------------------------------------------------- */
+
+const char *ig_reject_not_f32(const ig_node *node) {
+  for (int i = 0; i < node->n_inputs + node->n_outputs; i++) {
+    const ig_value *v =
+        i < node->n_inputs ? node->inputs[i] : node->outputs[i - node->n_inputs];
+    if (v && ig_dtype_is_float(v->dtype) && v->dtype != IG_F32) return "an operand is not f32";
+  }
+  return NULL;
+}
