@@ -49,11 +49,11 @@ static ig_value *cached(const network *n, const char *prefix, const char *what, 
   ig_graph *g = n->graph;
   const char *name = ig_arena_format(g->arena, "cache.%s.%s", prefix, what);
   if (!name) return ig_graph_fail(g, ig_fail(IG_ERR_MEMORY, "%s: out of memory", prefix));
-  ig_value *cache = ig_graph_state(
-      g, name, IG_F32, IG_SHAPE(n->sequences, n->config->context, rows->shape.dims[2]),
-      (ig_init){.kind = IG_INIT_ZERO});
-  ig_value *present = ig_op1(g, "TensorScatter", NULL, IG_INS(cache, rows, n->start),
-                             IG_ATTRS(IG_INT("axis", 1)));
+  ig_value *cache = ig_graph_state(g, name, IG_F32,
+                                   IG_SHAPE(n->sequences, n->config->context, rows->shape.dims[2]),
+                                   (ig_init){.kind = IG_INIT_ZERO});
+  ig_value *present =
+      ig_op1(g, "TensorScatter", NULL, IG_INS(cache, rows, n->start), IG_ATTRS(IG_INT("axis", 1)));
   ig_graph_assign(g, cache, present);
   return present;
 }
@@ -179,7 +179,7 @@ ig_status ig_gpt_build_decode(ig_graph *graph, const ig_gpt_config *config,
                      IG_INS(n.position, ig_graph_const_i64s(graph, 1, &sequences)), IG_NO_ATTRS);
   }
   int64_t one = 1;
-  n.length = ig_op1(graph, "Add", NULL, IG_INS(n.start, ig_graph_const_i64s(graph, 1, &one)),
-                    IG_NO_ATTRS);
+  n.length =
+      ig_op1(graph, "Add", NULL, IG_INS(n.start, ig_graph_const_i64s(graph, 1, &one)), IG_NO_ATTRS);
   return build(&n, x);
 }

@@ -18,8 +18,7 @@ ig_init ig_init_normal(float deviation) {
 static const ig_init zero = {.kind = IG_INIT_ZERO}, one = {.kind = IG_INIT_ONE};
 
 const char *ig_layer_name(ig_graph *graph, const char *prefix, const char *name) {
-  const char *full =
-      *prefix ? ig_arena_format(graph->arena, "%s.%s", prefix, name) : name;
+  const char *full = *prefix ? ig_arena_format(graph->arena, "%s.%s", prefix, name) : name;
   if (!full) ig_graph_fail(graph, ig_fail(IG_ERR_MEMORY, "%s.%s: out of memory", prefix, name));
   return full ? full : name;
 }
@@ -54,7 +53,8 @@ ig_value *ig_layer_linear(ig_graph *graph, const char *name, ig_value *x, int64_
                           ig_init init) {
   if (!x) return NULL;
   ig_value *weight = param(graph, name, "weight", IG_SHAPE(out, x->shape.dims[1]), init, true);
-  ig_value *in[] = {x, weight, bias ? param(graph, name, "bias", IG_SHAPE(out), zero, false) : NULL};
+  ig_value *in[] = {x, weight,
+                    bias ? param(graph, name, "bias", IG_SHAPE(out), zero, false) : NULL};
   return ig_op1(graph, "Gemm", name, bias ? 3 : 2, in, IG_ATTRS(IG_INT("transB", 1)));
 }
 
@@ -66,8 +66,9 @@ ig_value *ig_layer_conv(ig_graph *graph, const char *name, ig_value *x,
   int64_t fan = k * k * (options->fan_out ? options->out / groups : in_channels);
   ig_value *weight = param(graph, name, "weight", IG_SHAPE(options->out, in_channels, k, k),
                            ig_init_he(fan), true);
-  ig_value *in[] = {
-      x, weight, options->bias ? param(graph, name, "bias", IG_SHAPE(options->out), zero, false) : NULL};
+  ig_value *in[] = {x, weight,
+                    options->bias ? param(graph, name, "bias", IG_SHAPE(options->out), zero, false)
+                                  : NULL};
   int64_t kernel[] = {k, k}, strides[] = {stride, stride};
   int64_t pads[] = {options->pad, options->pad, options->pad, options->pad};
   return ig_op1(graph, "Conv", name, options->bias ? 3 : 2, in,

@@ -28,8 +28,9 @@ static ig_status lenet_build(ig_graph *g, const ig_model_args *args, const ig_mo
 
 const ig_model_preset ig_preset_lenet = {
     .name = "lenet",
-    .what = "lenet[:channels=32,width=128,dropout=0]: two 3x3 convolutions (channels, then twice as "
-            "many), pooling, two linear layers",
+    .what =
+        "lenet[:channels=32,width=128,dropout=0]: two 3x3 convolutions (channels, then twice as "
+        "many), pooling, two linear layers",
     .named = (const char *const[]){"channels", "width", "dropout", NULL},
     .build = lenet_build,
 };

@@ -37,7 +37,9 @@ static const char *suggestion(const ig_nearest_search *nearest, char text[SUGGES
 }
 #define SUGGESTION(nearest) suggestion(&(nearest), (char[SUGGESTION_BYTES]){0})
 
-static size_t name_length(const char *text) { return strcspn(text, ":"); }
+static size_t name_length(const char *text) {
+  return strcspn(text, ":");
+}
 
 ig_status ig_model_find(const char *text, const ig_model_preset **out) {
   char name[64];
@@ -187,8 +189,8 @@ ig_status ig_args_choice(const ig_model_args *args, const char *name, const char
     }
     ig_nearest_offer(&nearest, choices[i]);
   }
-  return ig_fail(IG_ERR_USAGE, "%s is \"%.64s\"%s (expected %s)", name, text,
-                 SUGGESTION(nearest), args->preset->what);
+  return ig_fail(IG_ERR_USAGE, "%s is \"%.64s\"%s (expected %s)", name, text, SUGGESTION(nearest),
+                 args->preset->what);
 }
 
 ig_status ig_args_ints(const ig_model_args *args, int64_t low, int64_t high, int capacity,

@@ -9,16 +9,16 @@
 
 /* What a preset is fitted to: one sample's shape and the number of outputs. */
 typedef struct ig_model_spec {
-  ig_shape input;     /* of one sample: [features], [C, H, W], or [T] for tokens */
-  int64_t n_outputs;  /* classes, targets, or vocabulary; 0 for the preset's own, where it has one */
-  int64_t sequences;  /* build_decode: sequences generated side by side; 0 means 1 */
+  ig_shape input;    /* of one sample: [features], [C, H, W], or [T] for tokens */
+  int64_t n_outputs; /* classes, targets, or vocabulary; 0 for the preset's own, where it has one */
+  int64_t sequences; /* build_decode: sequences generated side by side; 0 means 1 */
 } ig_model_spec;
 
 typedef struct ig_model_args ig_model_args; /* the parsed text after the colon */
 
 typedef struct ig_model_preset {
-  const char *name;     /* "mlp" */
-  const char *what;     /* one line with its arguments, for help */
+  const char *name;         /* "mlp" */
+  const char *what;         /* one line with its arguments, for help */
   const char *const *named; /* NULL-ended names accepted as name=value; NULL for none */
   const char *const *words; /* NULL-ended words accepted without '='; NULL for none */
   int numbers;              /* how many bare numbers are accepted */
