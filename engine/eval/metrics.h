@@ -9,15 +9,21 @@
 
 typedef struct ig_metrics {
   ig_task task;
-  int64_t samples;  /* rows; tokens for language */
+  int64_t samples; /* rows with a target; tokens for language */
   int64_t n_classes;
-  double loss;      /* mean; NaN where no target was given */
-  /* NaN where a metric does not apply. Fractions from 0 to 1. */
-  double accuracy, top5_accuracy;
-  double precision, recall, f1; /* macro averages over classes that occur in target or prediction */
-  double auc;        /* binary: ROC; multi-class: macro one-against-rest; multi-label: macro */
+  double loss; /* mean; NaN where no target was given */
+  /* NaN where a metric does not apply. Fractions from 0 to 1. A multi-label row is right when all
+   * its flags are. Among equal logits the first class is predicted. */
+  double accuracy;
+  double top5_accuracy; /* more than 5 classes; of equal logits the later class ranks higher */
+  /* Macro averages: over classes that occur in target or prediction, over all flags of a
+   * multi-label task; an undefined one counts 0. */
+  double precision, recall, f1;
+  double auc;        /* binary: ROC; multi-class: macro one-against-rest; multi-label: macro. Over
+                        the classes that have both a positive and a negative sample */
   double perplexity; /* exp(loss) for language */
-  double mse, mae, r2;
+  double mse, mae;
+  double r2;  /* mean over outputs; a constant target gives 1 when met exactly, else 0 */
   double ece; /* expected calibration error, IG_CALIBRATION_BINS equal bins (Guo et al. 2017) */
   double bin_confidence[IG_CALIBRATION_BINS], bin_accuracy[IG_CALIBRATION_BINS];
   int64_t bin_count[IG_CALIBRATION_BINS];
@@ -29,14 +35,17 @@ typedef struct ig_metrics {
 
 typedef struct ig_metrics_accumulator ig_metrics_accumulator;
 
-/* `detailed` also keeps what AUC, confusion and calibration need (scores of at most 2^22 rows; AUC
- * is NaN beyond). */
+/* `n_classes` is the width of a row of logits: classes, vocabulary, flags or regression outputs.
+ * `detailed` also keeps what AUC, confusion and calibration need (scores of at most 2^22 rows and
+ * 2^26 values; AUC is NaN beyond). */
 ig_status ig_metrics_create(ig_task task, int64_t n_classes, bool detailed,
                             ig_metrics_accumulator **out);
-void ig_metrics_destroy(ig_metrics_accumulator *accumulator);
+void ig_metrics_destroy(ig_metrics_accumulator *accumulator); /* NULL is allowed */
 void ig_metrics_reset(ig_metrics_accumulator *accumulator);
-/* `logits` [rows, n_outputs] f32; `targets` i64 [rows] for classes and tokens (negative: ignored),
- * f32 [rows, n_outputs] otherwise. */
+/* `logits` [rows, n_classes] f32; `targets` i64 [rows] for classes and tokens (negative: ignored),
+ * f32 [rows, n_classes] otherwise; NULL adds nothing. IG_ERR_INPUT for a class out of range,
+ * IG_ERR_NUMERIC for a row whose loss is not finite; either names the row of this call, and the
+ * accumulator is then to be reset. */
 ig_status ig_metrics_add(ig_metrics_accumulator *accumulator, const float *logits,
                          const void *targets, int64_t rows);
 /* Values so far; pointers inside stay valid until the next call on the accumulator. */
