@@ -63,11 +63,35 @@ uint64_t ig_rng_below(const ig_rng *rng, uint64_t index, uint64_t bound) {
   return (uint64_t)(((unsigned __int128)bits * bound) >> 64);
 }
 
+/* Two uniform numbers give two normals; the radius' number is kept away from 0. */
+static void box_muller(uint32_t a, uint32_t b, float out[2]) {
+  float radius = sqrtf(-2.0f * logf(((float)a + 1.0f) * 0x1p-32f));
+  float angle = 6.2831853f * ((float)(b >> 8) * 0x1p-24f);
+  out[0] = radius * cosf(angle);
+  out[1] = radius * sinf(angle);
+}
+
+static void normal_block(const ig_rng *rng, uint64_t block, float out[4]) {
+  uint32_t bits[4];
+  block_of(rng, block, bits);
+  box_muller(bits[0], bits[1], out);
+  box_muller(bits[2], bits[3], out + 2);
+}
+
+void ig_rng_normals(const ig_rng *rng, uint64_t first, int64_t count, float *out) {
+  float block[4];
+  uint64_t end = first + (uint64_t)count;
+  for (uint64_t i = first; i < end;) {
+    normal_block(rng, i >> 2, block);
+    do *out++ = block[i & 3];
+    while (++i < end && (i & 3));
+  }
+}
+
 float ig_rng_normal(const ig_rng *rng, uint64_t index) {
-  uint32_t out[4];
-  block_of(rng, index, out);
-  double u = ((double)out[0] + 1.0) * 0x1p-32, v = (double)out[1] * 0x1p-32;
-  return (float)(sqrt(-2.0 * log(u)) * cos(6.283185307179586 * v));
+  float number;
+  ig_rng_normals(rng, index, 1, &number);
+  return number;
 }
 
 uint64_t ig_hash_name(const char *name) {

@@ -33,7 +33,8 @@ uint32_t ig_rng_u32(const ig_rng *rng, uint64_t index);
 float ig_rng_uniform(const ig_rng *rng, uint64_t index);
 /* Uniform in [0, bound), bound >= 1, by multiplication of 64 random bits (bias below 2^-32). */
 uint64_t ig_rng_below(const ig_rng *rng, uint64_t index, uint64_t bound);
-/* Standard normal (Box-Muller on a block's first two numbers). */
+/* Standard normals number `first` to `first + count - 1` of the stream (Box-Muller, four a block). */
+void ig_rng_normals(const ig_rng *rng, uint64_t first, int64_t count, float *out);
 float ig_rng_normal(const ig_rng *rng, uint64_t index);
 /* A 64-bit hash of a name (FNV-1a), for streams keyed by one. */
 uint64_t ig_hash_name(const char *name);

@@ -10,19 +10,27 @@
 /* What a preset is fitted to: one sample's shape and the number of outputs. */
 typedef struct ig_model_spec {
   ig_shape input;    /* of one sample: [features], [C, H, W], or [T] for tokens */
-  int64_t n_outputs; /* classes, targets, or vocabulary */
+  int64_t n_outputs; /* classes, targets, or vocabulary; 0 for the preset's own, where it has one */
+  int64_t sequences; /* build_decode: sequences generated side by side; 0 means 1 */
 } ig_model_spec;
 
 typedef struct ig_model_args ig_model_args; /* the parsed text after the colon */
 
 typedef struct ig_model_preset {
-  const char *name;     /* "mlp" */
-  const char *what;     /* one line with its arguments, for help */
-  bool tokens;          /* takes token ids and predicts the next one */
+  const char *name;         /* "mlp" */
+  const char *what;         /* one line with its arguments, for help */
+  const char *const *named; /* NULL-ended names accepted as name=value; NULL for none */
+  const char *const *words; /* NULL-ended words accepted without '='; NULL for none */
+  int numbers;              /* how many bare numbers are accepted */
+  bool tokens;              /* takes token ids and predicts the next one */
   ig_status (*build)(ig_graph *graph, const ig_model_args *args, const ig_model_spec *spec);
   /* For token models: the same network for one step of generation with a KV cache: inputs "x"
-   * [N, 1] i64 and "position" [1] i64, caches as STATE, output "y" [N, 1, vocabulary]. */
+   * [sequences, 1] i64 and "position" [1] i64 (of that token, below the context), caches as STATE
+   * named "cache.*", output "y" [sequences, 1, vocabulary]. spec->input is not read. A cache holds
+   * whatever the last sequence left: start again at position 0. */
   ig_status (*build_decode)(ig_graph *graph, const ig_model_args *args, const ig_model_spec *spec);
+  /* For token models: the most tokens a sequence may have. */
+  ig_status (*context)(const ig_model_args *args, int64_t *tokens);
 } ig_model_preset;
 
 extern const ig_model_preset *const ig_model_preset_registry[]; /* NULL-ended; generated */
@@ -33,12 +41,21 @@ ig_status ig_model_find(const char *text, const ig_model_preset **out);
 /* Builds the template graph. Messages name the argument at fault. */
 ig_status ig_model_build(const char *text, const ig_model_spec *spec, ig_graph **out);
 ig_status ig_model_build_decode(const char *text, const ig_model_spec *spec, ig_graph **out);
+/* The context length of a token model, so that data can be cut to fit before the model is built. */
+ig_status ig_model_context(const char *text, int64_t *tokens);
 
-/* For presets: positional and named arguments, with range checks; unknown names were refused
- * before. A missing one gives `fallback`. */
+/* For presets: bare and named arguments, with range checks; unknown names and words were refused
+ * before, with the nearest valid one offered. A missing one gives `fallback`. */
 ig_status ig_args_int(const ig_model_args *args, const char *name, int64_t fallback, int64_t low,
                       int64_t high, int64_t *out);
-ig_status ig_args_ints(const ig_model_args *args, int capacity, int64_t *out, int *count);
+ig_status ig_args_float(const ig_model_args *args, const char *name, double fallback, double low,
+                        double high, double *out);
+/* One of a NULL-ended list of words; *out is its index. */
+ig_status ig_args_choice(const ig_model_args *args, const char *name, const char *const *choices,
+                         int fallback, int *out);
+/* The bare numbers, each in [low, high]. */
+ig_status ig_args_ints(const ig_model_args *args, int64_t low, int64_t high, int capacity,
+                       int64_t *out, int *count);
 const char *ig_args_word(const ig_model_args *args, int position); /* NULL when absent */
 
 #endif

@@ -60,11 +60,10 @@ typedef struct ig_call {
   const ig_node *node;
   const void **in;
   void **out;
-  void *workspace; /* 64-byte aligned, shared by all steps of a plan */
+  void *workspace; /* 64-byte aligned, this call's alone while it runs, uninitialised */
   size_t workspace_size;
   void *state; /* made by prepare, e.g. a oneDNN primitive */
   const ig_rng_state *rng;
-  bool frozen_params; /* PARAMs never change while this plan lives: prepare may cache them packed */
   void *stream;       /* device stream; NULL on the CPU */
 } ig_call;
 
@@ -75,7 +74,9 @@ typedef struct ig_impl {
   const char *(*reject)(const ig_node *node);
   /* Scratch bytes of a call; NULL function means none. */
   size_t (*workspace)(const ig_node *node);
-  /* Once per plan, with in/out pointers not yet valid; may set call->state and raise
+  /* Once per plan, before memory is laid out: in[i] is non-NULL exactly when input i's bytes are
+   * known and never change while the plan lives (constants; frozen parameters and what is computed
+   * from them alone), so that they may be packed now. May set call->state and raise
    * call->workspace_size. NULL when there is nothing to prepare. */
   ig_status (*prepare)(ig_call *call);
   void (*release)(ig_call *call);

@@ -10,7 +10,8 @@
 
 typedef struct ig_plan_options {
   uint64_t seed;
-  bool frozen_params;  /* inference: weights may be packed once */
+  bool frozen_params;  /* inference: what depends on parameters alone is computed and packed once, when
+                          the plan is made; later changes of the store are not seen */
   bool check_finite;   /* after each run step, find NaN and Inf in outputs (slow; for diagnosis) */
   size_t memory_limit; /* bytes for slab and workspace; 0 for no limit */
 } ig_plan_options;
@@ -19,7 +20,9 @@ typedef struct ig_plan_memory {
   size_t slab;        /* bytes allocated for intermediates */
   size_t sum;         /* sum of all intermediates, as if none shared memory */
   size_t lower_bound; /* the most bytes live at one step */
-  size_t workspace, inputs, outputs, params;
+  size_t workspace; /* the largest of any step; inside the slab */
+  size_t fixed;     /* results computed once from frozen parameters */
+  size_t params;    /* PARAMs and STATEs of the graph, in the store */
 } ig_plan_memory;
 
 /* Compiles `graph` (concrete, sorted; borrowed and not changed while the plan lives). */
@@ -35,11 +38,19 @@ ig_status ig_plan_run(ig_plan *plan, const ig_rng_state *rng);
 
 const ig_graph *ig_plan_graph(const ig_plan *plan);
 ig_plan_memory ig_plan_memory_use(const ig_plan *plan);
-/* Step by step, for inspection and profiling: the implementation of node i, its seconds summed over
- * the profiled runs. Profiling times each node and is off until enabled. */
-const ig_impl *ig_plan_impl(const ig_plan *plan, int node);
+
+/* Steps in running order, for inspection and profiling. */
+typedef struct ig_plan_step {
+  const ig_node *node;
+  const ig_impl *impl; /* NULL for a view, which runs nothing */
+  bool fixed;          /* ran once, when the plan was made */
+  size_t workspace;
+  double seconds; /* summed over the profiled runs */
+} ig_plan_step;
+int ig_plan_step_count(const ig_plan *plan);
+ig_plan_step ig_plan_step_at(const ig_plan *plan, int index);
+/* Profiling times each step and is off until enabled. */
 void ig_plan_profile(ig_plan *plan, bool on);
-double ig_plan_seconds(const ig_plan *plan, int node);
 int64_t ig_plan_profiled_runs(const ig_plan *plan);
 /* The first node, in order, with a NaN or Inf among its float outputs in the last run when
  * check_finite is on; NULL when all are finite. */

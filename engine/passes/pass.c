@@ -1,0 +1,62 @@
+/* Runs pipelines of passes. After a pass that changed something the graph is sorted and compacted
+ * here, so that passes may append nodes anywhere; debug builds then verify every invariant. */
+#include "engine/passes/pass.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/graph/print.h"
+
+const char *const ig_pipeline_inference[] = {"simplify",
+                                             "fold",
+                                             "fuse_conv_bn",
+                                             "fuse_bias_activation",
+                                             "fuse_add_layernorm",
+                                             "mixed_precision",
+                                             "cse",
+                                             "dce",
+                                             NULL};
+const char *const ig_pipeline_forward[] = {"train_mode",
+                                           "simplify",
+                                           "fold",
+                                           "fuse_bias_activation",
+                                           "fuse_add_layernorm",
+                                           "mixed_precision",
+                                           "cse",
+                                           "dce",
+                                           NULL};
+const char *const ig_pipeline_training[] = {"simplify", "fold", "cse", "dce", NULL};
+
+const ig_pass *ig_pass_find(const char *name) {
+  for (const ig_pass *const *pass = ig_pass_registry; *pass; pass++) {
+    if (strcmp((*pass)->name, name) == 0) return *pass;
+  }
+  return NULL;
+}
+
+static ig_status run_one(ig_graph *graph, const ig_pass *pass, const ig_pass_options *options) {
+  int changes = 0;
+  IG_TRY(pass->run(graph, options, &changes));
+  IG_TRY(ig_graph_status(graph));
+  if (changes) {
+    IG_TRY(ig_graph_sort(graph));
+    IG_TRY(ig_graph_compact(graph, false));
+  }
+#ifndef NDEBUG
+  IG_TRY(ig_graph_verify(graph));
+#endif
+  return IG_OK;
+}
+
+ig_status ig_passes_run(ig_graph *graph, const char *const *names, const ig_pass_options *options) {
+  const char *dump = getenv("IG_DUMP");
+  for (; *names; names++) {
+    const ig_pass *pass = ig_pass_find(*names);
+    IG_CHECK(pass, IG_ERR_INTERNAL, "unknown pass '%s'", *names);
+    ig_status status = run_one(graph, pass, options);
+    if (status != IG_OK) return ig_fail_in(status, "pass %s", pass->name);
+    if (dump && strcmp(dump, pass->name) == 0) IG_TRY(ig_graph_print(graph, stderr));
+  }
+  return IG_OK;
+}
