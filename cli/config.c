@@ -1,6 +1,6 @@
 /* Settings files: YAML mappings of option names to scalars, read and written. Only scalars are
  * taken, so that anchors, aliases and nesting in a file can do nothing. */
-#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -70,9 +70,13 @@ static ig_status read_document(ig_options *options, const char *name, struct fy_
   return IG_OK;
 }
 
+/* Nothing but blanks and comments, which the library takes for an error. */
 static bool blank(const char *text, size_t size) {
+  bool comment = false;
   for (size_t i = 0; i < size; i++) {
-    if (!strchr(" \t\r\n", text[i]) || !text[i]) return false;
+    if (text[i] == '\n') comment = false;
+    if (text[i] == '#') comment = true;
+    if (!comment && (!text[i] || !strchr(" \t\r\n", text[i]))) return false;
   }
   return true;
 }
@@ -95,7 +99,7 @@ ig_status ig_options_read_text(ig_options *options, const char *name, const char
   } else {
     void *iterator = NULL;
     const struct fy_diag_error *error = fy_diag_errors_iterate(diag, &iterator);
-    status = ig_fail(IG_ERR_USAGE, "%s:%d: %s", name, error ? error->line + 1 : 1,
+    status = ig_fail(IG_ERR_USAGE, "%s:%d: %s", name, error ? error->line : 1,
                      error && error->msg ? error->msg : "not a YAML file");
   }
   fy_diag_destroy(diag);
@@ -131,16 +135,11 @@ static bool saved(const ig_options *options, int i) {
 
 static json_t *value_json(const ig_option *row, const void *slot) {
   switch (row->type) {
-  case IG_OPTION_FLAG:
-    return json_boolean(*(const bool *)slot);
-  case IG_OPTION_INT:
-    return json_integer(*(const int64_t *)slot);
-  case IG_OPTION_FLOAT:
-    return json_real(*(const double *)slot);
-  case IG_OPTION_SIZE:
-    return json_integer((json_int_t) * (const size_t *)slot);
-  default:
-    return json_string(*(const char *const *)slot);
+  case IG_OPTION_FLAG: return json_boolean(*(const bool *)slot);
+  case IG_OPTION_INT: return json_integer(*(const int64_t *)slot);
+  case IG_OPTION_FLOAT: return json_real(*(const double *)slot);
+  case IG_OPTION_SIZE: return json_integer((json_int_t) * (const size_t *)slot);
+  default: return json_string(*(const char *const *)slot);
   }
 }
 
@@ -157,13 +156,23 @@ json_t *ig_options_json(const ig_options *options) {
   return object;
 }
 
-/* A JSON scalar is a YAML scalar too. */
+/* A JSON scalar is a YAML scalar too. Numbers in their shortest form that reads back as they were. */
 static ig_status write_rows(const ig_options *options, FILE *file, const char *path) {
   for (int i = 0; i < options->count; i++) {
     if (!saved(options, i)) continue;
     const ig_option *row = options->rows[i];
+    if (row->type == IG_OPTION_FLOAT) {
+      double value = *(const double *)options->slots[i];
+      char text[32];
+      for (int digits = 15; digits <= 17; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, value);
+        if (strtod(text, NULL) == value) break;
+      }
+      fprintf(file, "%s: %s\n", row->name, text);
+      continue;
+    }
     json_t *value = value_json(row, options->slots[i]);
-    char *text = value ? json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(17)) : NULL;
+    char *text = value ? json_dumps(value, JSON_ENCODE_ANY) : NULL;
     json_decref(value);
     IG_CHECK(text, IG_ERR_USAGE, "%s: the value of %s is not UTF-8 text", path, row->name);
     fprintf(file, "%s: %s\n", row->name, text);

@@ -96,17 +96,13 @@ static ig_status flush_stdout(void) {
 
 static int exit_code_of(ig_status status) {
   switch (status) {
-  case IG_OK:
-    return EXIT_SUCCESS;
-  case IG_ERR_NUMERIC:
-    return EXIT_GATE;
+  case IG_OK: return EXIT_SUCCESS;
+  case IG_ERR_NUMERIC: return EXIT_GATE;
   case IG_ERR_USAGE:
   case IG_ERR_INPUT:
   case IG_ERR_SHAPE:
-  case IG_ERR_UNSUPPORTED:
-    return EXIT_USAGE;
-  default:
-    return EXIT_MACHINE;
+  case IG_ERR_UNSUPPORTED: return EXIT_USAGE;
+  default: return EXIT_MACHINE;
   }
 }
 

@@ -56,10 +56,20 @@ static bool plain_number(const char *text) {
   return *text && text[strspn(text, "0123456789+-.eE")] == '\0';
 }
 
+/* A bound beyond exact integers is none to a reader. */
+static const char *range_text(const ig_option *row, char text[64]) {
+  if (row->high > 9e15) {
+    snprintf(text, 64, "%.12g or more", row->low);
+  } else {
+    snprintf(text, 64, "%.12g to %.12g", row->low, row->high);
+  }
+  return text;
+}
+
 static ig_status in_range(const ig_option *row, double value, const char *text, const char *where) {
   if (row->low == row->high || (value >= row->low && value <= row->high)) return IG_OK;
-  return ig_fail(IG_ERR_USAGE, "%s: %s is outside %.12g to %.12g", where, text, row->low,
-                 row->high);
+  char range[64];
+  return ig_fail(IG_ERR_USAGE, "%s: %s is outside %s", where, text, range_text(row, range));
 }
 
 static ig_status set_int(const ig_option *row, void *slot, const char *text, const char *where) {
@@ -132,21 +142,11 @@ ig_status ig_options_set(ig_options *options, int i, const char *text, ig_origin
   const ig_option *row = options->rows[i];
   void *slot = options->slots[i];
   switch (row->type) {
-  case IG_OPTION_FLAG:
-    IG_TRY(set_flag(slot, text, where));
-    break;
-  case IG_OPTION_INT:
-    IG_TRY(set_int(row, slot, text, where));
-    break;
-  case IG_OPTION_FLOAT:
-    IG_TRY(set_float(row, slot, text, where));
-    break;
-  case IG_OPTION_ENUM:
-    IG_TRY(set_enum(options, row, slot, text, where));
-    break;
-  case IG_OPTION_SIZE:
-    IG_TRY(set_size(slot, text, where));
-    break;
+  case IG_OPTION_FLAG: IG_TRY(set_flag(slot, text, where)); break;
+  case IG_OPTION_INT: IG_TRY(set_int(row, slot, text, where)); break;
+  case IG_OPTION_FLOAT: IG_TRY(set_float(row, slot, text, where)); break;
+  case IG_OPTION_ENUM: IG_TRY(set_enum(options, row, slot, text, where)); break;
+  case IG_OPTION_SIZE: IG_TRY(set_size(slot, text, where)); break;
   case IG_OPTION_STRING:
     IG_CHECK(*text, IG_ERR_USAGE, "%s: an empty value", where);
     *(const char **)slot = text;
@@ -241,14 +241,14 @@ ig_status ig_options_check_required(const ig_options *options) {
 /* --- help -------------------------------------------------------------------------------------- */
 
 static void help_row(const ig_option *row, FILE *out) {
-  char left[64];
+  char left[64], range[64];
   bool positional = row->flags & IG_OPTION_POSITIONAL;
   const char *word = row->type == IG_OPTION_ENUM || row->type == IG_OPTION_FLAG ? "" : row->values;
   snprintf(left, sizeof left, "%s%s%s%s", positional ? "" : "--", row->name, *word ? " " : "",
            positional ? "" : word);
   fprintf(out, "  %-24s %s", left, row->what);
   if (row->type == IG_OPTION_ENUM) fprintf(out, ": %s", row->values);
-  if (row->low != row->high) fprintf(out, ", %.9g to %.9g", row->low, row->high);
+  if (row->low != row->high) fprintf(out, ", %s", range_text(row, range));
   if (row->fallback) fprintf(out, " [%s]", row->fallback);
   if (row->flags & IG_OPTION_REQUIRED) fputs(" (required)", out);
   fputc('\n', out);

@@ -15,7 +15,6 @@ typedef struct ig_eval_options {
   int workers;
   int n_normalizations;
   const ig_normalization *normalizations;
-  bool frozen; /* parameters do not change while the evaluator lives: weights may be packed */
   uint64_t seed;
   size_t memory_limit; /* bytes of a plan; 0 for no limit */
 } ig_eval_options;
