@@ -26,7 +26,8 @@ const char *const ig_pipeline_forward[] = {"train_mode",
                                            "cse",
                                            "dce",
                                            NULL};
-const char *const ig_pipeline_training[] = {"simplify", "fold", "cse", "dce", NULL};
+const char *const ig_pipeline_training[] = {"simplify",         "fold", "cse",
+                                            "fuse_gather_grad", "dce",  NULL};
 
 const ig_pass *ig_pass_find(const char *name) {
   for (const ig_pass *const *pass = ig_pass_registry; *pass; pass++) {
