@@ -45,7 +45,9 @@ const ig_impl *ig_op_impl(const ig_op *op, ig_device device, int index) {
   return NULL;
 }
 
-static const char *device_name(ig_device device) { return device == IG_CPU ? "cpu" : "cuda"; }
+static const char *device_name(ig_device device) {
+  return device == IG_CPU ? "cpu" : "cuda";
+}
 
 ig_status ig_op_choose(const ig_node *node, ig_device device, const ig_impl **out) {
   char reasons[512] = "";
@@ -176,8 +178,7 @@ ig_value *ig_grad_unbroadcast(ig_graph *graph, ig_value *grad, const ig_value *l
 
 const char *ig_reject_not_f32(const ig_node *node) {
   for (int i = 0; i < node->n_inputs + node->n_outputs; i++) {
-    const ig_value *v =
-        i < node->n_inputs ? node->inputs[i] : node->outputs[i - node->n_inputs];
+    const ig_value *v = i < node->n_inputs ? node->inputs[i] : node->outputs[i - node->n_inputs];
     if (v && ig_dtype_is_float(v->dtype) && v->dtype != IG_F32) return "an operand is not f32";
   }
   return NULL;

@@ -48,7 +48,12 @@ struct ig_dataset {
   /* Consecutive samples overlap or follow one another in time (text): a held-out part is then cut
    * off at the end and not drawn at random. */
   bool sequential;
-  uint64_t digest; /* XXH3 of the content, or of path, size and mtime where that would read all */
+  /* Samples whose indices differ by at most this share target values (windows over one text). A
+   * split keeps them out of each other's part. */
+  int64_t overlap;
+  /* XXH3 of the content, or of path, size and mtime where that would read all; 0 for arrays lent by
+   * a caller. */
+  uint64_t digest;
 };
 
 static inline ig_status ig_dataset_read(ig_dataset *dataset, const int64_t *indices,
@@ -66,13 +71,20 @@ const ig_field *ig_dataset_field(const ig_dataset *dataset, const char *name);
 ig_status ig_dataset_subset(ig_dataset *base, bool owns, const int64_t *indices, int64_t count,
                             ig_dataset **out);
 /* Cuts `fraction` of the samples off as *held_out: drawn by seed, stratified by class where the
- * target is one; the last part when sequential. Both views borrow `base`, which must outlive them.
- * Fails when either part would be empty. */
+ * target is one (largest remainders, so that the total is exact); the last part when sequential,
+ * then without the `overlap` samples before it and thinned to samples that do not overlap, so that
+ * each held-out target counts once. Both views borrow `base`, which must outlive them. Fails when
+ * either part would be empty. */
 ig_status ig_dataset_split(ig_dataset *base, double fraction, uint64_t seed, ig_dataset **rest,
                            ig_dataset **held_out);
 /* Arrays in memory as a data set, for tests and for the C interface: fields[f] over data[f], each
  * n_samples long; data is borrowed. */
 ig_status ig_dataset_from_arrays(int64_t n_samples, int n_fields, const ig_field *fields,
                                  const void *const *data, ig_dataset **out);
+/* As above for a reader that keeps its arrays in memory: everything but the vtable is copied from
+ * `description` (its strings are borrowed), and `release(owner)` is called when the data set is
+ * destroyed. On failure the owner stays the caller's. */
+ig_status ig_dataset_own_arrays(const ig_dataset *description, const void *const *data,
+                                void (*release)(void *owner), void *owner, ig_dataset **out);
 
 #endif

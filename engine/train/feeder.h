@@ -1,5 +1,7 @@
 /* The feeder turns a data set into batches on background threads: order by seed, decode, augment,
- * normalise. The order is a pure function of (seed, epoch), so resuming needs only the position. */
+ * normalise. The order is a pure function of (seed, epoch) and augmentation one of (seed, epoch,
+ * index of the sample), so resuming needs only the position, and the number of workers changes
+ * nothing. Each worker prepares whole batches; they come out in order. */
 #ifndef IG_TRAIN_FEEDER_H
 #define IG_TRAIN_FEEDER_H
 
@@ -9,29 +11,32 @@
 typedef struct ig_augment {
   bool flip;        /* horizontally, half of the time */
   int crop_padding; /* random crop after zero padding by this many pixels; 0 for none */
-  int cutout;       /* side of a square set to the mean; 0 for none */
+  int cutout;       /* side of a square set to the mean (to 0 when not normalised); 0 for none */
 } ig_augment;
 
 typedef struct ig_feeder_options {
-  int64_t batch;
+  int64_t batch; /* samples of a batch, over all ranks together */
   uint64_t seed;
   bool shuffle;
   bool once; /* end after one epoch (evaluation) instead of going on with the next */
   ig_augment augment;
-  int workers;  /* background threads, 1 to 16 */
-  int depth;    /* batches prepared ahead, 2 to 64 */
+  int workers; /* background threads, 1 to 16; 0 for a number that suits the machine */
+  int depth;   /* batches prepared ahead, 2 to 64; 0 for a number that suits the workers */
   int n_normalizations;
   const ig_normalization *normalizations; /* by field name; borrowed */
-  int rank, size; /* this process's share of each global batch; 0 and 1 for all */
+  /* This process's share of each batch: samples [b * rank / size, b * (rank + 1) / size) of its b.
+   * 0 and 1 (or size 0) for all. Every rank gets every batch, a share of 0 samples included. */
+  int rank, size;
 } ig_feeder_options;
 
 /* One batch. Normalised fields are f32; CLASS and TOKENS fields are i64; TARGETS f32. The last batch
  * of an epoch may be short. */
 typedef struct ig_batch {
-  int64_t count;
-  int64_t epoch;        /* of these samples */
-  int64_t epoch_samples; /* used in that epoch before this batch */
-  const int64_t *indices; /* in the data set */
+  int64_t count;          /* this rank's samples */
+  int64_t total;          /* samples of all ranks */
+  int64_t epoch;          /* of these samples */
+  int64_t epoch_samples;  /* used in that epoch before this batch, by all ranks */
+  const int64_t *indices; /* in the data set, `count` of them */
   void *fields[IG_MAX_FIELDS];
 } ig_batch;
 
@@ -42,16 +47,17 @@ void ig_feeder_destroy(ig_feeder *feeder); /* joins its threads; NULL is allowed
 /* Goes on from that position; what was prepared is dropped. */
 ig_status ig_feeder_seek(ig_feeder *feeder, int64_t epoch, int64_t epoch_samples);
 /* The next batch, borrowed until the next call; *batch is NULL at the end of a `once` feeder. A
- * reader's failure comes out here with its message. */
+ * reader's failure comes out here with its message, again at each call until a seek. So do a class
+ * or token outside its range, and a NaN or Inf in FEATURES or TARGETS. */
 ig_status ig_feeder_next(ig_feeder *feeder, const ig_batch **batch);
 /* Seconds that ig_feeder_next has spent waiting for data since creation. */
 double ig_feeder_waited(const ig_feeder *feeder);
 /* The dtype in which field `f` of the data set is delivered. */
 ig_dtype ig_feeder_dtype(const ig_dataset *dataset, int f);
 
-/* Mean and standard deviation of every IMAGE (by channel) and FEATURES (by column) field over the
+/* Mean and (population) standard deviation of every IMAGE (by channel) and FEATURES (by column) field over the
  * whole data set (at most `limit` samples, evenly spaced; 0 for all); constant columns get std 1.
- * The arrays are in `arena`. */
+ * The arrays are in `arena`. IG_ERR_INPUT names field, sample and column of a NaN or Inf. */
 ig_status ig_normalization_measure(ig_dataset *dataset, int64_t limit, ig_arena *arena,
                                    int *count, ig_normalization **out);
 

@@ -1,8 +1,11 @@
 /* Sample cases of an operator: tests/cases/<op>.c ends in `const ig_op_cases ig_cases_<op> = {...}`.
  * The driver (tests/operators/) checks for every case and implementation: inferred against produced
  * shape, output against the float64 reference given here, gradient against finite differences of
- * that reference, in-place against out-of-place, guard bytes, cost. An operator without cases
- * fails. */
+ * that reference, in-place against out-of-place, one thread against three (equal bits), guard
+ * bytes, cost; each f32 case also in bf16 and f16 where inference accepts them, with one unit in
+ * the last place added to the tolerance. An operator without cases fails. Cases of more than a few
+ * thousand elements are for code paths that need them: the reference runs a hundred times for a
+ * gradient. `test_operators NAME` checks one operator. */
 #ifndef IG_TESTS_OP_CASE_H
 #define IG_TESTS_OP_CASE_H
 
@@ -45,6 +48,7 @@ typedef struct ig_op_case {
   int n_outputs; /* 0 means 1 */
   double tolerance;      /* max |got - want| / max(1, |want|) for f32; 0 means 1e-5 */
   double grad_tolerance; /* 0 means 1e-3 */
+  unsigned grad_outputs; /* bit i: output i is differentiated; 0 means output 0 alone */
   bool no_grad_check;    /* with the reason in `why` */
   const char *why;
 } ig_op_case;
@@ -59,8 +63,9 @@ typedef struct ig_op_cases {
   ig_case_reference reference;
   int n_cases;
   const ig_op_case *cases;
-  /* For random operators: checks of its own instead of the reference (e.g. dropout's rate). */
-  void (*check)(const ig_node *node, const ig_case_array *in, const ig_case_array *out);
+  /* For random operators: checks of its own instead of the reference (e.g. dropout's rate). NULL
+   * when all is well, otherwise what is wrong. */
+  const char *(*check)(const ig_node *node, const ig_case_array *in, const ig_case_array *out);
 } ig_op_cases;
 
 #endif

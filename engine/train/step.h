@@ -1,0 +1,25 @@
+/* The graph of one training step, built from a specialised model: loss, gradients, update. */
+#ifndef IG_TRAIN_STEP_H
+#define IG_TRAIN_STEP_H
+
+#include "engine/train/trainer.h"
+
+/* What a step does with its gradients. With gradient accumulation, all micro-batches of a step but
+ * the last run a graph that only adds to the sums. */
+typedef enum ig_step_kind {
+  IG_STEP_UPDATE,         /* the only micro-batch: update from its gradients */
+  IG_STEP_ACCUMULATE,     /* add weighted gradients to the sums */
+  IG_STEP_UPDATE_FROM_SUM /* the last micro-batch: update from sums and own gradients, clear sums */
+} ig_step_kind;
+
+/* Inputs after the model's own: "target", then "lr" and "step" of the updating kinds, then "weight"
+ * of the accumulating ones (this micro-batch's share of the step's samples). Outputs: the logits are
+ * dropped; "loss", then "grad_norm" of the updating kinds. */
+ig_status ig_step_build(ig_graph *graph, const ig_train_options *options, ig_device device,
+                        ig_step_kind kind);
+
+/* Index of the graph input or output of that name, or -1. */
+int ig_step_input(const ig_graph *graph, const char *name);
+int ig_step_output(const ig_graph *graph, const char *name);
+
+#endif

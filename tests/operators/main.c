@@ -1,0 +1,128 @@
+/* The operator driver: every operator of the registry, every case of tests/cases/, every CPU
+ * implementation. `test_operators [NAME...]` checks only the named operators. Prints a line for
+ * each operator that fails and a count at the end. */
+#include <stdio.h>
+#include <string.h>
+
+#include "driver.h"
+
+extern const ig_op_cases *const ig_op_cases_registry[];
+
+static const ig_op_cases *cases_of(const ig_op *op) {
+  for (const ig_op_cases *const *c = ig_op_cases_registry; *c; c++) {
+    if (strcmp((*c)->op, op->name) == 0) return *c;
+  }
+  return NULL;
+}
+
+static void check_cost(const instance *it) {
+  int64_t elements = 0;
+  for (int i = 0; i < it->n_out; i++) elements += ig_value_count(it->node->outputs[i]);
+  if (!it->op->cost) {
+    fail(it, NULL, "the operator has no cost");
+  } else if (elements && !(it->op->flags & IG_OP_VIEW)) {
+    ig_cost cost = it->op->cost(it->node);
+    if (!(cost.bytes > 0) || !(cost.flops >= 0)) {
+      fail(it, NULL, "cost of %g flops and %g bytes", cost.flops, cost.bytes);
+    }
+  }
+}
+
+static void check_implementations(instance *it) {
+  static const ig_impl view = {.name = "view"};
+  const ig_impl *impl;
+  int accepted = 0;
+  for (int i = 0; (impl = ig_op_impl(it->op, IG_CPU, i)); i++) {
+    if (impl->reject && impl->reject(it->node)) continue;
+    accepted++;
+    check_runs(it, impl);
+  }
+  if (it->op->flags & IG_OP_VIEW) {
+    check_runs(it, &view);
+  } else if (!accepted) {
+    const ig_impl *none;
+    ig_op_choose(it->node, IG_CPU, &none);
+    fail(it, NULL, "%s", ig_last_error());
+  }
+}
+
+/* The case as written, or with every f32 input in a 16-bit type where inference allows it. */
+static void check_case(const ig_op *op, const ig_op_cases *cases, const ig_op_case *sample,
+                       ig_dtype replaces_f32, report *r) {
+  instance it = {
+      .op = op, .cases = cases, .sample = sample, .replaces_f32 = replaces_f32, .report = r};
+  const char *error;
+  if (instance_open(&it, &error)) {
+    check_cost(&it);
+    check_implementations(&it);
+    if (replaces_f32 == IG_F32) check_gradient(&it);
+  } else if (replaces_f32 == IG_F32) {
+    fail(&it, NULL, "cannot be built: %s", error);
+  } else {
+    r->refused++;
+  }
+  instance_close(&it);
+}
+
+static bool has_f32(const ig_op_case *sample) {
+  for (int i = 0; i < IG_CASE_MAX_INPUTS; i++) {
+    if (sample->inputs[i].dtype == IG_F32) return true;
+  }
+  return false;
+}
+
+static void check_op(const ig_op *op, report *r) {
+  const ig_op_cases *cases = cases_of(op);
+  if (ig_op_find(op->name) != op) {
+    snprintf(r->first, sizeof r->first, "lookup by name finds another operator or none");
+    r->failures++;
+  } else if (!cases || !cases->n_cases || (!cases->reference && !cases->check)) {
+    snprintf(r->first, sizeof r->first, "no cases, or cases without reference and check");
+    r->failures++;
+  } else {
+    for (int i = 0; i < cases->n_cases; i++) {
+      const ig_op_case *sample = &cases->cases[i];
+      r->cases++;
+      check_case(op, cases, sample, IG_F32, r);
+      if (!has_f32(sample)) continue;
+      check_case(op, cases, sample, IG_BF16, r);
+      check_case(op, cases, sample, IG_F16, r);
+    }
+  }
+  if (r->failures) {
+    printf("FAIL %s: %s", op->name, r->first);
+    if (r->failures > 1) printf(" (and %d more)", r->failures - 1);
+    printf("\n");
+  }
+}
+
+static bool is_chosen(const ig_op *op, int n, char **names) {
+  for (int i = 0; i < n; i++) {
+    if (strcmp(op->name, names[i]) == 0) return true;
+  }
+  return n == 0;
+}
+
+int main(int argc, char **argv) {
+  int operators = 0, failed = 0;
+  report total = {0};
+  for (const ig_op *const *op = ig_op_registry; *op; op++) {
+    if (!is_chosen(*op, argc - 1, argv + 1)) continue;
+    report r = {0};
+    check_op(*op, &r);
+    operators++;
+    failed += r.failures > 0;
+    total.cases += r.cases;
+    total.runs += r.runs;
+    total.gradients += r.gradients;
+    total.refused += r.refused;
+  }
+  for (const ig_op_cases *const *c = ig_op_cases_registry; *c; c++) {
+    if (ig_op_find((*c)->op)) continue;
+    printf("FAIL %s: cases for an operator that is not registered\n", (*c)->op);
+    failed++;
+  }
+  printf("%d operators, %d cases, %d runs, %d gradients (%d 16-bit variants refused): %d failed\n",
+         operators, total.cases, total.runs, total.gradients, total.refused, failed);
+  return failed || !operators;
+}
