@@ -1,5 +1,6 @@
 /* Constant folding: pure nodes whose inputs are all known are run now on the CPU, and their outputs
- * become constants. Results that would bloat the graph (a large Expand of a scalar) stay nodes. */
+ * become constants. Results that would bloat the graph (a large Expand of a scalar) stay nodes, and
+ * so do graph outputs and assigned values, which need buffers of their own. */
 #include "engine/base/checked.h"
 #include "engine/passes/rewrite.h"
 
@@ -8,7 +9,7 @@
 #define MOST_OUTPUTS 16
 #define MOST_INPUTS 64
 
-static bool foldable(const ig_node *node) {
+static bool foldable(const ig_graph *graph, const ig_node *node) {
   if (!ig_node_is_live(node) || !(node->op->flags & IG_OP_PURE)) return false;
   if (node->n_outputs > MOST_OUTPUTS || node->n_inputs > MOST_INPUTS) return false;
   size_t in_bytes = 0, out_bytes = 0;
@@ -18,7 +19,9 @@ static bool foldable(const ig_node *node) {
     if (!ig_add_size(in_bytes, ig_value_bytes(node->inputs[i]), &in_bytes)) return false;
   }
   for (int i = 0; i < node->n_outputs; i++) {
-    if (!ig_add_size(out_bytes, ig_value_bytes(node->outputs[i]), &out_bytes)) return false;
+    const ig_value *out = node->outputs[i];
+    if (ig_value_use_count(graph, out) != out->n_uses) return false;
+    if (!ig_add_size(out_bytes, ig_value_bytes(out), &out_bytes)) return false;
   }
   return out_bytes <= IG_MAX(SMALL_BYTES, in_bytes);
 }
@@ -52,7 +55,7 @@ static ig_status fold_run(ig_graph *graph, const ig_pass_options *options, int *
   IG_UNUSED(options);
   for (int32_t i = 0; i < graph->n_nodes; i++) {
     ig_node *node = graph->nodes[i];
-    if (!foldable(node)) continue;
+    if (!foldable(graph, node)) continue;
     IG_TRY(fold(graph, node));
     (*changes)++;
   }

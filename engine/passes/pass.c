@@ -8,25 +8,15 @@
 
 #include "engine/graph/print.h"
 
-const char *const ig_pipeline_inference[] = {"simplify",
-                                             "fold",
-                                             "fuse_conv_bn",
-                                             "fuse_bias_activation",
-                                             "fuse_add_layernorm",
-                                             "mixed_precision",
-                                             "cse",
-                                             "dce",
-                                             NULL};
-const char *const ig_pipeline_forward[] = {"train_mode",
-                                           "simplify",
-                                           "fold",
-                                           "fuse_bias_activation",
-                                           "fuse_add_layernorm",
-                                           "mixed_precision",
-                                           "cse",
-                                           "dce",
-                                           NULL};
-const char *const ig_pipeline_training[] = {"simplify", "fold", "cse", "dce", NULL};
+const char *const ig_pipeline_inference[] = {
+    "simplify", "fold", "fuse_conv_bn", "cse", "dce", NULL,
+};
+const char *const ig_pipeline_forward[] = {
+    "train_mode", "simplify", "fold", "cse", "dce", NULL,
+};
+const char *const ig_pipeline_training[] = {
+    "simplify", "fold", "cse", "fuse_gather_grad", "dce", NULL,
+};
 
 const ig_pass *ig_pass_find(const char *name) {
   for (const ig_pass *const *pass = ig_pass_registry; *pass; pass++) {
