@@ -176,7 +176,7 @@ static const bad_file bad_files[] = {
     {"flip: yes",            "c.yaml:1: flip: 'yes' is neither true nor false"                         },
     {"model:",               "c.yaml:1: model: an empty value"                                         },
     {"batch: 1\nbatch: 2",   "c.yaml:2: duplicate key"                                                 },
-    {"batch: [1",            "c.yaml:1: "                                                              },
+    {"batch: [1",            "c.yaml:2: flow sequence without a closing bracket"                       },
     {"- 1\n- 2",             "c.yaml: expected lines such as 'batch: 64'"                              },
     {"optimizer: sdg",
      "c.yaml:1: optimizer: 'sdg' is unknown; did you mean 'sgd'? (valid: sgd|adam|adamw|lamb)"         },
