@@ -15,15 +15,18 @@ typedef struct ig_eval_options {
   int workers;
   int n_normalizations;
   const ig_normalization *normalizations;
+  uint64_t seed;
+  size_t memory_limit; /* bytes of a plan; 0 for no limit */
 } ig_eval_options;
 
-/* Called for each batch with the logits [count, ...] f32; may be NULL. */
-typedef ig_status (*ig_eval_sink)(void *context, const ig_batch *batch, const float *logits,
-                                  int64_t per_sample);
+/* Called for each batch, in the order of the data set, with the first `batch->count` rows of the
+ * plan's outputs (ig_plan_output; output 0 holds the logits, f32); may be NULL. */
+typedef ig_status (*ig_eval_sink)(void *context, const ig_batch *batch, const ig_plan *plan);
 
 typedef struct ig_evaluator ig_evaluator;
 
-/* Borrows everything. Plans are cached by batch size, so a kept evaluator compiles once. */
+/* Borrows everything; `model` is a template. Plans are cached by batch size, so a kept evaluator
+ * compiles once. Data without a target gives outputs to the sink and no metrics. */
 ig_status ig_evaluator_create(const ig_graph *model, ig_backend *backend, ig_store *store,
                               ig_dataset *dataset, const ig_eval_options *options,
                               ig_evaluator **out);
@@ -38,7 +41,8 @@ typedef struct ig_latency {
   double samples_per_second;
 } ig_latency;
 
-/* Times the plan of `batch` samples from the data set: warm-up, then at least `seconds`. */
+/* Times the plan of `batch` samples (or all, when the data set has fewer) over the first batch of the
+ * data set: warm-up, then for `seconds` and at least 10 runs. Percentiles are by nearest rank. */
 ig_status ig_evaluator_latency(ig_evaluator *evaluator, int64_t batch, double seconds,
                                ig_latency *out);
 

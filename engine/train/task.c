@@ -32,7 +32,7 @@ static ig_status target_of(const ig_dataset *dataset, const ig_field **out) {
 }
 
 ig_status ig_task_of_dataset(const ig_dataset *dataset, ig_task *out) {
-  const ig_field *target;
+  const ig_field *target = NULL;
   IG_TRY(target_of(dataset, &target));
   switch (target->kind) {
   case IG_FIELD_CLASS: *out = IG_TASK_CLASSIFICATION; return IG_OK;
@@ -48,7 +48,7 @@ ig_status ig_task_of_dataset(const ig_dataset *dataset, ig_task *out) {
 }
 
 ig_status ig_task_outputs(ig_task task, const ig_dataset *dataset, int64_t *out) {
-  const ig_field *target;
+  const ig_field *target = NULL;
   IG_TRY(target_of(dataset, &target));
   if (task == IG_TASK_CLASSIFICATION || task == IG_TASK_LANGUAGE) {
     IG_CHECK(target->n_classes > 0, IG_ERR_INPUT,

@@ -1,0 +1,208 @@
+/* One pass of a model over a data set, through the feeder and cached plans. The evaluator holds no
+ * parameters of its own: it reads the store as it stands, so training and validation can share it. */
+#include "engine/eval/evaluator.h"
+
+#include "engine/base/memory.h"
+#include "engine/eval/latency.h"
+#include "engine/passes/pass.h"
+#include "engine/train/match.h"
+
+#define WARM_UP_RUNS 3
+#define LEAST_RUNS 10
+#define MOST_RUNS 100000
+
+struct ig_evaluator {
+  ig_dataset *dataset;
+  ig_eval_options options;
+  ig_match match;
+  ig_plan_cache *plans;
+  ig_pass_options passes;
+  ig_metrics_accumulator *metrics; /* made at the first batch, when the width is known */
+  int64_t width;                   /* of a row of logits */
+};
+
+static ig_status prepare(ig_graph *graph, void *context) {
+  const ig_evaluator *evaluator = context;
+  return ig_passes_run(graph, ig_pipeline_inference, &evaluator->passes);
+}
+
+ig_status ig_evaluator_create(const ig_graph *model, ig_backend *backend, ig_store *store,
+                              ig_dataset *dataset, const ig_eval_options *options,
+                              ig_evaluator **out) {
+  IG_CHECK(options->batch >= 1, IG_ERR_USAGE, "evaluation: a batch of %lld samples",
+           (long long)options->batch);
+  IG_CHECK(model->n_outputs >= 1, IG_ERR_SHAPE, "evaluation: the model has no output");
+  ig_evaluator *e = ig_alloc_zero(1, sizeof *e);
+  IG_CHECK_ALLOC(e);
+  e->dataset = dataset;
+  e->options = *options;
+  e->passes = (ig_pass_options){.device = backend->vtable->device, .compute = IG_F32};
+  ig_plan_options plan = {.seed = options->seed,
+                          .frozen_params = options->frozen,
+                          .memory_limit = options->memory_limit};
+  ig_status status = ig_match_fields(model, dataset, &e->match);
+  if (status == IG_OK) {
+    status = ig_plan_cache_create(model, backend, store, &plan, prepare, e, &e->plans);
+  }
+  if (status != IG_OK) {
+    ig_evaluator_destroy(e);
+    return status;
+  }
+  *out = e;
+  return IG_OK;
+}
+
+void ig_evaluator_destroy(ig_evaluator *e) {
+  if (!e) return;
+  if (e->plans) ig_plan_cache_destroy(e->plans);
+  ig_metrics_destroy(e->metrics);
+  ig_free(e);
+}
+
+static ig_status open_feeder(ig_evaluator *e, int64_t batch, ig_feeder **out) {
+  ig_feeder_options options = {.batch = batch,
+                               .seed = e->options.seed,
+                               .once = true,
+                               .workers = IG_MAX(1, e->options.workers),
+                               .depth = 2,
+                               .n_normalizations = e->options.n_normalizations,
+                               .normalizations = e->options.normalizations,
+                               .size = 1};
+  return ig_feeder_create(e->dataset, &options, out);
+}
+
+/* The plan for `count` samples of the batch, its inputs bound. */
+static ig_status bind(ig_evaluator *e, const ig_batch *batch, int64_t count, ig_plan **out) {
+  ig_shape shapes[IG_MAX_FIELDS];
+  for (int i = 0; i < e->match.n_inputs; i++) {
+    shapes[i] = ig_match_shape(&e->match, e->dataset, i, count);
+  }
+  IG_TRY(ig_plan_cache_get(e->plans, shapes, out));
+  for (int i = 0; i < e->match.n_inputs; i++) {
+    IG_TRY(ig_plan_bind_input(*out, i, batch->fields[e->match.inputs[i]]));
+  }
+  return IG_OK;
+}
+
+/* Rows of logits and of targets must pair up before a pointer is walked over both. */
+static ig_status check_target(const ig_evaluator *e, const ig_value *logits, int64_t count,
+                              int64_t *rows, int64_t *width) {
+  const ig_field *target = &e->dataset->fields[e->match.target];
+  int64_t per_sample = ig_shape_count(&target->shape);
+  bool indexed = e->options.task == IG_TASK_CLASSIFICATION || e->options.task == IG_TASK_LANGUAGE;
+  ig_dtype want = indexed ? IG_I64 : IG_F32;
+  IG_CHECK(logits->dtype == IG_F32, IG_ERR_SHAPE, "the model's output '%s' is %s, expected f32",
+           logits->name, ig_dtype_name(logits->dtype));
+  IG_CHECK(ig_feeder_dtype(e->dataset, e->match.target) == want, IG_ERR_SHAPE,
+           "%s: target '%s' does not suit %s: expected %s", e->dataset->path, target->name,
+           ig_task_name(e->options.task), indexed ? "class or token indices" : "numbers");
+  int64_t elements = ig_value_count(logits);
+  *rows = indexed ? count * per_sample : count;
+  *width = logits->shape.rank > 0 ? logits->shape.dims[logits->shape.rank - 1] : 1;
+  bool fits = *rows > 0 && *width > 0 && elements / *width == *rows && elements % *width == 0 &&
+              (indexed || per_sample == *width);
+  IG_CHECK(fits, IG_ERR_SHAPE,
+           "%s: target '%s' has samples of shape %s, but the model's output '%s' for %lld samples "
+           "has shape %s",
+           e->dataset->path, target->name, IG_SHAPE_STR(&target->shape), logits->name,
+           (long long)count, IG_SHAPE_STR(&logits->shape));
+  return IG_OK;
+}
+
+static ig_status add_metrics(ig_evaluator *e, const ig_batch *batch, const ig_plan *plan,
+                             int64_t count) {
+  int64_t rows = 0, width = 0;
+  IG_TRY(check_target(e, ig_plan_graph(plan)->outputs[0], count, &rows, &width));
+  if (!e->metrics) {
+    IG_TRY(ig_metrics_create(e->options.task, width, e->options.detailed, &e->metrics));
+    e->width = width;
+  }
+  IG_CHECK(width == e->width, IG_ERR_SHAPE, "the model's output is %lld wide, before %lld",
+           (long long)width, (long long)e->width);
+  ig_status status =
+      ig_metrics_add(e->metrics, ig_plan_output(plan, 0), batch->fields[e->match.target], rows);
+  if (status == IG_OK) return IG_OK;
+  return ig_fail_in(status, "%s: batch from sample %lld", e->dataset->path,
+                    (long long)batch->indices[0]);
+}
+
+static ig_status run_all(ig_evaluator *e, ig_feeder *feeder, ig_eval_sink sink, void *context) {
+  int64_t limit = e->options.limit > 0 ? e->options.limit : INT64_MAX;
+  for (int64_t done = 0; done < limit;) {
+    const ig_batch *batch;
+    IG_TRY(ig_feeder_next(feeder, &batch));
+    if (!batch) return IG_OK;
+    ig_batch part = *batch;
+    part.count = IG_MIN(batch->count, limit - done);
+    ig_plan *plan;
+    IG_TRY(bind(e, &part, part.count, &plan));
+    IG_TRY(ig_plan_run(plan, &(ig_rng_state){.seed = e->options.seed}));
+    if (e->match.target >= 0) IG_TRY(add_metrics(e, &part, plan, part.count));
+    if (sink) IG_TRY(sink(context, &part, plan));
+    done += part.count;
+  }
+  return IG_OK;
+}
+
+ig_status ig_evaluator_run(ig_evaluator *e, ig_eval_sink sink, void *context, ig_metrics *out) {
+  ig_feeder *feeder;
+  IG_TRY(open_feeder(e, e->options.batch, &feeder));
+  if (e->metrics) ig_metrics_reset(e->metrics);
+  ig_status status = run_all(e, feeder, sink, context);
+  ig_feeder_destroy(feeder);
+  if (status != IG_OK || !out) return status;
+  if (!e->metrics) IG_TRY(ig_metrics_create(e->options.task, 1, false, &e->metrics));
+  return ig_metrics_get(e->metrics, out);
+}
+
+/* Runs until time is up, a row of `times` a run. */
+static ig_status time_runs(ig_plan *plan, uint64_t seed, double seconds, double *times,
+                           int64_t *runs) {
+  const ig_rng_state rng = {.seed = seed};
+  for (int i = 0; i < WARM_UP_RUNS; i++) IG_TRY(ig_plan_run(plan, &rng));
+  double start = ig_now(), last = start;
+  int64_t n = 0;
+  while (n < MOST_RUNS && (n < LEAST_RUNS || last - start < seconds)) {
+    IG_TRY(ig_plan_run(plan, &rng));
+    double now = ig_now();
+    times[n++] = now - last;
+    last = now;
+  }
+  *runs = n;
+  return IG_OK;
+}
+
+static ig_status measure(ig_evaluator *e, ig_feeder *feeder, double seconds, double *times,
+                         ig_latency *out) {
+  const ig_batch *batch;
+  IG_TRY(ig_feeder_next(feeder, &batch));
+  IG_CHECK(batch && batch->count > 0, IG_ERR_INPUT, "%s: no samples to time", e->dataset->path);
+  ig_plan *plan;
+  IG_TRY(bind(e, batch, batch->count, &plan));
+  int64_t runs;
+  IG_TRY(time_runs(plan, e->options.seed, seconds, times, &runs));
+  double sum = 0;
+  for (int64_t i = 0; i < runs; i++) sum += times[i];
+  ig_sort_times(times, runs);
+  *out = (ig_latency){.batch = batch->count,
+                      .runs = runs,
+                      .p50 = ig_percentile(times, runs, 50),
+                      .p95 = ig_percentile(times, runs, 95),
+                      .p99 = ig_percentile(times, runs, 99),
+                      .mean = sum / (double)runs,
+                      .samples_per_second = (double)(batch->count * runs) / sum};
+  return IG_OK;
+}
+
+ig_status ig_evaluator_latency(ig_evaluator *e, int64_t batch, double seconds, ig_latency *out) {
+  double *times = ig_alloc(MOST_RUNS * sizeof *times);
+  IG_CHECK_ALLOC(times);
+  ig_feeder *feeder;
+  ig_status status = open_feeder(e, batch, &feeder);
+  if (status == IG_OK) {
+    status = measure(e, feeder, seconds, times, out);
+    ig_feeder_destroy(feeder);
+  }
+  ig_free(times);
+  return status;
+}

@@ -1,0 +1,259 @@
+/* IDX, the format of MNIST (and of its successors), plain or gzip: a big-endian header, then the
+ * elements. Images and labels are two files, found by name in a folder: `mnist:train` pairs
+ * train-images-* with train-labels-*, `mnist:test` t10k-* or test-*. A file of images named alone is
+ * paired with the labels beside it when there are any. */
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "engine/base/checked.h"
+#include "formats/dataset_reader.h"
+
+
+/* ---- one file ---- */
+
+typedef struct idx {
+  ig_raw_type raw;
+  ig_dtype dtype;
+  ig_shape shape; /* samples first */
+  ig_bytes bytes;
+  const void *values;
+  void *block; /* converted values */
+} idx;
+
+static bool raw_type_of(int code, ig_raw_type *out) {
+  static const struct {
+    int code;
+    ig_raw_type raw;
+  } table[] = {{0x08, {'u', 1, true}}, {0x09, {'i', 1, true}}, {0x0b, {'i', 2, true}},
+               {0x0c, {'i', 4, true}}, {0x0d, {'f', 4, true}}, {0x0e, {'f', 8, true}}};
+  for (int i = 0; i < IG_COUNT(table); i++) {
+    if (table[i].code == code) {
+      *out = table[i].raw;
+      return true;
+    }
+  }
+  return false;
+}
+
+static bool begins_like_idx(const unsigned char *bytes, size_t n) {
+  ig_raw_type raw;
+  return n >= 8 && bytes[0] == 0 && bytes[1] == 0 && raw_type_of(bytes[2], &raw) && bytes[3] >= 1 &&
+         bytes[3] <= IG_MAX_RANK;
+}
+
+static ig_status parse(const char *name, const unsigned char *data, size_t size, idx *out) {
+  IG_CHECK(size >= 4 && data[0] == 0 && data[1] == 0 && raw_type_of(data[2], &out->raw),
+           IG_ERR_INPUT,
+           "%s: not IDX: expected the bytes 00 00, a type from 08 to 0e and a rank, found "
+           "%02x %02x %02x %02x",
+           name, size > 0 ? data[0] : 0, size > 1 ? data[1] : 0, size > 2 ? data[2] : 0,
+           size > 3 ? data[3] : 0);
+  int rank = data[3];
+  size_t header = 4 + 4 * (size_t)rank;
+  IG_CHECK(rank >= 1 && rank <= IG_MAX_RANK && size >= header, IG_ERR_INPUT,
+           "%s: IDX header: rank %d in %zu bytes; expected a rank of 1 to %d and 4 bytes for each "
+           "dimension",
+           name, rank, size, IG_MAX_RANK);
+  out->dtype = ig_raw_dtype(out->raw);
+  out->shape.rank = rank;
+  for (int i = 0; i < rank; i++) {
+    const unsigned char *at = data + 4 + 4 * i;
+    out->shape.dims[i] =
+        (int64_t)((uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3]);
+  }
+  ig_status status = ig_shape_check(&out->shape, IG_F64);
+  if (status != IG_OK) return ig_fail_in(IG_ERR_INPUT, "%s", name);
+  size_t bytes = (size_t)ig_shape_count(&out->shape) * (size_t)out->raw.bytes;
+  IG_CHECK(size - header == bytes, IG_ERR_INPUT,
+           "%s: IDX shape %s needs %zu bytes of elements; found %zu", name,
+           IG_SHAPE_STR(&out->shape), bytes, size - header);
+  return IG_OK;
+}
+
+static ig_status idx_read(const char *name, const char *path, size_t limit, idx *out) {
+  *out = (idx){.block = NULL};
+  ig_status status = ig_bytes_read(path, limit, &out->bytes);
+  if (status == IG_OK) status = parse(name, out->bytes.data, out->bytes.size, out);
+  if (status != IG_OK) return status;
+  const unsigned char *elements = out->bytes.data + 4 + 4 * (size_t)out->shape.rank;
+  if (ig_raw_is_native(out->raw)) { /* bytes: no alignment to keep */
+    out->values = elements;
+    return IG_OK;
+  }
+  int64_t count = ig_shape_count(&out->shape);
+  out->block = ig_alloc_zero((size_t)count, ig_dtype_size(out->dtype));
+  IG_CHECK_ALLOC(out->block);
+  out->values = out->block;
+  return ig_raw_convert(out->raw, elements, count, out->block);
+}
+
+static void idx_release(idx *file) {
+  ig_bytes_release(&file->bytes);
+  ig_free(file->block);
+}
+
+/* ---- the pair ---- */
+
+/* "train" for train-*, "test" for t10k-* and test-*, NULL for another beginning. */
+static const char *part_of(const char *name) {
+  if (strncmp(name, "train", 5) == 0) return "train";
+  if (strncmp(name, "t10k", 4) == 0 || strncmp(name, "test", 4) == 0) return "test";
+  return NULL;
+}
+
+static bool names_images(const char *name) {
+  return strstr(name, "images") != NULL && strstr(name, "idx") != NULL;
+}
+
+/* The images file of the wanted part; *more when the folder has another part and none is wanted. */
+static char *find_images(ig_arena *arena, const char *folder, const char *part, bool *more) {
+  DIR *dir = opendir(folder);
+  char *found = NULL;
+  *more = false;
+  if (!dir) return NULL;
+  for (struct dirent *entry; (entry = readdir(dir));) {
+    const char *of = part_of(entry->d_name);
+    if (!of || !names_images(entry->d_name) || (part && strcmp(part, of) != 0)) continue;
+    if (found) {
+      *more = *more || !part;
+      if (strcmp(entry->d_name, found) > 0) continue; /* the folder's order is chance */
+    }
+    found = ig_arena_strdup(arena, entry->d_name);
+  }
+  closedir(dir);
+  return found;
+}
+
+/* "a/train-images-idx3-ubyte.gz" to "a/train-labels-idx1-ubyte.gz", in its last component, with or
+ * without .gz; NULL when no such file exists. */
+static char *find_labels(ig_arena *arena, const char *images) {
+  const char *name = strrchr(images, '/');
+  name = name ? name + 1 : images;
+  const char *word = strstr(name, "images");
+  if (!word) return NULL;
+  char *path = ig_arena_format(arena, "%.*slabels%s.gz", (int)(word - images), images, word + 6);
+  char *idx3 = path ? strstr(path + (word - images), "idx3") : NULL;
+  if (!path) return NULL;
+  if (idx3) idx3[3] = '1';
+  size_t length = strlen(path);
+  for (int cut = 0; cut <= 2; cut++) { /* x.gz.gz, x.gz, x */
+    FILE *file = fopen(path, "rbe");
+    if (file) {
+      fclose(file);
+      return path;
+    }
+    if (length < 3 || strcmp(path + length - 3, ".gz") != 0) return NULL;
+    path[length -= 3] = '\0';
+  }
+  return NULL;
+}
+
+static int idx_recognise(const ig_source *source) {
+  if (source->folder) {
+    ig_arena *arena = ig_arena_create();
+    bool more;
+    bool is = arena && find_images(arena, source->path, NULL, &more);
+    ig_arena_destroy(arena);
+    return is ? IG_MATCH_SIGNATURE : IG_MATCH_NO;
+  }
+  bool is = begins_like_idx(source->prefix, source->n_prefix) ||
+            begins_like_idx(source->inflated, source->n_inflated);
+  return is ? IG_MATCH_SIGNATURE : IG_MATCH_NO;
+}
+
+/* The files to read; *labels is NULL when there are none. */
+static ig_status find_files(ig_arena *arena, const ig_source *source, const char **images,
+                            const char **labels) {
+  *images = source->path;
+  if (source->folder) {
+    bool more;
+    char *name = find_images(arena, source->path, source->part, &more);
+    IG_CHECK(name, IG_ERR_INPUT,
+             "%s: the folder has no images for '%s'; expected a file such as %s-images-idx3-ubyte",
+             source->spec, source->part ? source->part : "train",
+             source->part && strcmp(source->part, "test") == 0 ? "t10k" : "train");
+    IG_CHECK(!more, IG_ERR_INPUT, "%s: has several parts; name one, such as %s:train or %s:test",
+             source->spec, source->spec, source->spec);
+    *images = ig_arena_format(arena, "%s/%s", source->path, name);
+    IG_CHECK_ALLOC(*images);
+  }
+  *labels = find_labels(arena, *images);
+  IG_CHECK(*labels || !source->folder, IG_ERR_INPUT, "%s: has no labels beside %s", source->spec,
+           *images);
+  return IG_OK;
+}
+
+static ig_status describe(const ig_source *source, ig_holder *holder, const idx *images,
+                          const idx *labels, ig_dataset *out) {
+  out->path = ig_arena_strdup(holder->arena, source->spec);
+  IG_CHECK_ALLOC(out->path);
+  out->format = "idx";
+  out->n_samples = images->shape.dims[0];
+  out->n_fields = labels ? 2 : 1;
+  out->digest = XXH3_64bits(images->bytes.data, images->bytes.size);
+  ig_shape sample = {.rank = images->shape.rank - 1};
+  for (int i = 0; i < sample.rank; i++) sample.dims[i] = images->shape.dims[i + 1];
+  out->fields[0] = (ig_field){.name = "x", .dtype = images->dtype, .shape = sample};
+  if (!labels) return IG_OK;
+  IG_CHECK(labels->shape.rank == 1, IG_ERR_INPUT,
+           "%s: the labels have shape %s; expected one dimension", source->spec,
+           IG_SHAPE_STR(&labels->shape));
+  IG_CHECK(labels->shape.dims[0] == out->n_samples, IG_ERR_INPUT,
+           "%s: %lld images and %lld labels; expected as many", source->spec,
+           (long long)out->n_samples, (long long)labels->shape.dims[0]);
+  out->digest = XXH3_64bits_withSeed(labels->bytes.data, labels->bytes.size, out->digest);
+  out->fields[1] = (ig_field){.name = "y", .dtype = labels->dtype, .shape = IG_SCALAR};
+  return IG_OK;
+}
+
+static ig_status open_pair(const ig_source *source, const ig_dataset_open_options *options,
+                           ig_holder *holder, idx *files, bool *has_labels, ig_dataset **raw) {
+  const char *images, *labels;
+  size_t limit = ig_memory_limit(options);
+  IG_TRY(find_files(holder->arena, source, &images, &labels));
+  if (options->no_target) labels = NULL;
+  *has_labels = labels != NULL;
+  IG_TRY(idx_read(images, images, limit, &files[0]));
+  if (labels) IG_TRY(idx_read(labels, labels, limit - files[0].bytes.size, &files[1]));
+  ig_dataset description = {0};
+  IG_TRY(describe(source, holder, &files[0], labels ? &files[1] : NULL, &description));
+  const void *data[] = {files[0].values, files[1].values};
+  IG_TRY(ig_dataset_own_arrays(&description, data, ig_holder_destroy, holder, raw));
+  for (int i = 0; i < 2; i++) { /* from here on the holder's */
+    holder->blocks[2 * i] = files[i].bytes.owned;
+    holder->blocks[2 * i + 1] = files[i].block;
+    files[i] = (idx){.block = NULL};
+  }
+  return IG_OK;
+}
+
+static ig_status idx_open(const ig_source *source, const ig_dataset_open_options *options,
+                          ig_dataset **out) {
+  IG_TRY(ig_source_takes(source, "IDX", source->folder, false));
+  ig_holder *holder;
+  IG_TRY(ig_holder_create(&holder));
+  idx files[2] = {{.block = NULL}, {.block = NULL}};
+  bool has_labels = false;
+  ig_dataset *raw = NULL;
+  ig_status status = open_pair(source, options, holder, files, &has_labels, &raw);
+  idx_release(&files[0]);
+  idx_release(&files[1]);
+  if (status != IG_OK) {
+    ig_holder_destroy(holder);
+    return status;
+  }
+  return ig_arrays_interpret(raw, has_labels, NULL, options, out);
+}
+
+static const char *const idx_extensions[] = {"gz", NULL};
+
+const ig_reader ig_reader_idx = {
+    .name = "idx",
+    .extensions = idx_extensions,
+    .signature = "an IDX file (00 00 08 ..), plain or gzip (1f 8b)",
+    .recognise = idx_recognise,
+    .open = idx_open,
+};
