@@ -21,6 +21,7 @@
 #define GOLDEN IG_SOURCE_DIR "/tests/golden/tokenizer/"
 
 static char *slurp(const char *path, size_t *length) {
+  *length = 0;
   FILE *file = fopen(path, "rb");
   if (!file) return NULL;
   char *text = malloc((size_t)4 << 20);
