@@ -30,6 +30,22 @@ ig_dtype ig_dtype_parse(const char *name) {
   return IG_NONE;
 }
 
+static const uint8_t onnx_types[] = {
+    [IG_F64] = 11, [IG_F32] = 1, [IG_F16] = 10, [IG_BF16] = 16, [IG_I64] = 7,
+    [IG_I32] = 6,  [IG_I8] = 3,  [IG_U8] = 2,   [IG_BOOL] = 9,
+};
+
+int64_t ig_dtype_to_onnx(ig_dtype dtype) {
+  return (unsigned)dtype < IG_COUNT(onnx_types) ? onnx_types[dtype] : 0;
+}
+
+ig_dtype ig_dtype_from_onnx(int64_t type) {
+  for (int i = 1; i < IG_COUNT(onnx_types); i++) {
+    if (onnx_types[i] == type) return (ig_dtype)i;
+  }
+  return IG_NONE;
+}
+
 float ig_f16_to_f32(uint16_t bits) {
   uint32_t sign = (uint32_t)(bits & 0x8000u) << 16;
   uint32_t exponent = (bits >> 10) & 0x1fu, fraction = bits & 0x3ffu;

@@ -10,6 +10,10 @@ size_t ig_dtype_size(ig_dtype dtype);
 const char *ig_dtype_name(ig_dtype dtype);
 /* The dtype of that name, IG_NONE when there is none. */
 ig_dtype ig_dtype_parse(const char *name);
+/* ONNX's TensorProto.DataType (the attribute of Cast, and the types in files) of a dtype, and back;
+ * IG_NONE for a type that Ingot lacks. */
+int64_t ig_dtype_to_onnx(ig_dtype dtype);
+ig_dtype ig_dtype_from_onnx(int64_t type);
 static inline bool ig_dtype_is_float(ig_dtype d) { return d >= IG_F64 && d <= IG_BF16; }
 static inline bool ig_dtype_is_int(ig_dtype d) { return d >= IG_I64 && d <= IG_U8; }
 

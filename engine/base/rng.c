@@ -46,6 +46,45 @@ static void block_of(const ig_rng *rng, uint64_t block, uint32_t out[4]) {
   ig_rng_block(&far, (uint32_t)block, out);
 }
 
+/* Blocks side by side, one a vector lane. */
+#define LANES 16
+
+static void philox_lanes(const ig_rng *rng, uint64_t first, uint32_t *out) {
+  uint32_t c0[LANES], c1[LANES], c2[LANES], c3[LANES], k0[LANES], k1[LANES];
+  for (int l = 0; l < LANES; l++) {
+    uint64_t block = first + (uint64_t)l;
+    c0[l] = rng->counter[0] + (uint32_t)block;
+    c1[l] = rng->counter[1];
+    c2[l] = rng->counter[2];
+    c3[l] = rng->counter[3];
+    k0[l] = rng->key[0];
+    k1[l] = rng->key[1] ^ (uint32_t)(block >> 32);
+  }
+  for (int round = 0; round < 10; round++) {
+    for (int l = 0; l < LANES; l++) {
+      uint64_t p0 = (uint64_t)0xD2511F53u * c0[l], p1 = (uint64_t)0xCD9E8D57u * c2[l];
+      c0[l] = (uint32_t)(p1 >> 32) ^ c1[l] ^ k0[l];
+      c1[l] = (uint32_t)p1;
+      c2[l] = (uint32_t)(p0 >> 32) ^ c3[l] ^ k1[l];
+      c3[l] = (uint32_t)p0;
+      k0[l] += 0x9E3779B9u;
+      k1[l] += 0xBB67AE85u;
+    }
+  }
+  for (int l = 0; l < LANES; l++) {
+    out[4 * l] = c0[l];
+    out[4 * l + 1] = c1[l];
+    out[4 * l + 2] = c2[l];
+    out[4 * l + 3] = c3[l];
+  }
+}
+
+void ig_rng_blocks(const ig_rng *rng, uint64_t first, int64_t blocks, uint32_t *out) {
+  int64_t b = 0;
+  for (; b + LANES <= blocks; b += LANES) philox_lanes(rng, first + (uint64_t)b, out + 4 * b);
+  for (; b < blocks; b++) block_of(rng, first + (uint64_t)b, out + 4 * b);
+}
+
 uint32_t ig_rng_u32(const ig_rng *rng, uint64_t index) {
   uint32_t out[4];
   block_of(rng, index >> 2, out);

@@ -27,6 +27,9 @@ typedef struct ig_rng {
 ig_rng ig_rng_stream(uint64_t seed, ig_purpose purpose, uint64_t step, uint64_t sample);
 /* Four 32-bit numbers of block `index`. */
 void ig_rng_block(const ig_rng *rng, uint32_t index, uint32_t out[4]);
+/* The numbers of blocks first, first + 1, ..., 4 to a block: out[4 * b + k] is number k of block
+ * first + b. The same numbers as ig_rng_u32, many at once. */
+void ig_rng_blocks(const ig_rng *rng, uint64_t first, int64_t blocks, uint32_t *out);
 /* The index-th 32-bit number of the stream. */
 uint32_t ig_rng_u32(const ig_rng *rng, uint64_t index);
 /* Uniform in [0, 1) with 24 bits. */

@@ -294,6 +294,29 @@ ig_value *ig_op1(ig_graph *graph, const char *op, const char *name, int n_in, ig
   return node ? node->outputs[0] : NULL;
 }
 
+ig_value *ig_node_output(ig_graph *graph, ig_node *node, int index) {
+  if (graph->status != IG_OK || !node) return NULL;
+  if (index < node->n_outputs) return node->outputs[index];
+  if (index >= node->op->n_out[1]) {
+    return ig_graph_fail(graph, ig_fail(IG_ERR_INTERNAL, "node '%s' (%s) has no output %d",
+                                        node->name, node->op->name, index));
+  }
+  ig_value **outputs =
+      ig_arena_alloc(graph->arena, (size_t)(index + 1) * sizeof *outputs);
+  if (!outputs) return out_of_memory(graph);
+  memcpy(outputs, node->outputs, (size_t)node->n_outputs * sizeof *outputs);
+  for (int i = node->n_outputs; i <= index; i++) {
+    outputs[i] = value_create(graph, IG_VALUE_RESULT, NULL, node->op->name);
+    if (!outputs[i]) return NULL;
+    outputs[i]->producer = node;
+    outputs[i]->output = i;
+  }
+  node->outputs = outputs;
+  node->n_outputs = index + 1;
+  ig_status status = ig_node_infer(node);
+  return status == IG_OK ? outputs[index] : ig_graph_fail(graph, status);
+}
+
 /* --- queries --------------------------------------------------------------------------------- */
 
 ig_value *ig_graph_find_value(const ig_graph *graph, const char *name) {

@@ -197,6 +197,9 @@ ig_value *ig_op1(ig_graph *graph, const char *op, const char *name, int n_in, ig
  * output keeps its name. */
 ig_status ig_value_replace(ig_graph *graph, ig_value *from, ig_value *to);
 ig_status ig_node_set_input(ig_graph *graph, ig_node *node, int index, ig_value *value);
+/* Output `index` of a node, which gets it (and those before) now when it was made with fewer: a
+ * gradient builder asks for the statistics or the mask that the forward node can also give. */
+ig_value *ig_node_output(ig_graph *graph, ig_node *node, int index);
 /* Removes a node whose outputs nothing reads. Until ig_graph_compact it stays in graph->nodes with id
  * -1, so that loops over the array stay valid: skip such nodes (ig_node_is_live). */
 void ig_node_remove(ig_graph *graph, ig_node *node);

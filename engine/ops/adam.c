@@ -1,0 +1,53 @@
+/* ingot.Adam (Kingma and Ba 2015): weight decay enters the gradient, as in torch.optim.Adam. */
+#include "engine/ops/update.h"
+
+typedef struct adam_attrs {
+  float beta1, beta2, epsilon, weight_decay;
+} adam_attrs;
+
+static const ig_attr_field adam_fields[] = {
+    IG_FIELD_FLOAT(adam_attrs, beta1, 0.9f),
+    IG_FIELD_FLOAT(adam_attrs, beta2, 0.999f),
+    IG_FIELD_FLOAT(adam_attrs, epsilon, 1e-8f),
+    IG_FIELD_FLOAT(adam_attrs, weight_decay, 0),
+    {.name = NULL},
+};
+
+static ig_status adam_infer(ig_node *node) {
+  return ig_update_infer(node, 2, 2);
+}
+
+static ig_status adam_run(const ig_call *call) {
+  const adam_attrs *attrs = IG_ATTRS_OF(adam_attrs, call->node);
+  ig_update u = ig_update_of(call);
+  ig_adam adam = {.beta1 = ig_update_beta(attrs->beta1),
+                  .beta2 = ig_update_beta(attrs->beta2),
+                  .epsilon = (double)attrs->epsilon,
+                  .decay = (double)attrs->weight_decay,
+                  .decoupled = false};
+  ig_cpu_adam(&u, &adam, call->in[IG_UPDATE_MOMENT], call->in[IG_UPDATE_MOMENT + 1], call->out[1],
+              call->out[2]);
+  return IG_OK;
+}
+
+static ig_cost adam_cost(const ig_node *node) {
+  return (ig_cost){16.0 * (double)ig_value_count(node->outputs[0]), ig_cost_copy(node).bytes};
+}
+
+static const ig_impl adam_impls[] = {
+    {.name = "simd",   .device = IG_CPU, .run = adam_run},
+    {.name = NULL},
+};
+
+const ig_op ig_op_adam = {
+    .name = "ingot.Adam",
+    .n_in = {2, 7},
+    .n_out = {3, 3},
+    .flags = IG_OP_UPDATE,
+    .attrs = adam_fields,
+    .attrs_size = sizeof(adam_attrs),
+    .infer = adam_infer,
+    .cost = adam_cost,
+    .inplace = ig_update_inplace,
+    .impls = adam_impls,
+};

@@ -1,0 +1,18 @@
+/* Identity. */
+#include "engine/ops/view.h"
+
+static void identity_grad(const ig_grad *grad) {
+  grad->dx[0] = grad->dy[0];
+}
+
+const ig_op ig_op_identity = {
+    .name = "Identity",
+    .since = 1,
+    .n_in = {1, 1},
+    .n_out = {1, 1},
+    .flags = IG_OP_VIEW | IG_OP_PURE | IG_OP_ELEMENTWISE,
+    .infer = ig_infer_same,
+    .grad = identity_grad,
+    .cost = ig_view_cost,
+    .impls = ig_view_impls,
+};

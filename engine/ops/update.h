@@ -1,0 +1,28 @@
+/* What the optimizer operators share. Their inputs are lr, step and scale (f32 scalars; scale may be
+ * absent for 1), the parameter, its gradient, then the moments; their outputs are the new parameter
+ * and the new moments, each of which may overwrite the old one. */
+#ifndef IG_OPS_UPDATE_H
+#define IG_OPS_UPDATE_H
+
+#include "engine/ops/op.h"
+#include "kernels/optimizer.h"
+
+enum {
+  IG_UPDATE_LR,
+  IG_UPDATE_STEP,
+  IG_UPDATE_SCALE,
+  IG_UPDATE_PARAM,
+  IG_UPDATE_GRAD,
+  IG_UPDATE_MOMENT
+};
+
+/* Checks operands, with as many moments as inputs after the gradient, between least and most. */
+ig_status ig_update_infer(ig_node *node, int least_moments, int most_moments);
+/* Output 0 over the parameter, output i over moment i. */
+int ig_update_inplace(const ig_node *node, int output);
+/* A decay rate as it was written: attributes are f32, and 1 - 0.999f is off by 1e-5 of itself. */
+double ig_update_beta(float attribute);
+/* The parameter, gradient and scalars of a call. */
+ig_update ig_update_of(const ig_call *call);
+
+#endif

@@ -1,0 +1,140 @@
+/* Optimizers as nodes. Each gradient's norm is a node of its own, and so is each update: without
+ * clipping an update needs nothing but its gradient, so that the plan can run it at once and let the
+ * gradient's memory go. */
+#include "engine/train/optimizer.h"
+
+#include <string.h>
+
+/* By ig_optimizer_kind: name for users, operator, and the names of its moments. */
+static const struct {
+  const char *name, *op;
+  const char *moments[2];
+} kinds[] = {
+    [IG_OPT_SGD] = {"sgd",   "ingot.SGD",   {"momentum"}},
+    [IG_OPT_ADAM] = {"adam",  "ingot.Adam",  {"m", "v"}  },
+    [IG_OPT_ADAMW] = {"adamw", "ingot.AdamW", {"m", "v"}  },
+    [IG_OPT_LAMB] = {"lamb",  "ingot.LAMB",  {"m", "v"}  },
+    [IG_OPT_LION] = {"lion",  "ingot.Lion",  {"m"}       },
+};
+
+ig_status ig_optimizer_parse(const char *name, ig_optimizer_kind *out) {
+  for (int i = 0; i < IG_COUNT(kinds); i++) {
+    if (strcmp(name, kinds[i].name) != 0) continue;
+    *out = (ig_optimizer_kind)i;
+    return IG_OK;
+  }
+  return ig_fail(IG_ERR_USAGE, "unknown optimizer '%s': sgd, adam, adamw, lamb or lion", name);
+}
+
+ig_optimizer ig_optimizer_default(ig_optimizer_kind kind) {
+  ig_optimizer o = {.kind = kind, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8};
+  switch (kind) {
+  case IG_OPT_SGD: o.momentum = 0.9; break;
+  case IG_OPT_ADAM: break;
+  case IG_OPT_ADAMW: o.weight_decay = 0.01; break;
+  case IG_OPT_LAMB:
+    o.epsilon = 1e-6;
+    o.weight_decay = 0.01;
+    break;
+  case IG_OPT_LION:
+    o.beta2 = 0.99;
+    o.weight_decay = 0.1;
+    break;
+  }
+  return o;
+}
+
+static ig_status check(const ig_optimizer *o) {
+  IG_CHECK((unsigned)o->kind < (unsigned)IG_COUNT(kinds), IG_ERR_USAGE, "unknown optimizer %d",
+           (int)o->kind);
+  const struct {
+    const char *name;
+    double value, below;
+  } rates[] = {
+      {"momentum",     o->momentum,     1   },
+      {"beta1",        o->beta1,        1   },
+      {"beta2",        o->beta2,        1   },
+      {"ema",          o->ema,          1   },
+      {"epsilon",      o->epsilon,      1   },
+      {"weight decay", o->weight_decay, 1e30},
+      {"clip norm",    o->clip_norm,    1e30}
+  };
+  for (int i = 0; i < IG_COUNT(rates); i++)
+    IG_CHECK(rates[i].value >= 0 && rates[i].value < rates[i].below, IG_ERR_USAGE,
+             "%s must be in [0, %g), found %g", rates[i].name, rates[i].below, rates[i].value);
+  return IG_OK;
+}
+
+/* A STATE like `param`, zero at first, under "<prefix>.<param>". */
+static ig_value *state_like(ig_graph *graph, const char *prefix, const ig_value *param) {
+  const char *name = ig_arena_format(graph->arena, "%s.%s", prefix, param->name);
+  if (!name) return ig_graph_fail(graph, ig_fail(IG_ERR_MEMORY, "optimizer: out of memory"));
+  return ig_graph_state(graph, name, IG_F32, param->shape, (ig_init){.kind = IG_INIT_ZERO});
+}
+
+static int attributes(const ig_optimizer *o, const ig_value *param, ig_attr attrs[4]) {
+  int n = 0;
+  attrs[n++] = IG_FLOAT("weight_decay", param->decay ? (float)o->weight_decay : 0);
+  if (o->kind == IG_OPT_SGD) {
+    attrs[n++] = IG_FLOAT("momentum", (float)o->momentum);
+    attrs[n++] = IG_INT("nesterov", o->nesterov);
+    return n;
+  }
+  attrs[n++] = IG_FLOAT("beta1", (float)o->beta1);
+  attrs[n++] = IG_FLOAT("beta2", (float)o->beta2);
+  if (o->kind != IG_OPT_LION) attrs[n++] = IG_FLOAT("epsilon", (float)o->epsilon);
+  return n;
+}
+
+static void append_update(ig_graph *graph, const ig_optimizer *o, ig_value *lr, ig_value *step,
+                          ig_value *scale, ig_value *param, ig_value *grad) {
+  ig_value *in[7] = {lr, step, scale, param, grad};
+  int n_in = 5;
+  bool plain = o->kind == IG_OPT_SGD && o->momentum == 0;
+  for (int i = 0; i < 2 && kinds[o->kind].moments[i] && !plain; i++) {
+    const char *prefix = i == 0 && o->kind == IG_OPT_SGD ? "optimizer.momentum"
+                         : i == 0                        ? "optimizer.m"
+                                                         : "optimizer.v";
+    in[n_in++] = state_like(graph, prefix, param);
+  }
+  ig_attr attrs[4];
+  int n_attrs = attributes(o, param, attrs);
+  if (graph->status != IG_OK) return;
+  ig_node *update =
+      ig_graph_node(graph, kinds[o->kind].op, NULL, n_in, in, n_attrs, attrs, n_in - 4);
+  if (!update) return;
+  ig_graph_assign(graph, param, update->outputs[0]);
+  for (int i = 5; i < n_in; i++) ig_graph_assign(graph, in[i], update->outputs[i - 4]);
+  if (o->ema <= 0) return;
+  ig_value *average = state_like(graph, "ema", param);
+  ig_value *next = ig_op1(graph, "ingot.Ema", NULL, IG_INS(step, update->outputs[0], average),
+                          IG_ATTRS(IG_FLOAT("decay", (float)o->ema)));
+  ig_graph_assign(graph, average, next);
+}
+
+/* Of the norms of all gradients, so that each gradient is read where it is made. */
+static ig_value *global_norm(ig_graph *graph, int n, ig_value *const *grads) {
+  ig_value **norms = ig_arena_alloc(graph->arena, (size_t)n * sizeof *norms);
+  if (!norms) return ig_graph_fail(graph, ig_fail(IG_ERR_MEMORY, "optimizer: out of memory"));
+  for (int i = 0; i < n; i++)
+    norms[i] = ig_op1(graph, "ingot.GlobalNorm", NULL, IG_INS(grads[i]), IG_NO_ATTRS);
+  if (graph->status != IG_OK) return NULL;
+  return ig_op1(graph, "ingot.GlobalNorm", "grad_norm", n, norms, IG_NO_ATTRS);
+}
+
+ig_status ig_optimizer_append(ig_graph *graph, const ig_optimizer *optimizer, ig_value *lr,
+                              ig_value *step, int n, ig_value *const *params,
+                              ig_value *const *grads, ig_value **norm) {
+  IG_TRY(ig_graph_status(graph));
+  IG_TRY(check(optimizer));
+  IG_CHECK(n > 0, IG_ERR_USAGE, "an optimizer needs at least one parameter");
+  *norm = global_norm(graph, n, grads);
+  ig_value *scale = NULL;
+  if (optimizer->clip_norm > 0) {
+    scale = ig_op1(graph, "ingot.ClipFactor", NULL, IG_INS(*norm),
+                   IG_ATTRS(IG_FLOAT("max_norm", (float)optimizer->clip_norm)));
+  }
+  for (int i = 0; i < n && graph->status == IG_OK; i++)
+    append_update(graph, optimizer, lr, step, scale, params[i], grads[i]);
+  return ig_graph_status(graph);
+}

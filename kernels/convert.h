@@ -1,0 +1,10 @@
+/* Conversion between element types, spread over cores. */
+#ifndef IG_KERNELS_CONVERT_H
+#define IG_KERNELS_CONVERT_H
+
+#include "engine/base/dtype.h"
+
+/* As ig_convert: source and target do not overlap unless both dtypes and pointers are equal. */
+void ig_cpu_convert(ig_dtype from, const void *source, ig_dtype to, void *target, int64_t count);
+
+#endif

@@ -1,0 +1,26 @@
+/* Rows by index, and the sums that are its gradient. Indices are i64 when `wide`, else i32; negative
+ * ones count from the end. They must be in range: ig_cpu_find_outside says where one is not. */
+#ifndef IG_KERNELS_GATHER_H
+#define IG_KERNELS_GATHER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "engine/base/dtype.h"
+
+/* Position of the first index outside [-rows, rows), or -1. */
+int64_t ig_cpu_find_outside(const void *indices, bool wide, int64_t count, int64_t rows);
+
+/* target[o, i, :] = source[o, indices[i], :], with source [outer, rows, inner], target
+ * [outer, count, inner], and elements of `size` bytes. */
+void ig_cpu_gather(size_t size, int64_t outer, int64_t rows, int64_t inner, const void *source,
+                   const void *indices, bool wide, int64_t count, void *target);
+
+/* target[o, r, :] = base[o, r, :] + the sum over i with indices[i] = r of dy[o, i, :], in the order of
+ * i, in f32 at least. A NULL base is zero; `base` may be `target`. */
+size_t ig_cpu_gather_grad_workspace(int64_t rows, int64_t count);
+void ig_cpu_gather_grad(ig_dtype dtype, int64_t outer, int64_t rows, int64_t inner, const void *dy,
+                        const void *indices, bool wide, int64_t count, const void *base,
+                        void *target, void *workspace);
+
+#endif

@@ -1,0 +1,52 @@
+/* Parameter updates, element by element in f32, and the norms they need. Outputs may be the inputs of
+ * the same name. A gradient scale that is not finite (a norm that overflowed) leaves parameter and
+ * moments as they were: callers then copy, or do nothing in place. */
+#ifndef IG_KERNELS_OPTIMIZER_H
+#define IG_KERNELS_OPTIMIZER_H
+
+#include <stdbool.h>
+
+#include "engine/base/dtype.h"
+
+/* One parameter tensor: `scale` multiplies the gradient; `step` counts from 1. */
+typedef struct ig_update {
+  int64_t count;
+  double lr, step, scale;
+  const float *param, *grad;
+  float *new_param;
+} ig_update;
+
+/* d = scale * grad + decay * param; m' = momentum * m + d; param' = param - lr * m', or with Nesterov
+ * param - lr * (d + momentum * m'). Without momentum m and m' are NULL and param' = param - lr * d. */
+void ig_cpu_sgd(const ig_update *u, double momentum, double decay, bool nesterov, const float *m,
+                float *new_m);
+
+typedef struct ig_adam {
+  double beta1, beta2, epsilon, decay;
+  bool decoupled; /* AdamW: param * (1 - lr * decay); otherwise decay * param enters the gradient */
+} ig_adam;
+
+/* Kingma and Ba 2015, algorithm 1; Loshchilov and Hutter 2019, algorithm 2. */
+void ig_cpu_adam(const ig_update *u, const ig_adam *o, const float *m, const float *v, float *new_m,
+                 float *new_v);
+
+/* You et al. 2020, algorithm 2: the Adam direction plus decay * param, times |param| / |direction|
+ * (1 where either is 0). `workspace` holds ig_cpu_lamb_workspace(count) bytes. */
+size_t ig_cpu_lamb_workspace(int64_t count);
+void ig_cpu_lamb(const ig_update *u, const ig_adam *o, const float *m, const float *v, float *new_m,
+                 float *new_v, void *workspace);
+
+/* Chen et al. 2023, algorithm 2: param' = param - lr * (sign(beta1 m + (1 - beta1) g) + decay param);
+ * m' = beta2 m + (1 - beta2) g. */
+void ig_cpu_lion(const ig_update *u, double beta1, double beta2, double decay, const float *m,
+                 float *new_m);
+
+/* out = decay * average + (1 - decay) * param. */
+void ig_cpu_ema(const float *average, const float *param, double decay, int64_t count, float *out);
+
+/* Sum of squares, in blocks of fixed length whose sums are added in order in f64: the same bits for
+ * any number of threads. `workspace` holds ig_cpu_sum_squares_workspace(count) bytes. */
+size_t ig_cpu_sum_squares_workspace(int64_t count);
+double ig_cpu_sum_squares(ig_dtype dtype, const void *x, int64_t count, void *workspace);
+
+#endif

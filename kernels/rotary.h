@@ -1,0 +1,24 @@
+/* Rotary position embedding (Su et al., "RoFormer", 2021): pairs of a head's elements turned by an
+ * angle that grows with the position. */
+#ifndef IG_KERNELS_ROTARY_H
+#define IG_KERNELS_ROTARY_H
+
+#include <stdbool.h>
+
+#include "engine/base/dtype.h"
+
+/* Element d of head h of token s of batch b lies at b * stride_b + h * stride_h + s * stride_s + d,
+ * in x and y alike. The first 2 * half elements of a head are turned, the others (up to `size`)
+ * copied. Pairs are (2 i, 2 i + 1) when interleaved, else (i, i + half). */
+typedef struct ig_rotary {
+  int64_t batch, heads, tokens, size, half;
+  int64_t stride_b, stride_h, stride_s;
+  bool interleaved;
+} ig_rotary;
+
+/* Row `rows[b * tokens + s]` (or b * tokens + s itself when `rows` is NULL) of the [*, half] tables
+ * holds the cosines and sines of a token. y may be x. */
+void ig_cpu_rotary(ig_dtype dtype, const ig_rotary *shape, const void *x, const void *cosines,
+                   const void *sines, const int64_t *rows, void *y);
+
+#endif
