@@ -3,7 +3,6 @@
  * gradient's memory go. */
 #include "engine/train/optimizer.h"
 
-
 #include <math.h>
 #include <string.h>
 
