@@ -22,12 +22,12 @@ typedef struct usual {
 } usual;
 
 static const usual usuals[] = {
-    {"mlp",   "784",     10,    64, "sgd",   0},
-    {"lenet", "1,28,28", 10,    64, "adam",  0},
-    {"gpt",   "64",      65,    12, "adamw", 1},
-    {"gpt2",  "64",      50257, 4,  "adamw", 1},
-    {"vit",   "3,32,32", 10,    64, "adamw", 1},
-    {"",      "3,32,32", 10,    64, "sgd",   0}, /* the others are convolutional networks */
+    {"mlp", "784", 10, 64, "sgd", 0},
+    {"lenet", "1,28,28", 10, 64, "adam", 0},
+    {"gpt", "64", 65, 12, "adamw", 1},
+    {"gpt2", "64", 50257, 4, "adamw", 1},
+    {"vit", "3,32,32", 10, 64, "adamw", 1},
+    {"", "3,32,32", 10, 64, "sgd", 0}, /* the others are convolutional networks */
 };
 
 static const usual *usual_of(const ig_model_preset *preset) {
@@ -64,18 +64,16 @@ static ig_status make_data(ig_bench_case *bench, const ig_shape *input, int64_t 
     fill_normal(x, inputs, seed);
   }
   fill_below(y, targets, outputs, seed);
-  ig_field fields[2] = {
-      {.name = "x",
-       .kind = bench->tokens ? IG_FIELD_TOKENS : IG_FIELD_FEATURES,
-       .dtype = dtype,
-       .shape = *input,
-       .n_classes = bench->tokens ? outputs : 0},
-      {.name = "y",
-       .kind = bench->tokens ? IG_FIELD_TOKENS : IG_FIELD_CLASS,
-       .dtype = IG_I64,
-       .shape = bench->tokens ? *input : IG_SCALAR,
-       .n_classes = outputs                    }
-  };
+  ig_field fields[2] = {{.name = "x",
+                         .kind = bench->tokens ? IG_FIELD_TOKENS : IG_FIELD_FEATURES,
+                         .dtype = dtype,
+                         .shape = *input,
+                         .n_classes = bench->tokens ? outputs : 0},
+                        {.name = "y",
+                         .kind = bench->tokens ? IG_FIELD_TOKENS : IG_FIELD_CLASS,
+                         .dtype = IG_I64,
+                         .shape = bench->tokens ? *input : IG_SCALAR,
+                         .n_classes = outputs}};
   return ig_dataset_from_arrays(samples, 2, fields, (const void *[]){x, y}, &bench->dataset);
 }
 

@@ -36,8 +36,7 @@ static const ig_option options[] = {
      .what = "of bench train [usual for the preset]"},
     IG_FLOAT_OPTION(V, clip, "clip", "-1", -1, 1e9, "gradient norm, 0 for any, -1 for usual"),
     IG_ENUM_OPTION(V, precision, "precision", "f32", "f32|bf16", "of bench train"),
-    {.name = NULL     }
-};
+    {.name = NULL}};
 
 /* Seconds from the start of this process, to the kernel's tick (10 ms); 0 where it is not told. */
 static double since_start(void) {

@@ -37,8 +37,7 @@ static const ig_option options[] = {
     IG_ENUM_OPTION(values, optimizer, "optimizer", "adamw", "sgd|adam|adamw|lamb|lion",
                    "of --training"),
     IG_ENUM_OPTION(values, precision, "precision", "f32", "f32|bf16", "of --training"),
-    {.name = NULL         }
-};
+    {.name = NULL}};
 
 /* --- from a name to a plan --------------------------------------------------------------------- */
 

@@ -47,8 +47,7 @@ const ig_option ig_common_options[] = {
      .offset = offsetof(ig_common, version),
      .flags = IG_OPTION_TRANSIENT,
      .what = "print the version"},
-    {.name = NULL       }
-};
+    {.name = NULL}};
 
 /* --- output ------------------------------------------------------------------------------------ */
 
@@ -157,6 +156,7 @@ static ig_status run_verb(ig_cli *cli, ig_common *common, ig_options *options, v
     return IG_OK;
   }
   if (common->config) IG_TRY(ig_options_read_file(options, common->config));
+  if (cli->verb->settle) IG_TRY(cli->verb->settle(options, values));
   IG_TRY(ig_options_check_required(options));
   return cli->verb->run(cli, values);
 }

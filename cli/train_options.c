@@ -14,15 +14,15 @@ const ig_option ig_train_options_table[] = {
     IG_STRING_OPTION(V, out, "out", "RUN", IG_OPTION_REQUIRED | IG_OPTION_TRANSIENT,
                      "folder for checkpoints, metrics and the report"),
     {.name = "resume",
-       .type = IG_OPTION_FLAG,
-       .offset = offsetof(V, resume),
-       .flags = IG_OPTION_TRANSIENT,
-       .what = "go on from RUN/latest.h5, with RUN/config.yaml's settings; starts anew without one"},
+     .type = IG_OPTION_FLAG,
+     .offset = offsetof(V, resume),
+     .flags = IG_OPTION_TRANSIENT,
+     .what = "go on from RUN/latest.h5, with RUN/config.yaml's settings; starts anew without one"},
     {.name = "overwrite",
-       .type = IG_OPTION_FLAG,
-       .offset = offsetof(V, overwrite),
-       .flags = IG_OPTION_TRANSIENT,
-       .what = "start anew although RUN holds an earlier run"},
+     .type = IG_OPTION_FLAG,
+     .offset = offsetof(V, overwrite),
+     .flags = IG_OPTION_TRANSIENT,
+     .what = "start anew although RUN holds an earlier run"},
     IG_STRING_OPTION(V, init, "init", "FILE", 0, "checkpoint whose parameters to start from"),
     IG_ENUM_OPTION(V, task, "task", "auto", "auto|classification|regression|multilabel|language",
                    "what to learn"),
@@ -37,10 +37,10 @@ const ig_option ig_train_options_table[] = {
     IG_INT_OPTION(V, context, "context", OWN, 1, 1 << 20,
                   "tokens of a training window; the model's context otherwise"),
     {.name = "normalize",
-       .type = IG_OPTION_FLAG,
-       .offset = offsetof(V, normalize),
-       .fallback = "true",
-       .what = "bring inputs to mean 0 and deviation 1 of the training data"},
+     .type = IG_OPTION_FLAG,
+     .offset = offsetof(V, normalize),
+     .fallback = "true",
+     .what = "bring inputs to mean 0 and deviation 1 of the training data"},
     IG_FLAG_OPTION(V, flip, "flip", "mirror training images at random"),
     IG_INT_OPTION(V, crop, "crop", "0", 0, 256, "shift training images by up to N pixels"),
     IG_INT_OPTION(V, cutout, "cutout", "0", 0, 4096, "blank a square of N pixels"),
@@ -82,8 +82,7 @@ const ig_option ig_train_options_table[] = {
                   "steps between checkpoints, 0 for once an epoch"),
     IG_INT_OPTION(V, keep, "keep", "2", 1, 1 << 20, "checkpoints to keep besides the best"),
     IG_SIZE_OPTION(V, memory_limit, "memory-limit", "0", "most memory of a step's plan, 0 for any"),
-    {.name = NULL                           }
-};
+    {.name = NULL}};
 
 static double usual_lr(ig_optimizer_kind kind) {
   switch (kind) {
