@@ -137,7 +137,8 @@ static ig_status run_all(ig_evaluator *e, ig_feeder *feeder, ig_eval_sink sink, 
     ig_plan *plan;
     IG_TRY(bind(e, &part, part.count, &plan));
     IG_TRY(ig_plan_run(plan, &(ig_rng_state){.seed = e->options.seed}));
-    if (e->match.target >= 0) IG_TRY(add_metrics(e, &part, plan, part.count));
+    bool measured = e->match.target >= 0 && !e->options.no_metrics;
+    if (measured) IG_TRY(add_metrics(e, &part, plan, part.count));
     if (sink) IG_TRY(sink(context, &part, plan));
     done += part.count;
   }

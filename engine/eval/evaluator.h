@@ -11,6 +11,7 @@ typedef struct ig_eval_options {
   int64_t batch;
   int64_t limit; /* samples at most; 0 for all */
   bool detailed;
+  bool no_metrics; /* targets, where there are any, are not looked at */
   bool
       frozen; /* the store does not change between runs: weights are packed once (ig_plan_options) */
   int workers;
