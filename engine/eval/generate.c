@@ -44,23 +44,56 @@ static ig_status find_best(const float *logits, int64_t n, int64_t *best) {
   return IG_OK;
 }
 
-/* Sum of the weights of the nucleus, which *count becomes the size of; choices are sorted. */
-static double cut(const choice *choices, int64_t *count, const ig_generate_options *options,
-                  double total) {
-  if (options->top_k > 0 && options->top_k < *count) {
-    *count = options->top_k;
-    total = 0;
-    for (int64_t i = 0; i < *count; i++) total += choices[i].weight;
+/* Sifts choices[0] down a heap whose root is the least likely. */
+static void sift(choice *choices, int64_t count, int64_t at) {
+  choice moved = choices[at];
+  for (int64_t child; (child = 2 * at + 1) < count; at = child) {
+    if (child + 1 < count && compare(&choices[child], &choices[child + 1]) < 0) child++;
+    if (compare(&choices[child], &moved) <= 0) break;
+    choices[at] = choices[child];
   }
-  double sum = 0;
-  for (int64_t i = 0; i < *count; i++) {
-    sum += choices[i].weight;
-    if (sum >= options->top_p * total) {
-      *count = i + 1;
-      break;
-    }
+  choices[at] = moved;
+}
+
+/* Moves the `k` likeliest to the front, in no order; far cheaper than sorting a vocabulary. */
+static void select_likeliest(choice *choices, int64_t n, int64_t k) {
+  for (int64_t i = k / 2 - 1; i >= 0; i--) sift(choices, k, i);
+  for (int64_t i = k; i < n; i++) {
+    if (compare(&choices[i], &choices[0]) >= 0) continue;
+    choices[0] = choices[i];
+    sift(choices, k, 0);
   }
-  return sum;
+}
+
+/* Drops tokens so unlikely that together they weigh less than what top-p cuts off. */
+static int64_t drop_unlikely(choice *choices, int64_t n, double least) {
+  int64_t count = 0;
+  for (int64_t i = 0; i < n; i++) {
+    if (choices[i].weight >= least) choices[count++] = choices[i];
+  }
+  return count;
+}
+
+/* Leaves the choices that top-k and top-p allow at the front; *total becomes their weight. */
+static int64_t restrict_choices(choice *choices, int64_t n, const ig_generate_options *options,
+                                double *total) {
+  int64_t count = n;
+  if (options->top_k > 0 && options->top_k < n) {
+    count = options->top_k;
+    select_likeliest(choices, n, count);
+    *total = 0;
+    for (int64_t i = 0; i < count; i++) *total += choices[i].weight;
+  }
+  if (options->top_p < 1) {
+    count = drop_unlikely(choices, count, (1 - options->top_p) * *total / (double)count);
+  }
+  if (count == n && options->top_p >= 1) return n; /* nothing to cut: the order of ids will do */
+  qsort(choices, (size_t)count, sizeof *choices, compare);
+  double wanted = options->top_p * *total, sum = 0;
+  int64_t kept = 0;
+  while (kept < count && (kept == 0 || sum < wanted)) sum += choices[kept++].weight;
+  *total = sum;
+  return kept;
 }
 
 ig_status ig_sample_token(const float *logits, int64_t n, const ig_generate_options *options,
@@ -77,20 +110,7 @@ ig_status ig_sample_token(const float *logits, int64_t n, const ig_generate_opti
     choices[i] = (choice){weight, i};
     total += weight;
   }
-  int64_t count = n;
-  if (options->top_p < 1 || options->top_k > 0) {
-    /* Tokens too unlikely to matter need not be sorted: together they weigh less than what top-p
-     * cuts off. With top-k, all of them count. */
-    if (options->top_k == 0) {
-      double least = (1 - options->top_p) * total / (double)n;
-      count = 0;
-      for (int64_t i = 0; i < n; i++) {
-        if (choices[i].weight >= least) choices[count++] = choices[i];
-      }
-    }
-    qsort(choices, (size_t)count, sizeof *choices, compare);
-    total = cut(choices, &count, options, total);
-  }
+  int64_t count = restrict_choices(choices, n, options, &total);
   ig_rng rng = ig_rng_stream(options->seed, IG_RNG_SAMPLE, step, 0);
   double left = (double)ig_rng_uniform(&rng, 0) * total;
   for (int64_t i = 0; i < count; i++) {
