@@ -174,6 +174,19 @@ ig_value *ig_grad_unbroadcast(ig_graph *graph, ig_value *grad, const ig_value *l
   return ig_op1(graph, "Reshape", NULL, IG_INS(grad, shape), IG_NO_ATTRS);
 }
 
+ig_value *ig_scalar_like(ig_graph *graph, const ig_value *like, double value) {
+  if (!like) return NULL;
+  uint64_t bytes = 0;
+  ig_store_f64(like->dtype, &bytes, 0, value);
+  return ig_graph_const(graph, NULL, like->dtype, IG_SCALAR, &bytes);
+}
+
+ig_value *ig_cast(ig_graph *graph, ig_value *value, ig_dtype dtype) {
+  if (!value || value->dtype == dtype) return value;
+  return ig_op1(graph, "Cast", NULL, IG_INS(value),
+                IG_ATTRS(IG_INT("to", ig_dtype_to_onnx(dtype))));
+}
+
 /* --- what implementations reject ------------------------------------------------------------- */
 
 const char *ig_reject_not_f32(const ig_node *node) {

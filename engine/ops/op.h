@@ -145,7 +145,11 @@ ig_cost ig_cost_elementwise(const ig_node *node);
 ig_cost ig_cost_copy(const ig_node *node);
 /* Sums `grad` over the dimensions in which `like` was broadcast: the gradient of a broadcast. */
 ig_value *ig_grad_unbroadcast(ig_graph *graph, ig_value *grad, const ig_value *like);
-/* NULL (accept) when every float operand is one of the listed dtypes. */
+/* A scalar constant of the dtype of `like`. */
+ig_value *ig_scalar_like(ig_graph *graph, const ig_value *like, double value);
+/* `value` through a Cast node, or itself when it has that dtype. */
+ig_value *ig_cast(ig_graph *graph, ig_value *value, ig_dtype dtype);
+/* NULL (accept) when every float operand is f32. */
 const char *ig_reject_not_f32(const ig_node *node);
 
 #endif

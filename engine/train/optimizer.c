@@ -3,6 +3,7 @@
  * gradient's memory go. */
 #include "engine/train/optimizer.h"
 
+#include <math.h>
 #include <string.h>
 
 /* By ig_optimizer_kind: name for users, operator, and the names of its moments. */
@@ -112,14 +113,12 @@ static void append_update(ig_graph *graph, const ig_optimizer *o, ig_value *lr, 
   ig_graph_assign(graph, average, next);
 }
 
-/* Of the norms of all gradients, so that each gradient is read where it is made. */
-static ig_value *global_norm(ig_graph *graph, int n, ig_value *const *grads) {
-  ig_value **norms = ig_arena_alloc(graph->arena, (size_t)n * sizeof *norms);
-  if (!norms) return ig_graph_fail(graph, ig_fail(IG_ERR_MEMORY, "optimizer: out of memory"));
-  for (int i = 0; i < n; i++)
-    norms[i] = ig_op1(graph, "ingot.GlobalNorm", NULL, IG_INS(grads[i]), IG_NO_ATTRS);
-  if (graph->status != IG_OK) return NULL;
-  return ig_op1(graph, "ingot.GlobalNorm", "grad_norm", n, norms, IG_NO_ATTRS);
+/* What the gradient of parameter `i` is multiplied by. Without clipping it is 1 as long as that
+ * gradient is finite: no update may spread a NaN, so that the failing step can be run again. */
+static ig_value *scale_of(ig_graph *graph, const ig_optimizer *o, ig_value *total, ig_value *own) {
+  bool clips = o->clip_norm > 0;
+  return ig_op1(graph, "ingot.ClipFactor", NULL, IG_INS(clips ? total : own),
+                IG_ATTRS(IG_FLOAT("max_norm", clips ? (float)o->clip_norm : INFINITY)));
 }
 
 ig_status ig_optimizer_append(ig_graph *graph, const ig_optimizer *optimizer, ig_value *lr,
@@ -128,13 +127,16 @@ ig_status ig_optimizer_append(ig_graph *graph, const ig_optimizer *optimizer, ig
   IG_TRY(ig_graph_status(graph));
   IG_TRY(check(optimizer));
   IG_CHECK(n > 0, IG_ERR_USAGE, "an optimizer needs at least one parameter");
-  *norm = global_norm(graph, n, grads);
+  ig_value **norms = ig_arena_alloc(graph->arena, (size_t)n * sizeof *norms);
+  IG_CHECK(norms, IG_ERR_MEMORY, "optimizer: out of memory");
+  for (int i = 0; i < n; i++) /* a norm each, so that a gradient is read where it is made */
+    norms[i] = ig_op1(graph, "ingot.GlobalNorm", NULL, IG_INS(grads[i]), IG_NO_ATTRS);
+  IG_TRY(ig_graph_status(graph));
+  *norm = ig_op1(graph, "ingot.GlobalNorm", "grad_norm", n, norms, IG_NO_ATTRS);
   ig_value *scale = NULL;
-  if (optimizer->clip_norm > 0) {
-    scale = ig_op1(graph, "ingot.ClipFactor", NULL, IG_INS(*norm),
-                   IG_ATTRS(IG_FLOAT("max_norm", (float)optimizer->clip_norm)));
-  }
-  for (int i = 0; i < n && graph->status == IG_OK; i++)
+  for (int i = 0; i < n && graph->status == IG_OK; i++) {
+    if (i == 0 || optimizer->clip_norm <= 0) scale = scale_of(graph, optimizer, *norm, norms[i]);
     append_update(graph, optimizer, lr, step, scale, params[i], grads[i]);
+  }
   return ig_graph_status(graph);
 }

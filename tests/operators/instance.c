@@ -48,10 +48,10 @@ static double draw(const ig_case_tensor *spec, const ig_rng *rng, int64_t i, int
   case IG_FILL_NORMAL: return ig_rng_normal(rng, (uint64_t)i);
   case IG_FILL_UNIFORM: return low + (high - low) * ig_rng_uniform(rng, (uint64_t)i);
   case IG_FILL_INT: return low + (double)ig_rng_below(rng, (uint64_t)i, (uint64_t)(high - low) + 1);
-  case IG_FILL_DISTINCT: {
+  case IG_FILL_DISTINCT: { /* a quarter step aside, so that no value of a symmetric range is 0 */
     if (low >= high) low = -4, high = 4;
     double place = (double)ig_rng_permute(rng, (uint64_t)i, (uint64_t)count);
-    return low + (high - low) * (place + 0.5) / (double)count;
+    return low + (high - low) * (place + 0.25) / (double)count;
   }
   case IG_FILL_VALUES: return spec->values[i % spec->n_values];
   default: return 0;

@@ -1,0 +1,20 @@
+/* Softplus: log(1 + e^x). */
+#include "engine/ops/elementwise.h"
+
+IG_UNARY_IMPLS(IG_UNARY_SOFTPLUS, 0, 0)
+
+static void grad(const ig_grad *g) {
+  ig_grad_unary(g, "Softplus", 0);
+}
+
+const ig_op ig_op_softplus = {
+    .name = "Softplus",
+    .since = 22,
+    .n_in = {1, 1},
+    .n_out = {1, 1},
+    .flags = IG_ELEMENTWISE_FLAGS,
+    .infer = ig_infer_unary_float,
+    .grad = grad,
+    .cost = ig_cost_elementwise,
+    .impls = impls,
+};

@@ -1,0 +1,84 @@
+/* Elementwise kernels: functions of one element, their derivatives, functions of two elements with
+ * broadcasting, and selection. `vector` launchers take f32, bf16 and f16 (16-bit types are computed
+ * in f32); `reference` launchers take every dtype, in double or, for integers, in 64-bit integers
+ * that wrap. Results may overwrite an input of the same size. */
+#ifndef IG_KERNELS_ELEMENTWISE_H
+#define IG_KERNELS_ELEMENTWISE_H
+
+#include "engine/base/dtype.h"
+
+typedef enum ig_unary {
+  IG_UNARY_NEG,
+  IG_UNARY_ABS,
+  IG_UNARY_SIGN,
+  IG_UNARY_SQRT,
+  IG_UNARY_EXP,
+  IG_UNARY_LOG,
+  IG_UNARY_ERF,
+  IG_UNARY_TANH,
+  IG_UNARY_SIGMOID,
+  IG_UNARY_RELU,
+  IG_UNARY_LEAKY_RELU, /* a: slope below zero */
+  IG_UNARY_CLIP,       /* a: least, b: most */
+  IG_UNARY_GELU,       /* x Phi(x) (Hendrycks and Gimpel 2016) */
+  IG_UNARY_GELU_TANH,  /* their tanh approximation */
+  IG_UNARY_HARD_SWISH, /* x clip(x / 6 + 1/2, 0, 1) (Howard et al. 2019) */
+  IG_UNARY_SOFTPLUS,
+  IG_UNARY_NOT, /* bool, reference only */
+  IG_UNARY_COUNT
+} ig_unary;
+
+typedef enum ig_binary {
+  IG_BINARY_ADD,
+  IG_BINARY_SUB,
+  IG_BINARY_MUL,
+  IG_BINARY_DIV, /* integers: towards zero, x / 0 is 0 */
+  IG_BINARY_POW,
+  IG_BINARY_EQUAL, /* from here on the result is bool */
+  IG_BINARY_GREATER,
+  IG_BINARY_LESS,
+  IG_BINARY_GREATER_OR_EQUAL,
+  IG_BINARY_LESS_OR_EQUAL,
+  IG_BINARY_AND, /* bool, reference only */
+  IG_BINARY_OR,
+  IG_BINARY_XOR,
+  IG_BINARY_COUNT
+} ig_binary;
+
+/* How up to three operands are read while a dense result is written in order: dimensions with
+ * adjacent ones merged where every operand allows it, and each operand's strides in elements, 0
+ * where it repeats. The innermost stride is 0 or 1. */
+#define IG_WALK_OPERANDS 3
+typedef struct ig_walk {
+  int rank; /* at least 1 */
+  int64_t dims[8];
+  int64_t strides[IG_WALK_OPERANDS][8];
+} ig_walk;
+
+/* y[i] = f(x[i]) for n elements; a and b as the kind says. */
+void ig_cpu_unary_vector(ig_unary kind, ig_dtype dtype, const void *x, void *y, int64_t n, float a,
+                         float b);
+void ig_cpu_unary_reference(ig_unary kind, ig_dtype dtype, const void *x, void *y, int64_t n,
+                            double a, double b);
+
+/* dx[i] = dy[i] f'(x[i]). For kinds whose derivative is simplest in terms of the result (EXP, SQRT,
+ * TANH, SIGMOID, RELU) `x` is that result: ig_unary_grad_reads_result. Where f has a kink, the
+ * derivative is 0 for ABS and RELU and 1 within the closed range for CLIP. */
+bool ig_unary_grad_reads_result(ig_unary kind);
+void ig_cpu_unary_grad_vector(ig_unary kind, ig_dtype dtype, const void *dy, const void *x,
+                              void *dx, int64_t n, float a, float b);
+void ig_cpu_unary_grad_reference(ig_unary kind, ig_dtype dtype, const void *dy, const void *x,
+                                 void *dx, int64_t n, double a, double b);
+
+/* y = f(a, b) over the walk. `dtype` is that of a, and of b where `b_dtype` is not given;
+ * comparisons give bool. */
+void ig_cpu_binary_vector(ig_binary kind, ig_dtype dtype, const ig_walk *walk, const void *a,
+                          const void *b, void *y);
+void ig_cpu_binary_reference(ig_binary kind, ig_dtype dtype, ig_dtype b_dtype, const ig_walk *walk,
+                             const void *a, const void *b, void *y);
+
+/* y = condition ? a : b for elements of `size` bytes (1, 2, 4 or 8). */
+void ig_cpu_where(size_t size, const ig_walk *walk, const uint8_t *condition, const void *a,
+                  const void *b, void *y);
+
+#endif

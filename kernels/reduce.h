@@ -1,0 +1,30 @@
+/* Reductions over any set of dimensions. Partial results have a fixed block structure that depends
+ * on the sizes alone, so that the bits do not depend on the number of threads. */
+#ifndef IG_KERNELS_REDUCE_H
+#define IG_KERNELS_REDUCE_H
+
+#include "engine/base/dtype.h"
+
+typedef enum ig_reduce { IG_REDUCE_SUM, IG_REDUCE_MEAN, IG_REDUCE_MAX } ig_reduce;
+
+/* Row-major dimensions, each reduced or kept; neighbours of one kind are best merged. */
+typedef struct ig_reduction {
+  int rank;
+  int64_t dims[8];
+  bool reduced[8];
+} ig_reduction;
+
+/* Scratch bytes that the vector launcher needs. */
+size_t ig_cpu_reduce_workspace(ig_dtype dtype, const ig_reduction *r);
+/* y has the kept dimensions. f32, bf16 and f16, accumulated in f32. An empty sum is 0, an empty mean
+ * NaN, an empty maximum -infinity. */
+void ig_cpu_reduce_vector(ig_reduce kind, ig_dtype dtype, const ig_reduction *r, const void *x,
+                          void *y, void *workspace);
+/* Any dtype but bool, in double, or 64-bit integers that wrap. */
+void ig_cpu_reduce_reference(ig_reduce kind, ig_dtype dtype, const ig_reduction *r, const void *x,
+                             void *y);
+
+/* sum of n floats in the fixed order of these kernels, for others that need one. */
+float ig_cpu_sum_f32(const float *x, int64_t n);
+
+#endif

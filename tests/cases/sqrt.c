@@ -1,0 +1,9 @@
+/* Cases of Sqrt. */
+#include "elementwise_cases.h"
+
+UNARY_REFERENCE(sqrt(x))
+
+static const ig_op_case cases[] = {UNARY_CASES(0.1, 9), UNARY_SPECIAL_CASE()};
+
+const ig_op_cases ig_cases_sqrt = {
+    .op = "Sqrt", .reference = reference, .n_cases = IG_COUNT(cases), .cases = cases};
