@@ -45,9 +45,9 @@ static const ig_option options[] = {
 typedef struct sink_state {
   ig_task task;
   ig_array_writer *writer;
-  int n_outputs;      /* of the graph */
+  int n_outputs;                /* of the graph */
   int64_t rows_a_sample, width; /* of output 0 as [rows, width] */
-  float *probability; /* [batch, ...] as output 0 */
+  float *probability;           /* [batch, ...] as output 0 */
   int64_t *prediction;
   ig_bar bar;
   int64_t done;

@@ -89,9 +89,9 @@ static ig_status report(const output *out, const char *prompt, double seconds) {
   return ig_emit_json(out->cli, result);
 }
 
-ig_status ig_print_generation(const ig_cli *cli, const ig_model_source *model,
-                              ig_backend *backend, const ig_tokenizer *tokenizer,
-                              const char *prompt, const ig_generate_options *options) {
+ig_status ig_print_generation(const ig_cli *cli, const ig_model_source *model, ig_backend *backend,
+                              const ig_tokenizer *tokenizer, const char *prompt,
+                              const ig_generate_options *options) {
   decoder d = {0};
   int64_t *tokens = NULL, count = 0;
   output out = {.cli = cli, .tokenizer = tokenizer};
@@ -103,8 +103,7 @@ ig_status ig_print_generation(const ig_cli *cli, const ig_model_source *model,
   IG_TRY_DONE(encode_prompt(tokenizer, prompt, &tokens, &count));
   IG_TRY_DONE(decoder_open(model, backend, &d));
   out.tokens = ig_alloc_zero((size_t)options->tokens, sizeof *out.tokens);
-  IG_CHECK_DONE(out.tokens, IG_ERR_MEMORY, "no memory for %lld tokens",
-                (long long)options->tokens);
+  IG_CHECK_DONE(out.tokens, IG_ERR_MEMORY, "no memory for %lld tokens", (long long)options->tokens);
   IG_TRY_DONE(ig_interrupt_install());
   double start = ig_now();
   IG_TRY_DONE(ig_generate(d.plan, tokens, count, options, take_token, &out, NULL));

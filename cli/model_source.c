@@ -3,6 +3,7 @@
  * ends in a message and not in a wrong prediction. */
 #include "cli/model_source.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -89,18 +90,23 @@ void ig_model_source_close(ig_model_source *source) {
 
 /* --- parameters -------------------------------------------------------------------------------- */
 
-/* Averaged parameters "ema.NAME" over the plain ones they average. */
+/* Averages are kept as "ema.NAME". */
+const ig_tensor *ig_model_source_average(const ig_snapshot *snapshot, const ig_tensor *tensor) {
+  char name[512];
+  snprintf(name, sizeof name, "ema.%s", tensor->name);
+  const ig_tensor *average = ig_snapshot_find(snapshot, IG_ROLE_EMA, name);
+  bool fits =
+      average && average->dtype == tensor->dtype && ig_shape_equal(&average->shape, &tensor->shape);
+  return fits ? average : NULL;
+}
+
 static ig_status take_averages(const ig_snapshot *snapshot, ig_store *store) {
   for (int64_t i = 0; i < snapshot->n_tensors; i++) {
     const ig_tensor *tensor = &snapshot->tensors[i];
-    if (tensor->role != IG_ROLE_EMA) continue;
-    const char *name = strncmp(tensor->name, "ema.", 4) == 0 ? tensor->name + 4 : tensor->name;
-    ig_store_entry *entry = ig_store_find(store, name);
-    bool fits =
-        entry && entry->dtype == tensor->dtype && ig_shape_equal(&entry->shape, &tensor->shape);
-    IG_CHECK(fits, IG_ERR_INPUT, "the average '%s' has no parameter of its type and shape",
-             tensor->name);
-    IG_TRY(ig_store_write(store, entry, tensor->data));
+    if (tensor->role != IG_ROLE_PARAMETER && tensor->role != IG_ROLE_STATE) continue;
+    const ig_tensor *average = ig_model_source_average(snapshot, tensor);
+    ig_store_entry *entry = average ? ig_store_find(store, tensor->name) : NULL;
+    if (entry) IG_TRY(ig_store_write(store, entry, average->data));
   }
   return IG_OK;
 }
