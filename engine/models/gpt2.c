@@ -9,12 +9,10 @@ static ig_status gpt2_config(const ig_model_args *args, const ig_model_spec *spe
   static const struct {
     const char *word;
     int64_t layers, heads, width;
-  } sizes[] = {
-      {"124m",  12, 12, 768 },
-      {"350m",  24, 16, 1024},
-      {"774m",  36, 20, 1280},
-      {"1558m", 48, 25, 1600}
-  };
+  } sizes[] = {{"124m", 12, 12, 768},
+               {"350m", 24, 16, 1024},
+               {"774m", 36, 20, 1280},
+               {"1558m", 48, 25, 1600}};
   const char *word = ig_args_word(args, 0);
   int size = 0;
   for (int i = 0; word && i < IG_COUNT(sizes); i++) {
@@ -58,7 +56,7 @@ const ig_model_preset ig_preset_gpt2 = {
     .name = "gpt2",
     .what = "gpt2:124m|350m|774m|1558m[,dropout=0]: GPT-2 in its published sizes (default 124m)",
     .named = (const char *const[]){"dropout", NULL},
-    .words = (const char *const[]){ "124m", "350m", "774m", "1558m", NULL},
+    .words = (const char *const[]){"124m", "350m", "774m", "1558m", NULL},
     .tokens = true,
     .build = gpt2_build,
     .build_decode = gpt2_build_decode,

@@ -84,9 +84,16 @@ static ig_value *attention(const network *n, const char *prefix, ig_value *x) {
   return IG_RESHAPE(g, y, -1, c->width);
 }
 
+/* Dropout sees whole sequences: its masks are drawn by sample, which is the first dimension. */
+static ig_value *dropout(const network *n, ig_value *x) {
+  if (n->config->dropout <= 0) return x;
+  x = IG_RESHAPE(n->graph, x, -1, n->tokens, n->config->width);
+  return IG_RESHAPE(n->graph, ig_layer_dropout(n->graph, x, n->config->dropout), -1,
+                    n->config->width);
+}
+
 static ig_value *residual(const network *n, ig_value *x, ig_value *branch) {
-  return ig_op1(n->graph, "Add", NULL,
-                IG_INS(x, ig_layer_dropout(n->graph, branch, n->config->dropout)), IG_NO_ATTRS);
+  return ig_op1(n->graph, "Add", NULL, IG_INS(x, dropout(n, branch)), IG_NO_ATTRS);
 }
 
 static ig_value *block(const network *n, int64_t index, ig_value *x) {
@@ -121,7 +128,7 @@ static ig_value *embed(const network *n, ig_value *x, ig_value *tokens) {
   }
   ig_value *h = ig_op1(g, "Gather", "wte", IG_INS(tokens, x), IG_NO_ATTRS);
   h = ig_op1(g, "Add", NULL, IG_INS(h, places), IG_NO_ATTRS);
-  return IG_RESHAPE(g, ig_layer_dropout(g, h, c->dropout), -1, c->width);
+  return dropout(n, IG_RESHAPE(g, h, -1, c->width));
 }
 
 static ig_status build(network *n, ig_value *x) {

@@ -8,15 +8,8 @@ typedef struct stage {
   int64_t expand, channels, repeats, stride;
 } stage;
 
-static const stage stages[] = {
-    {1, 16,  1, 1},
-    {6, 24,  2, 2},
-    {6, 32,  3, 2},
-    {6, 64,  4, 2},
-    {6, 96,  3, 1},
-    {6, 160, 3, 2},
-    {6, 320, 1, 1}
-};
+static const stage stages[] = {{1, 16, 1, 1}, {6, 24, 2, 2},  {6, 32, 3, 2}, {6, 64, 4, 2},
+                               {6, 96, 3, 1}, {6, 160, 3, 2}, {6, 320, 1, 1}};
 
 typedef struct conv {
   const char *conv_name, *norm_name;
@@ -86,6 +79,6 @@ const ig_model_preset ig_preset_mobilenetv2 = {
     .name = "mobilenetv2",
     .what = "mobilenetv2[:cifar,dropout=0.2]: MobileNetV2; with cifar, for images of about 32 x 32",
     .named = (const char *const[]){"dropout", NULL},
-    .words = (const char *const[]){"cifar",   NULL},
+    .words = (const char *const[]){"cifar", NULL},
     .build = mobilenetv2_build,
 };

@@ -4,9 +4,7 @@
 static ig_status resnet18_build(ig_graph *graph, const ig_model_args *args,
                                 const ig_model_spec *spec) {
   ig_resnet_config config = {
-      .blocks = {2, 2, 2, 2},
-        .bottleneck = false, .small_stem = ig_args_word(args, 0) != NULL
-  };
+      .blocks = {2, 2, 2, 2}, .bottleneck = false, .small_stem = ig_args_word(args, 0) != NULL};
   return ig_resnet_build(graph, &config, spec);
 }
 

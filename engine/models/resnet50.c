@@ -4,9 +4,7 @@
 static ig_status resnet50_build(ig_graph *graph, const ig_model_args *args,
                                 const ig_model_spec *spec) {
   ig_resnet_config config = {
-      .blocks = {3, 4, 6, 3},
-        .bottleneck = true, .small_stem = ig_args_word(args, 0) != NULL
-  };
+      .blocks = {3, 4, 6, 3}, .bottleneck = true, .small_stem = ig_args_word(args, 0) != NULL};
   return ig_resnet_build(graph, &config, spec);
 }
 

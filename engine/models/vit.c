@@ -19,11 +19,7 @@ static ig_status read_config(const ig_model_args *args, const ig_model_spec *spe
     const char *word;
     int64_t width, depth, heads;
   } sizes[] = {
-      {"tiny",  192,  12, 3 },
-      {"small", 384,  12, 6 },
-      {"base",  768,  12, 12},
-      {"large", 1024, 24, 16}
-  };
+      {"tiny", 192, 12, 3}, {"small", 384, 12, 6}, {"base", 768, 12, 12}, {"large", 1024, 24, 16}};
   static const char *const pools[] = {"token", "mean", NULL};
   const char *word = ig_args_word(args, 0);
   int size = 0, pool;
@@ -92,8 +88,15 @@ static ig_value *attention(ig_graph *g, const config *c, const char *prefix, ig_
   return linear(g, prefix, "attn.proj", IG_RESHAPE(g, x, -1, c->width), c->width);
 }
 
+/* Dropout sees whole images: its masks are drawn by sample, which is the first dimension. */
+static ig_value *dropout(ig_graph *g, const config *c, ig_value *x) {
+  if (c->dropout <= 0) return x;
+  x = ig_layer_dropout(g, IG_RESHAPE(g, x, -1, c->tokens, c->width), c->dropout);
+  return IG_RESHAPE(g, x, -1, c->width);
+}
+
 static ig_value *residual(ig_graph *g, const config *c, ig_value *x, ig_value *branch) {
-  return ig_op1(g, "Add", NULL, IG_INS(x, ig_layer_dropout(g, branch, c->dropout)), IG_NO_ATTRS);
+  return ig_op1(g, "Add", NULL, IG_INS(x, dropout(g, c, branch)), IG_NO_ATTRS);
 }
 
 static ig_value *block(ig_graph *g, const config *c, int64_t index, ig_value *x) {
@@ -121,7 +124,7 @@ static ig_status vit_build(ig_graph *g, const ig_model_args *args, const ig_mode
   config c;
   IG_TRY(read_config(args, spec, &c));
   ig_value *x = embed(g, &c, ig_layer_image_input(g, spec, 1));
-  x = IG_RESHAPE(g, ig_layer_dropout(g, x, c.dropout), -1, c.width);
+  x = dropout(g, &c, IG_RESHAPE(g, x, -1, c.width));
   for (int64_t i = 0; i < c.depth && x; i++) x = block(g, &c, i, x);
   x = pool(g, &c, IG_RESHAPE(g, norm(g, "", "norm", x), -1, c.tokens, c.width));
   x = ig_layer_linear(g, "head", x, spec->n_outputs, true, (ig_init){.kind = IG_INIT_ZERO});
@@ -134,6 +137,6 @@ const ig_model_preset ig_preset_vit = {
     .what = "vit[:tiny|small|base|large,patch=4,width=192,depth=12,heads=3,pool=token|mean,"
             "dropout=0]: vision transformer",
     .named = (const char *const[]){"patch", "width", "depth", "heads", "pool", "dropout", NULL},
-    .words = (const char *const[]){"tiny",   "small",          "base",            "large",          NULL},
+    .words = (const char *const[]){"tiny", "small", "base", "large", NULL},
     .build = vit_build,
 };

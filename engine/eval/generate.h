@@ -1,0 +1,35 @@
+/* Text generation: tokens drawn one by one from a decoding plan (ig_model_build_decode). */
+#ifndef IG_EVAL_GENERATE_H
+#define IG_EVAL_GENERATE_H
+
+#include "engine/plan/plan.h"
+
+typedef struct ig_generate_options {
+  int64_t tokens;     /* how many to generate at most */
+  double temperature; /* divides the logits; 0 takes the likeliest token always */
+  int64_t top_k;      /* draw among the k likeliest (Fan, Lewis, Dauphin, ACL 2018); 0 for all */
+  double top_p;       /* draw among the fewest whose probabilities sum to p (Holtzman et al., "The
+                         Curious Case of Neural Text Degeneration", ICLR 2020); 1 for all */
+  uint64_t seed;      /* token i is a function of (seed, IG_RNG_SAMPLE, i) and the logits */
+  int64_t stop_token; /* ends generation and is not passed on; -1 for none */
+} ig_generate_options;
+
+/* Fails on values out of range, naming the option. */
+ig_status ig_generate_check(const ig_generate_options *options);
+
+/* One choice from `n` logits; `step` counts the generated tokens. Equal logits go to the smaller id.
+ * IG_ERR_NUMERIC when a logit is NaN or none is finite. */
+ig_status ig_sample_token(const float *logits, int64_t n, const ig_generate_options *options,
+                          uint64_t step, int64_t *token);
+
+/* Called with each new token; a failure or *stop ends generation. */
+typedef ig_status (*ig_generate_sink)(void *context, int64_t token, bool *stop);
+
+/* Feeds the prompt (at least one token; of a longer one than the context, its last part) and
+ * generates from there. When the cache is full, its last half is fed again from position 0, since
+ * positions are learned and end with the context. *generated may be NULL. */
+ig_status ig_generate(ig_plan *plan, const int64_t *prompt, int64_t n_prompt,
+                      const ig_generate_options *options, ig_generate_sink sink, void *context,
+                      int64_t *generated);
+
+#endif
