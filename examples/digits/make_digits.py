@@ -1,18 +1,21 @@
 #!/usr/bin/env python3
 """Writes digits.h5, the data set that Ingot's quick start trains on.
 
-The 1,797 8x8 images come from scikit-learn's `load_digits`. digits.h5 is in the tree, so nobody needs to run this:
-it is kept to show where the file came from, and running it again gives the same content.
+The 1,797 8x8 images come from scikit-learn's `load_digits`. digits.h5 is in the tree, so nobody
+needs to run this: it is kept to show where the file came from, and running it again gives the same
+content.
 
     /x            (1797, 8, 8) uint8, ink from 0 to 16
     /y            (1797,)      int64, the digit; its attribute `classes` holds the names "0" to "9"
     /split/train  (1198,)      int64, ascending indices into /x and /y
-    /split/test   (599,)       int64, the held-out third: a seeded shuffle, ordered by class, every third sample of
-                               it, so that each class gives a third of itself, to within one sample
+    /split/test   (599,)       int64, the held-out third: every third sample of a seeded shuffle
+                               ordered by class, so each class gives a third of itself, to within
+                               one sample
 
-Only what every HDF5 library reads: hard links, deflate with checksums, no plugin filters, fixed-length strings.
+Only what every HDF5 library reads: hard links, deflate with checksums, no plugin filters,
+fixed-length strings.
 
-Usage: make_digits.py [FILE]    (needs numpy, h5py, scikit-learn; benchmarks/peers/setup.sh installs them)
+    make_digits.py [FILE]      needs numpy, h5py, scikit-learn: see benchmarks/peers/setup.sh
 """
 
 import pathlib
@@ -51,7 +54,8 @@ def write(path):
         add("y", y).attrs["classes"] = np.array([str(i) for i in range(10)], dtype="S1")
         add("split/train", train.astype(np.int64))
         add("split/test", test.astype(np.int64))
-        file.attrs["title"] = np.bytes_("Optical Recognition of Handwritten Digits (test part, 8x8)")
+        file.attrs["title"] = np.bytes_(
+            "Optical Recognition of Handwritten Digits (test part, 8x8)")
         file.attrs["source"] = np.bytes_("UCI Machine Learning Repository, doi:10.24432/C50P49; "
                                          "E. Alpaydin and C. Kaynak, 1998")
         file.attrs["licence"] = np.bytes_("CC BY 4.0")
