@@ -3,8 +3,8 @@
 
 The model of models.py is exported to ONNX with fixed shapes into a temporary folder, by a process
 of its own, so that PyTorch's memory is not counted here. ONNX Runtime runs it with every graph
-optimisation on. Before the clock starts, its output is compared with PyTorch's, which the exporting
-process left beside the model.
+optimisation on. After timing, its output is compared with PyTorch's, which the exporting process
+left beside the model.
 
     ort_infer.py --model mlp|lenet|resnet18-cifar|gpt|gpt2-124m [--batch 1] [--threads 2]
                  [--steps N] [--warmup W] [--opset 18] [--keep FOLDER] [--json]
@@ -72,14 +72,15 @@ def run(args, folder):
     session = onnxruntime.InferenceSession(folder / "model.onnx", options,
                                            providers=["CPUExecutionProvider"])
     inputs = numpy.load(folder / "input.npy")
+    seconds = measure.time_steps(lambda: session.run(None, {"input": inputs}),
+                                 args.steps, args.warmup)
+    peak = measure.peak_rss_mb()  # before the comparison, which needs arrays of its own
+
     expected = numpy.load(folder / "output.npy", mmap_mode="r")
     error = float(numpy.abs(session.run(None, {"input": inputs})[0] - expected).max())
     if not error < 1e-2:
         raise SystemExit(f"ort_infer.py: the output differs from PyTorch's by {error}")
-    del expected
 
-    seconds = measure.time_steps(lambda: session.run(None, {"input": inputs}),
-                                 args.steps, args.warmup)
     is_text = inputs.dtype == numpy.int64
     items = args.batch * (inputs.shape[1] if is_text else 1)
     measure.report({
@@ -87,7 +88,7 @@ def run(args, folder):
         "opset": args.opset, "threads": args.threads, "steps": args.steps, "warmup": args.warmup,
         **measure.times_summary(seconds, "latency"),
         ("tokens" if is_text else "samples") + "_per_second": measure.rate(items, seconds),
-        "peak_rss_mb": measure.peak_rss_mb(), "rss_imported_mb": rss_imported,
+        "peak_rss_mb": peak, "rss_imported_mb": rss_imported,
         "largest_difference_from_pytorch": error,
         "onnxruntime": onnxruntime.__version__, "cpu": measure.cpu_name(),
     }, args.json)
