@@ -1,11 +1,12 @@
 /* Where a run came from. The commit is the one that the build was configured at. */
 #include "cli/provenance.h"
 
-#include <hdf5.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "formats/libraries.h"
 
 #ifndef IG_COMMIT
 #define IG_COMMIT "unknown"
@@ -40,10 +41,8 @@ json_t *ig_provenance_json(const ig_cli *cli) {
   }
   json_object_set_new(object, "processors", json_integer(sysconf(_SC_NPROCESSORS_ONLN)));
   json_object_set_new(object, "compiler", json_string(__VERSION__));
-  unsigned major = 0, minor = 0, patch = 0;
-  H5get_libversion(&major, &minor, &patch);
-  snprintf(text, sizeof text, "%u.%u.%u", major, minor, patch);
-  json_object_set_new(object, "hdf5", json_string(text));
+  ig_format_libraries(text, sizeof text);
+  json_object_set_new(object, "libraries", json_string(text));
   json_object_set_new(object, "world_size", json_integer(1));
   if (gmtime_r(&now, &utc) && strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc) > 0) {
     json_object_set_new(object, "started", json_string(text));
