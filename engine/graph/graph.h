@@ -80,8 +80,9 @@ struct ig_node {
   const ig_node *forward;
 };
 
-/* At the end of a run `target` (PARAM or STATE) takes the value of `source`. The planner lets the
- * producer write in place when all readers of the old value come before it. */
+/* At the end of a run `target` (PARAM or STATE) takes the value that `source` had. The planner lets
+ * the producer write in place when all readers of the old value come before it. An output that is a
+ * target, or a view of one, shows the new value. */
 typedef struct ig_assign {
   ig_value *target, *source;
 } ig_assign;

@@ -33,6 +33,7 @@ struct ig_plan {
   void **inputs;       /* device copies of graph inputs, where host memory is not device memory */
   bool *bound;         /* by graph input */
   void **host_outputs; /* likewise for outputs */
+  void **staged;       /* by assignment: where a source waits that is itself a target, or NULL */
   const void **slots;  /* all calls' pointer arrays */
   ig_plan_memory memory;
   bool profiling;
@@ -93,7 +94,9 @@ static ig_status allocate_tables(ig_plan *plan) {
   plan->inputs = ig_alloc_zero((size_t)graph->n_inputs + 1, sizeof *plan->inputs);
   plan->bound = ig_alloc_zero((size_t)graph->n_inputs + 1, sizeof *plan->bound);
   plan->host_outputs = ig_alloc_zero((size_t)graph->n_outputs + 1, sizeof *plan->host_outputs);
-  IG_CHECK(plan->steps && plan->slots && plan->inputs && plan->bound && plan->host_outputs,
+  plan->staged = ig_alloc_zero((size_t)graph->n_assigns + 1, sizeof *plan->staged);
+  IG_CHECK(plan->steps && plan->slots && plan->inputs && plan->bound && plan->host_outputs &&
+               plan->staged,
            IG_ERR_MEMORY, "plan: out of memory");
   const void **next = plan->slots;
   for (int t = 0; t < plan->n_steps; t++) {
@@ -131,6 +134,17 @@ static ig_status bind_leaves(ig_plan *plan) {
       IG_TRY(backend->vtable->alloc(backend, s->size, &s->memory));
       plan->memory.fixed += s->size;
     }
+  }
+  return IG_OK;
+}
+
+/* A state that moves into another (s0 <- s1 while s1 <- x): its old value is set aside first. */
+static ig_status stage_sources(ig_plan *plan) {
+  for (int32_t i = 0; i < plan->graph->n_assigns; i++) {
+    const ig_value *source = plan->graph->assigns[i].source;
+    const ig_storage *s = &plan->map.storages[plan->map.of_value[source->id]];
+    if (plan->map.in_place[i] || s->place != IG_IN_STORE) continue;
+    IG_TRY(plan->backend->vtable->alloc(plan->backend, s->size, &plan->staged[i]));
   }
   return IG_OK;
 }
@@ -196,6 +210,33 @@ static ig_status prepare_steps(ig_plan *plan) {
     step *s = &plan->steps[t];
     IG_TRY(plan->fixed[s->node->id] ? run_fixed(plan, s) : prepare_step(plan, s));
   }
+  return IG_OK;
+}
+
+/* Fixed results that only led to other fixed results are not needed any more. */
+static ig_status release_fixed(ig_plan *plan) {
+  bool *needed = ig_alloc_zero((size_t)plan->map.n + 1, sizeof *needed);
+  IG_CHECK_ALLOC(needed);
+  for (int t = 0; t < plan->n_steps; t++) {
+    const ig_node *node = plan->order[t];
+    for (int i = 0; i < node->n_inputs && !plan->fixed[node->id]; i++) {
+      if (node->inputs[i]) needed[plan->map.of_value[node->inputs[i]->id]] = true;
+    }
+  }
+  for (int32_t i = 0; i < plan->graph->n_outputs; i++) {
+    needed[plan->map.of_value[plan->graph->outputs[i]->id]] = true;
+  }
+  for (int32_t i = 0; i < plan->graph->n_assigns; i++) {
+    needed[plan->map.of_value[plan->graph->assigns[i].source->id]] = true;
+  }
+  for (int i = 0; i < plan->map.n; i++) {
+    ig_storage *s = &plan->map.storages[i];
+    if (s->place != IG_IN_FIXED || needed[i]) continue;
+    plan->backend->vtable->free(plan->backend, s->memory);
+    s->memory = NULL;
+    plan->memory.fixed -= s->size;
+  }
+  ig_free(needed);
   return IG_OK;
 }
 
@@ -279,7 +320,9 @@ static ig_status create_in_stages(ig_plan *plan) {
   IG_TRY(ig_storage_assign(graph, plan->order, plan->n_steps, plan->fixed, &plan->map));
   IG_TRY(allocate_tables(plan));
   IG_TRY(bind_leaves(plan));
+  IG_TRY(stage_sources(plan));
   IG_TRY(prepare_steps(plan));
+  IG_TRY(release_fixed(plan));
   IG_TRY(lay_out_slab(plan));
   return bind_borders(plan);
 }
@@ -320,6 +363,9 @@ void ig_plan_destroy(ig_plan *plan) {
   for (int32_t i = 0; i < plan->graph->n_outputs && plan->host_outputs; i++) {
     ig_free(plan->host_outputs[i]);
   }
+  for (int32_t i = 0; i < plan->graph->n_assigns && plan->staged; i++) {
+    if (plan->staged[i]) backend->vtable->free(backend, plan->staged[i]);
+  }
   if (plan->slab) backend->vtable->free(backend, plan->slab);
   ig_storage_map_free(&plan->map);
   ig_free(plan->order);
@@ -329,6 +375,7 @@ void ig_plan_destroy(ig_plan *plan) {
   ig_free(plan->inputs);
   ig_free(plan->bound);
   ig_free(plan->host_outputs);
+  ig_free(plan->staged);
   ig_free(plan);
 }
 
@@ -400,13 +447,19 @@ static ig_status run_step(ig_plan *plan, step *s) {
 }
 
 static ig_status copy_assigned(ig_plan *plan) {
+  const ig_backend_vtable *vtable = plan->backend->vtable;
+  for (int32_t i = 0; i < plan->graph->n_assigns; i++) {
+    if (!plan->staged[i]) continue;
+    const ig_value *source = plan->graph->assigns[i].source;
+    IG_TRY(vtable->copy(plan->backend, plan->staged[i], address_of(plan, source),
+                        ig_value_bytes(source)));
+  }
   for (int32_t i = 0; i < plan->graph->n_assigns; i++) {
     if (plan->map.in_place[i]) continue;
     const ig_assign *assign = &plan->graph->assigns[i];
     void *to = address_of(plan, assign->target);
-    const void *from = address_of(plan, assign->source);
-    if (to == from) continue;
-    IG_TRY(plan->backend->vtable->copy(plan->backend, to, from, ig_value_bytes(assign->target)));
+    const void *from = plan->staged[i] ? plan->staged[i] : address_of(plan, assign->source);
+    IG_TRY(vtable->copy(plan->backend, to, from, ig_value_bytes(assign->target)));
   }
   return IG_OK;
 }

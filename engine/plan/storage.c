@@ -59,17 +59,18 @@ static int overwrites(const ig_node *node, int k) {
 static bool assign_in_place(const assigner *a, int32_t i) {
   const ig_value *source = a->graph->assigns[i].source, *target = a->graph->assigns[i].target;
   if (source->kind != IG_VALUE_RESULT || is_view(source->producer)) return false;
-  if (source->layout != IG_LAYOUT_ROWS || ig_value_is_output(a->graph, target)) return false;
-  for (int32_t j = 0; j < i; j++) { /* one writer a target, one target a source */
+  if (source->layout != IG_LAYOUT_ROWS) return false;
+  for (int32_t j = 0; j < a->graph->n_assigns; j++) {
     const ig_assign *other = &a->graph->assigns[j];
-    if (other->target == target || (other->source == source && a->map->in_place[j])) return false;
+    if (j != i && other->target == target) return false;
+    if (a->root[other->source->id] == target->id) return false; /* its old value goes elsewhere */
+    if (j < i && other->source == source && a->map->in_place[j]) return false;
   }
   const ig_node *producer = source->producer;
   int step = a->step_of[producer->id];
   for (int32_t v = 0; v < a->graph->n_values; v++) {
     if (a->root[v] != target->id) continue;
     const ig_value *shown = a->graph->values[v]; /* the target or a view of it */
-    if (v != target->id && ig_value_is_output(a->graph, shown)) return false;
     for (int32_t u = 0; u < shown->n_uses; u++) {
       const ig_use *use = &shown->uses[u];
       int reads = a->step_of[use->node->id];
@@ -124,8 +125,8 @@ static int take_over(const assigner *a, const ig_node *node, int t, int k) {
   const ig_value *input = node->inputs[i];
   int storage = a->map->of_value[input->id];
   const ig_storage *s = &a->map->storages[storage];
-  bool fixed = a->fixed && a->fixed[node->id];
-  if (s->place != (fixed ? IG_IN_FIXED : IG_IN_SLAB)) return -1;
+  /* A node that runs once runs before all others: it may not touch what they read. */
+  if (s->place != IG_IN_SLAB || (a->fixed && a->fixed[node->id])) return -1;
   if (s->last != t || s->size < ig_value_storage(node->outputs[k])) return -1;
   for (int j = 0; j < node->n_inputs; j++) { /* no other operand may live there too */
     if (j != i && node->inputs[j] && a->map->of_value[node->inputs[j]->id] == storage) return -1;

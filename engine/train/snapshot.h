@@ -61,6 +61,8 @@ typedef struct ig_snapshot {
   const char *graph_json;
   int64_t n_tensors, tensor_capacity;
   ig_tensor *tensors; /* heap */
+  int64_t n_slots;    /* hash table of (role, name), kept by ig_snapshot_add: a power of two */
+  int64_t *slots;     /* heap; index of a tensor plus 1, 0 when empty */
   ig_progress progress;
   /* Data: JSON of the fields (names, kinds, dtypes, shapes, classes, columns), tokenizer. */
   const char *data_json;
@@ -78,10 +80,11 @@ typedef struct ig_snapshot {
 
 ig_status ig_snapshot_create(ig_snapshot **out);
 void ig_snapshot_destroy(ig_snapshot *snapshot); /* NULL is allowed */
-/* Adds a tensor with its own uninitialised buffer; *data is where to write. The name is copied. */
+/* Adds a tensor with its own uninitialised buffer; *data is where to write. The name is copied.
+ * Fails when the name is empty or taken within its role, or the shape does not fit in memory. */
 ig_status ig_snapshot_add(ig_snapshot *snapshot, ig_tensor_role role, const char *name,
                           ig_dtype dtype, const ig_shape *shape, void **data);
-/* The tensor of that role and name, or NULL. */
+/* The tensor of that role and name, or NULL. Borrowed until the next ig_snapshot_add. */
 const ig_tensor *ig_snapshot_find(const ig_snapshot *snapshot, ig_tensor_role role,
                                   const char *name);
 
