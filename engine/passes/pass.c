@@ -9,10 +9,26 @@
 #include "engine/graph/print.h"
 
 const char *const ig_pipeline_inference[] = {
-    "simplify", "fold", "fuse_conv_bn", "fuse_add_layernorm", "mixed_precision", "cse", "dce", NULL,
+    "simplify",
+    "fold",
+    "fuse_conv_bn",
+    "fuse_bias_activation",
+    "fuse_add_layernorm",
+    "mixed_precision",
+    "cse",
+    "dce",
+    NULL,
 };
 const char *const ig_pipeline_forward[] = {
-    "train_mode", "simplify", "fold", "fuse_add_layernorm", "mixed_precision", "cse", "dce", NULL,
+    "train_mode",
+    "simplify",
+    "fold",
+    "fuse_bias_activation",
+    "fuse_add_layernorm",
+    "mixed_precision",
+    "cse",
+    "dce",
+    NULL,
 };
 const char *const ig_pipeline_training[] = {
     "simplify", "fold", "cse", "fuse_gather_grad", "dce", NULL,
