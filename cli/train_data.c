@@ -7,9 +7,11 @@
 
 #include "cli/text_source.h"
 #include "formats/dataset_open.h"
+#include "lifecycle/profile.h"
 
 /* Means of this many samples, evenly spaced, are exact enough; decoding all images is not free. */
 #define MEASURED_SAMPLES 20000
+#define PROFILED_SAMPLES 5000
 
 static ig_target_as target_as(const char *task) {
   if (strcmp(task, "classification") == 0) return IG_TARGET_CLASS;
@@ -66,21 +68,20 @@ static ig_status settle_task(const ig_train_values *v, const ig_model_preset *pr
   return ig_task_outputs(data->task, data->base, &data->spec.n_outputs);
 }
 
-/* Copies what the run was begun with. */
-static ig_status keep_normalizations(const ig_snapshot *snapshot, ig_train_data *data) {
-  data->n_normalizations = snapshot->n_normalizations;
-  data->normalizations =
-      ig_arena_copy(data->arena, snapshot->normalizations,
-                    (size_t)snapshot->n_normalizations * sizeof *snapshot->normalizations);
-  IG_CHECK_ALLOC(data->normalizations);
-  for (int i = 0; i < data->n_normalizations; i++) {
-    ig_normalization *n = &data->normalizations[i];
-    size_t bytes = (size_t)n->count * sizeof *n->mean;
-    n->field = ig_arena_strdup(data->arena, n->field);
-    n->mean = ig_arena_copy(data->arena, n->mean, bytes);
-    n->std = ig_arena_copy(data->arena, n->std, bytes);
-    IG_CHECK(n->field && n->mean && n->std, IG_ERR_MEMORY, "no memory for normalisations");
+static ig_status measure(const ig_train_values *v, ig_train_data *data) {
+  if (v->normalize) {
+    ig_normalization *measured;
+    IG_TRY(ig_normalization_measure(data->train, MEASURED_SAMPLES, data->arena,
+                                    &data->n_normalizations, &measured));
+    data->normalizations = measured;
   }
+  ig_column *columns;
+  IG_TRY(ig_profile_columns(data->train, PROFILED_SAMPLES, 0, NULL, data->arena, &data->n_profiles,
+                            &columns));
+  ig_profile *profiles = ig_arena_alloc(data->arena, (size_t)data->n_profiles * sizeof *profiles);
+  IG_CHECK_ALLOC(profiles);
+  for (int i = 0; i < data->n_profiles; i++) profiles[i] = columns[i].profile;
+  data->profiles = profiles;
   return IG_OK;
 }
 
@@ -99,10 +100,12 @@ static ig_status open_parts(const ig_cli *cli, const ig_train_values *v,
   IG_TRY(open_base(v, preset, &options, &encoder, data));
   IG_TRY(settle_task(v, preset, data));
   IG_TRY(open_validation(cli, v, options, data));
-  if (snapshot) return keep_normalizations(snapshot, data);
-  if (!v->normalize) return IG_OK;
-  return ig_normalization_measure(data->train, MEASURED_SAMPLES, data->arena,
-                                  &data->n_normalizations, &data->normalizations);
+  if (!snapshot) return measure(v, data);
+  data->n_normalizations = snapshot->n_normalizations;
+  data->normalizations = snapshot->normalizations;
+  data->n_profiles = snapshot->n_profiles;
+  data->profiles = snapshot->profiles;
+  return IG_OK;
 }
 
 ig_status ig_train_data_open(const ig_cli *cli, const ig_train_values *values,

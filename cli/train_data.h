@@ -16,10 +16,13 @@ typedef struct ig_train_data {
   ig_task task;
   ig_model_spec spec;
   int n_normalizations;
-  ig_normalization *normalizations;
+  const ig_normalization *normalizations;
+  int n_profiles; /* of the training part, for drift */
+  const ig_profile *profiles;
 } ig_train_data;
 
-/* Opens everything. With a snapshot (of a run to be resumed), tokenizer and normalisation are its. */
+/* Opens everything. With a snapshot (of a run to be resumed, which must outlive the data), tokenizer,
+ * normalisations and profiles are its. */
 ig_status ig_train_data_open(const ig_cli *cli, const ig_train_values *values,
                              const ig_model_preset *preset, const ig_snapshot *snapshot,
                              ig_train_data *out);

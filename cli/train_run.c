@@ -172,7 +172,6 @@ static ig_status copy_text(ig_snapshot *snapshot, const char *text, const char *
 
 static ig_status copy_normalizations(const ig_train_data *data, ig_snapshot *snapshot) {
   size_t count = (size_t)data->n_normalizations;
-  if (count == 0) return IG_OK;
   ig_normalization *copies =
       ig_arena_copy(snapshot->arena, data->normalizations, count * sizeof *copies);
   IG_CHECK(copies, IG_ERR_MEMORY, "no memory for a checkpoint");
@@ -188,6 +187,28 @@ static ig_status copy_normalizations(const ig_train_data *data, ig_snapshot *sna
   return IG_OK;
 }
 
+static ig_status copy_profiles(const ig_train_data *data, ig_snapshot *snapshot) {
+  size_t count = (size_t)data->n_profiles;
+  ig_profile *copies = ig_arena_copy(snapshot->arena, data->profiles, count * sizeof *copies);
+  IG_CHECK(copies, IG_ERR_MEMORY, "no memory for a checkpoint");
+  for (size_t i = 0; i < count; i++) {
+    ig_profile *p = &copies[i];
+    size_t bins = (size_t)p->bins;
+    IG_TRY(copy_text(snapshot, p->name, &p->name));
+    if (p->edges) {
+      p->edges = ig_arena_copy(snapshot->arena, p->edges, (bins + 1) * sizeof *p->edges);
+      IG_CHECK(p->edges, IG_ERR_MEMORY, "no memory for a checkpoint");
+    }
+    if (p->counts) {
+      p->counts = ig_arena_copy(snapshot->arena, p->counts, bins * sizeof *p->counts);
+      IG_CHECK(p->counts, IG_ERR_MEMORY, "no memory for a checkpoint");
+    }
+  }
+  snapshot->n_profiles = data->n_profiles;
+  snapshot->profiles = copies;
+  return IG_OK;
+}
+
 static ig_status fill_snapshot(const ig_train_run *run, ig_snapshot *snapshot) {
   IG_TRY(copy_text(snapshot, run->values->model, &snapshot->model));
   IG_TRY(copy_text(snapshot, run->schema, &snapshot->data_json));
@@ -195,7 +216,8 @@ static ig_status fill_snapshot(const ig_train_run *run, ig_snapshot *snapshot) {
   IG_TRY(copy_text(snapshot, run->config, &snapshot->config_json));
   IG_TRY(copy_text(snapshot, run->provenance, &snapshot->provenance_json));
   IG_TRY(copy_text(snapshot, run->metrics, &snapshot->metrics_json));
-  return copy_normalizations(run->data, snapshot);
+  IG_TRY(copy_normalizations(run->data, snapshot));
+  return copy_profiles(run->data, snapshot);
 }
 
 static ig_status on_checkpoint(void *context, const ig_train_step *step, bool best, bool last) {
