@@ -81,8 +81,10 @@ static ig_value *add_class_loss(ig_graph *graph, ig_value *logits, double smooth
     ig_value *to = ig_graph_const_i64s(graph, 1, flat);
     target = ig_op1(graph, "Reshape", NULL, IG_INS(target, to), IG_NO_ATTRS);
   }
-  return ig_op1(graph, "ingot.SoftmaxCrossEntropy", "loss", IG_INS(rows, target),
-                IG_ATTRS(IG_FLOAT("label_smoothing", (float)smoothing)));
+  /* The second output spares the gradient a pass over the logits. */
+  ig_node *loss = ig_graph_node(graph, "ingot.SoftmaxCrossEntropy", "loss", IG_INS(rows, target),
+                                IG_ATTRS(IG_FLOAT("label_smoothing", (float)smoothing)), 2);
+  return loss ? loss->outputs[0] : NULL;
 }
 
 ig_status ig_task_add_loss(ig_graph *graph, ig_task task, double smoothing, ig_value **loss) {

@@ -1,0 +1,16 @@
+/* ingot.LogSoftmaxGrad: dx = dy - e^y sum dy along the axis, from dy and the result y. */
+#include "engine/ops/softmax.h"
+
+IG_SOFTMAX_IMPLS(ig_softmax_grad_vector, ig_softmax_grad_reference, true)
+
+const ig_op ig_op_log_softmax_grad = {
+    .name = "ingot.LogSoftmaxGrad",
+    .n_in = {2, 2},
+    .n_out = {1, 1},
+    .flags = IG_OP_INPLACE | IG_OP_PURE,
+    .attrs = ig_axis_last_fields,
+    .attrs_size = sizeof(ig_axis_attrs),
+    .infer = ig_softmax_grad_infer,
+    .cost = ig_softmax_cost,
+    .impls = impls,
+};
