@@ -68,7 +68,7 @@ void ig_train_run_destroy(ig_train_run *run) {
 
 /* Takes the reference; the text is in the run's arena. */
 static ig_status keep_json(ig_train_run *run, json_t *value, const char **out) {
-  char *text = value ? json_dumps(value, JSON_COMPACT) : NULL;
+  char *text = value ? json_dumps(value, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
   json_decref(value);
   *out = text ? ig_arena_strdup(run->arena, text) : NULL;
   free(text);
