@@ -6,6 +6,7 @@
 
 #include "engine/base/checked.h"
 #include "formats/token_windows.h"
+#include "formats/unicode.h"
 
 #define CODE_POINTS 0x110000
 
@@ -14,36 +15,15 @@ static int text_recognise(const ig_source *source) {
   return is ? IG_MATCH_FALLBACK : IG_MATCH_NO;
 }
 
-/* Decodes one character at data[*at]; false when the bytes are not UTF-8. */
+/* Decodes one character at data[*at], *at < size; false when the bytes are not UTF-8. */
 static bool next_character(const unsigned char *data, size_t size, size_t *at, uint32_t *code) {
-  static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
-  unsigned char c = data[*at];
-  int more = c < 0x80 ? 0 : c >= 0xc2 && c < 0xe0 ? 1 : c >= 0xe0 && c < 0xf0 ? 2
-                        : c >= 0xf0 && c < 0xf5  ? 3
-                                                 : -1;
-  if (more < 0 || !ig_range_within(*at, 1 + (size_t)more, size)) return false;
-  uint32_t value = more ? c & (0x3fu >> more) : c;
-  for (int i = 1; i <= more; i++) {
-    unsigned char next = data[*at + (size_t)i];
-    if ((next & 0xc0) != 0x80) return false;
-    value = value << 6 | (next & 0x3f);
-  }
-  if (value < least[more] || value >= CODE_POINTS || (value >= 0xd800 && value < 0xe000)) {
-    return false;
-  }
-  *code = value;
-  *at += 1 + (size_t)more;
+  int bytes = ig_utf8_decode((const char *)data + *at, size - *at, code);
+  if (*code == IG_UTF8_INVALID) return false;
+  *at += (size_t)bytes;
   return true;
 }
 
-static size_t put_character(uint32_t code, char out[5]) {
-  size_t n = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
-  static const unsigned char lead[] = {0, 0, 0xc0, 0xe0, 0xf0};
-  for (size_t i = n; i-- > 1; code >>= 6) out[i] = (char)(0x80 | (code & 0x3f));
-  out[0] = (char)(lead[n] | code);
-  out[n] = '\0';
-  return n;
-}
+static void put_character(uint32_t code, char out[5]) { out[ig_utf8_encode(code, out)] = '\0'; }
 
 static int64_t line_of(const unsigned char *data, size_t at) {
   int64_t line = 1;

@@ -8,6 +8,7 @@
 #ifndef IG_GRAPH_GRAPH_H
 #define IG_GRAPH_GRAPH_H
 
+#include "engine/base/layout.h"
 #include "engine/base/memory.h"
 #include "engine/base/shape.h"
 
@@ -20,13 +21,6 @@ typedef enum ig_value_kind {
   IG_VALUE_CONST,    /* known bytes */
   IG_VALUE_RESULT    /* output of a node */
 } ig_value_kind;
-
-/* Memory order of a 4-d activation [N, C, H, W]; shapes are always given in that logical order. */
-typedef enum ig_layout {
-  IG_LAYOUT_ROWS = 0,  /* row-major in logical order */
-  IG_LAYOUT_NHWC = 1,  /* channels last */
-  IG_LAYOUT_BLOCK16 = 2 /* nChw16c: blocks of 16 channels innermost, zero-padded */
-} ig_layout;
 
 /* How a parameter gets its first values, drawn from (seed, IG_RNG_INIT, 0, hash of its name). */
 typedef enum ig_init_kind {
@@ -181,6 +175,12 @@ void ig_graph_assign(ig_graph *graph, ig_value *target, ig_value *source);
  * operator or an attribute is unknown, a count is out of range, or inference refuses. */
 ig_node *ig_graph_node(ig_graph *graph, const char *op, const char *name, int n_in,
                        ig_value *const *in, int n_attrs, const ig_attr *attrs, int n_out);
+
+/* The same with a name for each output (a NULL makes one up), for graphs that come from files; with
+ * NULL for `out_names`, the outputs are called after the node. */
+ig_node *ig_graph_node_named(ig_graph *graph, const char *op, const char *name, int n_in,
+                             ig_value *const *in, int n_attrs, const ig_attr *attrs, int n_out,
+                             const char *const *out_names);
 
 #define IG_INS(...)                                                                                \
   (int)(sizeof((ig_value *[]){__VA_ARGS__}) / sizeof(ig_value *)), (ig_value *[]) { __VA_ARGS__ }

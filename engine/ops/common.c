@@ -68,9 +68,25 @@ ig_status ig_op_choose(const ig_node *node, ig_device device, const ig_impl **ou
                  used ? reasons : "there is none");
 }
 
+/* As in a plan, prepare sees the inputs whose bytes are known before running. */
+static ig_status prepare(ig_call *call, const ig_impl *impl) {
+  if (!impl->prepare) return IG_OK;
+  const ig_node *node = call->node;
+  const void **in = call->in;
+  const void **known = ig_alloc_zero((size_t)node->n_inputs + 1, sizeof *known);
+  IG_CHECK_ALLOC(known);
+  for (int i = 0; i < node->n_inputs; i++)
+    known[i] = ig_value_is_const(node->inputs[i]) ? in[i] : NULL;
+  call->in = known;
+  ig_status status = impl->prepare(call);
+  call->in = in;
+  ig_free(known);
+  return status;
+}
+
 static ig_status evaluate_with(ig_call *call, const ig_impl *impl) {
-  if (impl->workspace) call->workspace_size = impl->workspace(call->node);
-  if (impl->prepare) IG_TRY(impl->prepare(call));
+  call->workspace_size = impl->workspace ? impl->workspace(call->node) : 0;
+  IG_TRY(prepare(call, impl));
   ig_status status = IG_OK;
   if (call->workspace_size) {
     call->workspace = ig_alloc(call->workspace_size);
@@ -87,10 +103,18 @@ ig_status ig_op_evaluate(const ig_node *node, const ig_impl *impl, const void **
     if (out[0] != in[0]) memcpy(out[0], in[0], ig_value_bytes(node->outputs[0]));
     return IG_OK;
   }
-  if (!impl) IG_TRY(ig_op_choose(node, IG_CPU, &impl));
   const ig_rng_state rng = {0};
-  ig_call call = {.node = node, .in = in, .out = out, .rng = &rng};
-  return evaluate_with(&call, impl);
+  const ig_call call = {.node = node, .in = in, .out = out, .rng = &rng};
+  ig_call fresh = call;
+  ig_status status = IG_OK;
+  if (impl) return evaluate_with(&fresh, impl);
+  for (int i = 0; (impl = ig_op_impl(node->op, IG_CPU, i)); i++) {
+    if (impl->reject && impl->reject(node)) continue;
+    fresh = call;
+    status = evaluate_with(&fresh, impl);
+    if (status != IG_ERR_UNSUPPORTED) return status;
+  }
+  return status != IG_OK ? status : ig_op_choose(node, IG_CPU, &impl); /* lists the reasons */
 }
 
 /* --- inference ------------------------------------------------------------------------------- */

@@ -123,7 +123,8 @@ const ig_impl *ig_op_impl(const ig_op *op, ig_device device, int index);
 /* The first that does not reject, or NULL with an error that lists every reason. */
 ig_status ig_op_choose(const ig_node *node, ig_device device, const ig_impl **out);
 
-/* Runs a node on the CPU over the given buffers, outside any plan: constant folding and tests. */
+/* Runs a node on the CPU over the given buffers, outside any plan: constant folding and tests. With
+ * a NULL `impl`, the first that does not decline. */
 ig_status ig_op_evaluate(const ig_node *node, const ig_impl *impl, const void **in, void **out);
 
 /* Attributes of a node as the operator's struct. */

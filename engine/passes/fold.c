@@ -27,15 +27,13 @@ static bool foldable(const ig_graph *graph, const ig_node *node) {
 }
 
 static ig_status evaluate(ig_graph *graph, const ig_node *node, void **out) {
-  const ig_impl *impl;
   const void *in[MOST_INPUTS];
-  IG_TRY(ig_op_choose(node, IG_CPU, &impl));
   for (int i = 0; i < node->n_inputs; i++) in[i] = node->inputs[i] ? node->inputs[i]->data : NULL;
   for (int i = 0; i < node->n_outputs; i++) {
     out[i] = ig_alloc(ig_value_bytes(node->outputs[i]));
     IG_CHECK(out[i], IG_ERR_MEMORY, "graph '%s': out of memory", graph->name);
   }
-  return ig_op_evaluate(node, impl, in, out);
+  return ig_op_evaluate(node, NULL, in, out);
 }
 
 static ig_status fold(ig_graph *graph, ig_node *node) {

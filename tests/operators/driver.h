@@ -22,6 +22,7 @@ typedef struct instance {
   ig_graph *graph;
   ig_node *node;
   int n_in, n_out;
+  bool declined; /* the last run: the implementation's prepare does not take this case */
   ig_value *in[IG_CASE_MAX_INPUTS];
   ig_case_array given[IG_CASE_MAX_INPUTS];   /* as rounded to the inputs' dtypes */
   ig_case_array wanted[IG_CASE_MAX_OUTPUTS]; /* the reference's */
@@ -47,8 +48,8 @@ void fail(const instance *it, const ig_impl *impl, const char *format, ...)
 bool same_values(const instance *it, const ig_impl *impl, const char *what, ig_dtype dtype,
                  const ig_case_array *got, const ig_case_array *want, double tolerance);
 
-/* All checks of one implementation's forward run. */
-void check_runs(instance *it, const ig_impl *impl);
+/* All checks of one implementation's forward run; false when it declines the case. */
+bool check_runs(instance *it, const ig_impl *impl);
 /* The gradient against finite differences of the reference. */
 void check_gradient(instance *it);
 

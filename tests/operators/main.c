@@ -34,8 +34,7 @@ static void check_implementations(instance *it) {
   int accepted = 0;
   for (int i = 0; (impl = ig_op_impl(it->op, IG_CPU, i)); i++) {
     if (impl->reject && impl->reject(it->node)) continue;
-    accepted++;
-    check_runs(it, impl);
+    accepted += check_runs(it, impl);
   }
   if (it->op->flags & IG_OP_VIEW) {
     check_runs(it, &view);

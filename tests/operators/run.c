@@ -75,7 +75,10 @@ static bool run_once(instance *it, const ig_impl *impl, buffers *b, const int *o
     if (over[i] >= 0) overwritten[over[i]] = true;
   }
   it->report->runs++;
-  if (ig_op_evaluate(it->node, impl, in, out) != IG_OK) {
+  ig_status status = ig_op_evaluate(it->node, impl, in, out);
+  it->declined = status == IG_ERR_UNSUPPORTED;
+  if (it->declined) return false;
+  if (status != IG_OK) {
     fail(it, impl, "run failed: %s", ig_last_error());
     return false;
   }
@@ -250,7 +253,7 @@ static bool run_layout(instance *it, const ig_impl *impl, ig_layout layout, cons
   return ok;
 }
 
-void check_runs(instance *it, const ig_impl *impl) {
+bool check_runs(instance *it, const ig_impl *impl) {
   buffers b;
   buffers_open(it, &b);
   set_threads(1);
@@ -260,4 +263,5 @@ void check_runs(instance *it, const ig_impl *impl) {
     run_layout(it, impl, IG_LAYOUT_BLOCK16, "blocked layout: ");
   }
   buffers_close(&b);
+  return !it->declined;
 }

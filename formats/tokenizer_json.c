@@ -1,0 +1,318 @@
+/* Tokenizers as JSON. Byte-pair tokenizers are written as GPT-2's two files are, in one object:
+ *     {"kind": "bpe", "vocab": {token: id, ...}, "merges": ["left right", ...]}
+ * with each byte of a token as the character of GPT-2's alphabet; so both readers are one. */
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/base/checked.h"
+#include "engine/base/memory.h"
+#include "formats/tokenizer_bpe.h"
+#include "formats/unicode.h"
+
+#define OUT_OF_MEMORY IG_ERR_MEMORY, "tokenizer: out of memory"
+#define CHECK_MEMORY(condition) IG_CHECK(condition, IG_ERR_MEMORY, "tokenizer: out of memory")
+#define MOST_FILE_BYTES ((size_t)64 << 20)
+
+/* --- reading --------------------------------------------------------------------------------- */
+
+/* Bytes of a token written in GPT-2's alphabet; fails on a character outside it. */
+static ig_status decode_token(const char *text, size_t length, char *out, size_t *bytes) {
+  *bytes = 0;
+  for (size_t at = 0; at < length;) {
+    uint32_t point;
+    at += (size_t)ig_utf8_decode(text + at, length - at, &point);
+    int byte = point == IG_UTF8_INVALID ? -1 : ig_gpt2_byte(point);
+    IG_CHECK(byte >= 0, IG_ERR_INPUT,
+             "the token \"%.64s\" holds a character that stands for no byte in GPT-2's alphabet",
+             text);
+    out[(*bytes)++] = (char)byte;
+  }
+  return IG_OK;
+}
+
+/* Tokens' texts by id, borrowed from the object. */
+static ig_status order_tokens(json_t *vocab, int32_t n, const char **by_id, size_t *total) {
+  const char *token;
+  json_t *value;
+  *total = 0;
+  json_object_foreach(vocab, token, value) {
+    json_int_t id = json_integer_value(value);
+    IG_CHECK(json_is_integer(value) && id >= 0 && id < n, IG_ERR_INPUT,
+             "the token \"%.64s\" has no id from 0 to %d", token, (int)n - 1);
+    IG_CHECK(!by_id[id], IG_ERR_INPUT, "the tokens \"%.64s\" and \"%.64s\" share the id %d",
+             by_id[id], token, (int)id);
+    size_t length = strlen(token);
+    IG_CHECK(length > 0 && length <= 2 * IG_TOKENIZER_MOST_TOKEN_BYTES, IG_ERR_INPUT,
+             "the token of id %d has %zu bytes, expected 1 to %d", (int)id, length,
+             2 * IG_TOKENIZER_MOST_TOKEN_BYTES);
+    by_id[id] = token;
+    *total += length;
+  }
+  return IG_OK;
+}
+
+static ig_status read_vocab(json_t *vocab, int32_t n, char **bytes, size_t *offsets) {
+  const char **by_id = ig_alloc_zero((size_t)n, sizeof *by_id);
+  CHECK_MEMORY(by_id);
+  size_t total;
+  ig_status status = order_tokens(vocab, n, by_id, &total);
+  if (status == IG_OK) {
+    *bytes = ig_alloc(total);
+    if (!*bytes) status = ig_fail(OUT_OF_MEMORY);
+  }
+  for (int32_t id = 0; id < n && status == IG_OK; id++) {
+    size_t length;
+    status = decode_token(by_id[id], strlen(by_id[id]), *bytes + offsets[id], &length);
+    offsets[id + 1] = offsets[id] + length;
+  }
+  ig_free(by_id);
+  return status;
+}
+
+static ig_status token_id(json_t *vocab, const char *text, size_t length, size_t rank,
+                          int32_t *out) {
+  json_t *id = json_object_getn(vocab, text, length);
+  IG_CHECK(id, IG_ERR_INPUT, "merge %zu names \"%.*s\", which is not a token", rank,
+           (int)IG_MIN(length, (size_t)64), text);
+  *out = (int32_t)json_integer_value(id);
+  return IG_OK;
+}
+
+static ig_status read_merge(json_t *vocab, const char *text, size_t rank, ig_merge *out) {
+  const char *blank = text ? strchr(text, ' ') : NULL;
+  IG_CHECK(blank && blank > text && blank[1] && !strchr(blank + 1, ' '), IG_ERR_INPUT,
+           "merge %zu is \"%.64s\", expected two tokens with a blank between", rank,
+           text ? text : "");
+  size_t left = (size_t)(blank - text), right = strlen(blank + 1);
+  IG_CHECK(left + right <= 2 * IG_TOKENIZER_MOST_TOKEN_BYTES, IG_ERR_INPUT, "merge %zu is too long",
+           rank);
+  char joined[2 * IG_TOKENIZER_MOST_TOKEN_BYTES];
+  memcpy(joined, text, left);
+  memcpy(joined + left, blank + 1, right);
+  IG_TRY(token_id(vocab, text, left, rank, &out->left));
+  IG_TRY(token_id(vocab, blank + 1, right, rank, &out->right));
+  return token_id(vocab, joined, left + right, rank, &out->result);
+}
+
+static ig_status read_bpe(json_t *vocab, json_t *merges, ig_tokenizer **out) {
+  size_t n = json_object_size(vocab), n_merges = json_array_size(merges);
+  IG_CHECK(n >= 256 && n <= IG_TOKENIZER_MOST_TOKENS && n_merges <= n, IG_ERR_INPUT,
+           "%zu tokens and %zu merges, expected 256 to %d tokens and no more merges than tokens", n,
+           n_merges, IG_TOKENIZER_MOST_TOKENS);
+  char *bytes = NULL;
+  size_t *offsets = ig_alloc_zero(n + 1, sizeof *offsets);
+  ig_merge *list = ig_alloc_zero(n_merges + 1, sizeof *list);
+  ig_status status =
+      offsets && list ? read_vocab(vocab, (int32_t)n, &bytes, offsets) : ig_fail(OUT_OF_MEMORY);
+  for (size_t i = 0; i < n_merges && status == IG_OK; i++) {
+    status = read_merge(vocab, json_string_value(json_array_get(merges, i)), i, &list[i]);
+  }
+  if (status == IG_OK) {
+    return ig_bpe_create(bytes, offsets, (int32_t)n, list, (int32_t)n_merges, out);
+  }
+  ig_free(bytes);
+  ig_free(offsets);
+  ig_free(list);
+  return status;
+}
+
+/* The list of code points as the text of all of them: what a tokenizer of characters is made from. */
+static ig_status read_characters(json_t *points, ig_tokenizer **out) {
+  size_t n = json_array_size(points), length = 0;
+  IG_CHECK(json_is_array(points) && n <= IG_TOKENIZER_MOST_TOKENS, IG_ERR_INPUT,
+           "tokenizer: expected a list of at most %d characters", IG_TOKENIZER_MOST_TOKENS);
+  char *text = ig_alloc(4 * n);
+  CHECK_MEMORY(text);
+  json_int_t last = -1;
+  ig_status status = IG_OK;
+  for (size_t i = 0; i < n && status == IG_OK; i++) {
+    json_t *value = json_array_get(points, i);
+    json_int_t point = json_integer_value(value);
+    if (!json_is_integer(value) || point <= last || point > 0x10ffff) {
+      status = ig_fail(IG_ERR_INPUT, "tokenizer: character %zu is not an ascending code point", i);
+    } else {
+      length += (size_t)ig_utf8_encode((uint32_t)point, text + length);
+    }
+    last = point;
+  }
+  if (status == IG_OK) status = ig_tokenizer_characters(text, length, out);
+  ig_free(text);
+  return status;
+}
+
+static ig_status parse(const char *text, size_t length, json_t **out) {
+  json_error_t error;
+  *out = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
+  if (*out) return IG_OK;
+  if (json_error_code(&error) == json_error_out_of_memory) return ig_fail(OUT_OF_MEMORY);
+  return ig_fail(IG_ERR_INPUT, "not JSON: line %d: %s", error.line, error.text);
+}
+
+static ig_status from_json(json_t *root, ig_tokenizer **out) {
+  const char *kind = json_string_value(json_object_get(root, "kind"));
+  IG_CHECK(kind, IG_ERR_INPUT, "expected an object with a \"kind\"");
+  if (strcmp(kind, "bytes") == 0) return ig_tokenizer_bytes(out);
+  if (strcmp(kind, "characters") == 0) return read_characters(json_object_get(root, "points"), out);
+  IG_CHECK(strcmp(kind, "bpe") == 0, IG_ERR_INPUT,
+           "unknown kind \"%.64s\", expected bytes, characters or bpe", kind);
+  return read_bpe(json_object_get(root, "vocab"), json_object_get(root, "merges"), out);
+}
+
+ig_status ig_tokenizer_from_json(const char *text, size_t length, ig_tokenizer **out) {
+  json_t *root;
+  ig_status status = parse(text, length, &root);
+  if (status == IG_OK) {
+    status = from_json(root, out);
+    json_decref(root);
+  }
+  return status == IG_OK ? IG_OK : ig_fail_in(status, "tokenizer");
+}
+
+/* --- GPT-2's files --------------------------------------------------------------------------- */
+
+/* The whole file, NUL-terminated; *text is released with ig_free. */
+static ig_status read_file(const char *path, char **text, size_t *length) {
+  FILE *file = fopen(path, "rb");
+  if (!file) return ig_fail_errno("open", path);
+  char *bytes = NULL;
+  int64_t capacity = 0;
+  size_t used = 0, got;
+  ig_status status = IG_OK;
+  do {
+    if (!ig_grow((void **)&bytes, &capacity, (int64_t)used + 65537, 1)) {
+      status = ig_fail(OUT_OF_MEMORY);
+      break;
+    }
+    got = fread(bytes + used, 1, 65536, file);
+    used += got;
+    if (ferror(file)) status = ig_fail_errno("read", path);
+    if (used > MOST_FILE_BYTES) {
+      status = ig_fail(IG_ERR_INPUT, "%s: more than %zu MiB", path, MOST_FILE_BYTES >> 20);
+    }
+  } while (got > 0 && status == IG_OK);
+  fclose(file);
+  if (status != IG_OK) {
+    ig_free(bytes);
+    return status;
+  }
+  bytes[used] = '\0';
+  *text = bytes;
+  *length = used;
+  return IG_OK;
+}
+
+/* Lines as a list of strings, without a first line that starts with "#version" and empty ones. */
+static ig_status read_lines(char *text, size_t length, json_t *list) {
+  IG_CHECK(!memchr(text, '\0', length), IG_ERR_INPUT, "not a text file");
+  bool first = true;
+  for (char *line = text, *next; line; line = next, first = false) {
+    next = strchr(line, '\n');
+    if (next) *next++ = '\0';
+    size_t end = strlen(line);
+    if (end > 0 && line[end - 1] == '\r') line[--end] = '\0';
+    if (end == 0 || (first && strncmp(line, "#version", 8) == 0)) continue;
+    json_t *string = json_string(line);
+    IG_CHECK(string, IG_ERR_INPUT, "merge %zu is not UTF-8", json_array_size(list));
+    CHECK_MEMORY(json_array_append_new(list, string) == 0);
+  }
+  return IG_OK;
+}
+
+static ig_status read_merges(const char *path, json_t **out) {
+  char *text;
+  size_t length;
+  IG_TRY(read_file(path, &text, &length));
+  json_t *list = json_array();
+  ig_status status = list ? read_lines(text, length, list) : ig_fail(OUT_OF_MEMORY);
+  ig_free(text);
+  if (status != IG_OK) {
+    json_decref(list);
+    return ig_fail_in(status, "%s", path);
+  }
+  *out = list;
+  return IG_OK;
+}
+
+ig_status ig_tokenizer_read_gpt2(const char *vocab_path, const char *merges_path,
+                                 ig_tokenizer **out) {
+  char *text;
+  size_t length;
+  json_t *vocab = NULL, *merges = NULL;
+  IG_TRY(read_file(vocab_path, &text, &length));
+  ig_status status = parse(text, length, &vocab);
+  ig_free(text);
+  if (status != IG_OK) return ig_fail_in(status, "%s", vocab_path);
+  status = read_merges(merges_path, &merges);
+  if (status == IG_OK) {
+    status = read_bpe(vocab, merges, out);
+    if (status != IG_OK) ig_fail_in(status, "%s and %s", vocab_path, merges_path);
+  }
+  json_decref(vocab);
+  json_decref(merges);
+  return status;
+}
+
+/* --- writing --------------------------------------------------------------------------------- */
+
+/* A token's bytes in GPT-2's alphabet; at most twice as long. */
+static size_t spell(const ig_tokenizer *t, int32_t id, char *out) {
+  size_t length, used = 0;
+  const char *token = ig_tokenizer_token(t, id, &length);
+  for (size_t i = 0; i < length; i++) {
+    used += (size_t)ig_utf8_encode(ig_gpt2_point((unsigned char)token[i]), out + used);
+  }
+  return used;
+}
+
+static ig_status write_bpe(const ig_tokenizer *t, json_t *root) {
+  char token[2 * IG_TOKENIZER_MOST_TOKEN_BYTES + 1], merge[4 * IG_TOKENIZER_MOST_TOKEN_BYTES + 1];
+  json_t *vocab = json_object(), *merges = json_array();
+  bool ok = json_object_set_new(root, "vocab", vocab) == 0 &&
+            json_object_set_new(root, "merges", merges) == 0;
+  for (int32_t id = 0; id < t->n_tokens && ok; id++) {
+    size_t length = spell(t, id, token);
+    ok = json_object_setn_new(vocab, token, length, json_integer(id)) == 0;
+  }
+  for (int32_t i = 0; i < t->n_merges && ok; i++) {
+    size_t used = spell(t, t->merges[i].left, merge);
+    merge[used++] = ' ';
+    used += spell(t, t->merges[i].right, merge + used);
+    ok = json_array_append_new(merges, json_stringn(merge, used)) == 0;
+  }
+  CHECK_MEMORY(ok);
+  return IG_OK;
+}
+
+static ig_status write_points(const ig_tokenizer *t, json_t *root) {
+  json_t *points = json_array();
+  bool ok = json_object_set_new(root, "points", points) == 0;
+  for (int32_t i = 0; i < t->n_tokens && ok; i++) {
+    ok = json_array_append_new(points, json_integer(t->points[i])) == 0;
+  }
+  CHECK_MEMORY(ok);
+  return IG_OK;
+}
+
+ig_status ig_tokenizer_to_json(const ig_tokenizer *t, char **text) {
+  static const char *const kinds[] = {[IG_TOKENIZER_BYTES] = "bytes",
+                                      [IG_TOKENIZER_CHARACTERS] = "characters",
+                                      [IG_TOKENIZER_BPE] = "bpe"};
+  json_t *root = json_object();
+  ig_status status = IG_OK;
+  if (json_object_set_new(root, "kind", json_string(kinds[t->kind])) != 0) {
+    status = ig_fail(OUT_OF_MEMORY);
+  } else if (t->kind == IG_TOKENIZER_BPE) {
+    status = write_bpe(t, root);
+  } else if (t->kind == IG_TOKENIZER_CHARACTERS) {
+    status = write_points(t, root);
+  }
+  char *dumped = status == IG_OK ? json_dumps(root, JSON_COMPACT) : NULL;
+  json_decref(root);
+  if (status != IG_OK) return status;
+  CHECK_MEMORY(dumped);
+  *text = dumped;
+  return IG_OK;
+}
