@@ -265,8 +265,9 @@ static ig_node *node_append(ig_graph *graph, const ig_op *op, const char *name, 
   return node;
 }
 
-ig_node *ig_graph_node(ig_graph *graph, const char *op_name, const char *name, int n_in,
-                       ig_value *const *in, int n_attrs, const ig_attr *attrs, int n_out) {
+ig_node *ig_graph_node_named(ig_graph *graph, const char *op_name, const char *name, int n_in,
+                             ig_value *const *in, int n_attrs, const ig_attr *attrs, int n_out,
+                             const char *const *out_names) {
   if (graph->status != IG_OK) return NULL;
   const ig_op *op = ig_op_find(op_name);
   if (!op) {
@@ -282,10 +283,15 @@ ig_node *ig_graph_node(ig_graph *graph, const char *op_name, const char *name, i
     if (status != IG_OK) ig_fail_in(status, "node '%s'", shown);
   }
   if (status != IG_OK) return node_fail(graph, status);
-  ig_node *node = node_append(graph, op, name, n_in, in, attr_struct, n_out, NULL);
+  ig_node *node = node_append(graph, op, name, n_in, in, attr_struct, n_out, out_names);
   if (!node) return NULL;
   status = ig_node_infer(node);
   return status == IG_OK ? node : node_fail(graph, status);
+}
+
+ig_node *ig_graph_node(ig_graph *graph, const char *op, const char *name, int n_in,
+                       ig_value *const *in, int n_attrs, const ig_attr *attrs, int n_out) {
+  return ig_graph_node_named(graph, op, name, n_in, in, n_attrs, attrs, n_out, NULL);
 }
 
 ig_value *ig_op1(ig_graph *graph, const char *op, const char *name, int n_in, ig_value *const *in,

@@ -176,6 +176,12 @@ void ig_graph_assign(ig_graph *graph, ig_value *target, ig_value *source);
 ig_node *ig_graph_node(ig_graph *graph, const char *op, const char *name, int n_in,
                        ig_value *const *in, int n_attrs, const ig_attr *attrs, int n_out);
 
+/* The same with a name for each output (a NULL makes one up), for graphs that come from files; with
+ * NULL for `out_names`, the outputs are called after the node. */
+ig_node *ig_graph_node_named(ig_graph *graph, const char *op, const char *name, int n_in,
+                             ig_value *const *in, int n_attrs, const ig_attr *attrs, int n_out,
+                             const char *const *out_names);
+
 #define IG_INS(...)                                                                                \
   (int)(sizeof((ig_value *[]){__VA_ARGS__}) / sizeof(ig_value *)), (ig_value *[]) { __VA_ARGS__ }
 #define IG_ATTRS(...)                                                                              \
