@@ -10,20 +10,21 @@
 #include <math.h>
 #include <stdint.h>
 
-static inline float ig_bits_f32(int32_t bits) {
+/* Bit patterns are unsigned: their arithmetic may wrap, e.g. for NaN. */
+static inline float ig_bits_f32(uint32_t bits) {
   union {
-    int32_t i;
+    uint32_t u;
     float f;
-  } word = {.i = bits};
+  } word = {.u = bits};
   return word.f;
 }
 
-static inline int32_t ig_f32_bits(float value) {
+static inline uint32_t ig_f32_bits(float value) {
   union {
     float f;
-    int32_t i;
+    uint32_t u;
   } word = {.f = value};
-  return word.i;
+  return word.u;
 }
 
 /* e^x = 2^n e^r with |r| <= ln(2)/2; e^r = 1 + r + r^2 P(r). Overflow gives infinity, and 2^n is
@@ -42,9 +43,9 @@ static inline float ig_vexp(float x) {
   p = p * r + 0x1.55548ap-3f;
   p = p * r + 0x1.fffffcp-2f;
   float y = (p * r) * r + r + 1.0f;
-  int32_t k = ig_f32_bits(shifted) - ig_f32_bits(shift);
-  int32_t half = k >> 1;
-  return y * ig_bits_f32((half + 127) << 23) * ig_bits_f32((k - half + 127) << 23);
+  int32_t k = (int32_t)(ig_f32_bits(shifted) - ig_f32_bits(shift)), half = k >> 1;
+  return y * ig_bits_f32((uint32_t)(half + 127) << 23) *
+         ig_bits_f32((uint32_t)(k - half + 127) << 23);
 }
 
 /* log x = k ln 2 + log m with m in [sqrt(1/2), sqrt(2)); log m = 2 atanh(s) with s = (m - 1) /
@@ -52,9 +53,10 @@ static inline float ig_vexp(float x) {
 static inline float ig_vlog(float x) {
   float tiny = x < 0x1p-126f ? 0x1p23f : 1.0f; /* lift subnormal numbers into the normal range */
   float lifted = x * tiny;
-  int32_t bits = ig_f32_bits(lifted) - 0x3f3504f3; /* sqrt(1/2) */
-  int32_t k = bits >> 23;
-  float m = ig_bits_f32((bits & 0x007fffff) + 0x3f3504f3);
+  const uint32_t root_half = 0x3f3504f3u; /* sqrt(1/2) */
+  uint32_t bits = ig_f32_bits(lifted) - root_half;
+  int32_t k = (int32_t)bits >> 23;
+  float m = ig_bits_f32((bits & 0x007fffffu) + root_half);
   float kf = (float)k - (x < 0x1p-126f ? 23.0f : 0.0f);
   float f = m - 1.0f, s = f / (m + 1.0f), z = s * s;
   float p = 0x1.32063ap-2f;
