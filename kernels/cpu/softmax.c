@@ -230,8 +230,10 @@ void ig_cpu_softmax_vector(bool log, ig_dtype dtype, const ig_rows *r, const voi
     int64_t column = t % tiles * TILE, first = t / tiles * r->n * r->inner + column;
     if (r->inner > 1) {
       softmax_tile(log, dtype, r, x, y, first, IG_MIN(TILE, r->inner - column));
-    } else if (dtype == IG_F32 && !log) {
-      softmax_row_f32((const float *)x + first, (float *)y + first, r->n);
+    } else if (!log && (dtype == IG_F32 || r->n <= PIECE)) {
+      float in[PIECE], out[PIECE];
+      softmax_row_f32(load(dtype, x, first, r->n, in), target(dtype, y, first, out), r->n);
+      save(dtype, y, first, r->n, out);
     } else {
       shift_row(log, dtype, x, y, first, r->n, row_normalizer(dtype, x, first, r->n, NULL));
     }
