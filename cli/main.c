@@ -1,6 +1,5 @@
 /* The program: finds the verb, reads its options, runs it, and turns a status into one line on stderr
  * and an exit code. Nothing is initialised before the verb asks, so that --help stays quick. */
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,45 +46,7 @@ const ig_option ig_common_options[] = {
      .offset = offsetof(ig_common, version),
      .flags = IG_OPTION_TRANSIENT,
      .what = "print the version"},
-    {.name = NULL       }
-};
-
-/* --- output ------------------------------------------------------------------------------------ */
-
-void ig_say(const ig_cli *cli, const char *format, ...) {
-  if (cli->common->quiet) return;
-  va_list args;
-  va_start(args, format);
-  vfprintf(cli->common->json ? stderr : stdout, format, args);
-  va_end(args);
-}
-
-void ig_warn(const ig_cli *cli, const char *format, ...) {
-  if (cli->common->quiet) return;
-  char line[1024];
-  va_list args;
-  va_start(args, format);
-  vsnprintf(line, sizeof line, format, args);
-  va_end(args);
-  fprintf(stderr, "ingot %s: warning: %s\n", cli->verb->name, line);
-}
-
-void ig_json_real(json_t *object, const char *key, double value) {
-  json_t *number = json_real(value); /* NULL for NaN and Inf */
-  if (number) json_object_set_new(object, key, number);
-}
-
-ig_status ig_emit_json(const ig_cli *cli, json_t *result) {
-  IG_CHECK(result, IG_ERR_MEMORY, "no memory for the result");
-  int failed = 0;
-  if (cli->common->json) {
-    failed = json_dumpf(result, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
-    fputc('\n', stdout);
-  }
-  json_decref(result);
-  IG_CHECK(failed == 0, IG_ERR_IO, "cannot write the result to stdout");
-  return IG_OK;
-}
+    {.name = NULL}};
 
 /* What was buffered must have arrived: a full disk behind stdout is an error like any other. */
 static ig_status flush_stdout(void) {
@@ -157,6 +118,7 @@ static ig_status run_verb(ig_cli *cli, ig_common *common, ig_options *options, v
     return IG_OK;
   }
   if (common->config) IG_TRY(ig_options_read_file(options, common->config));
+  if (cli->verb->settle) IG_TRY(cli->verb->settle(options, values));
   IG_TRY(ig_options_check_required(options));
   return cli->verb->run(cli, values);
 }

@@ -35,6 +35,8 @@ struct ig_verb {
   const char *usage; /* what follows "ingot VERB" in the help */
   const ig_option *options;
   size_t size; /* of the struct that `options` describes */
+  /* Called when the command line and --config have been read, to read more settings; may be NULL. */
+  ig_status (*settle)(ig_options *options, const void *values);
   /* `values` is that struct. A failure ends the program with the code that suits the status. */
   ig_status (*run)(ig_cli *cli, const void *values);
   void (*more_help)(FILE *out); /* NULL when the table says all */

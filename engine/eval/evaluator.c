@@ -137,7 +137,8 @@ static ig_status run_all(ig_evaluator *e, ig_feeder *feeder, ig_eval_sink sink, 
     ig_plan *plan;
     IG_TRY(bind(e, &part, part.count, &plan));
     IG_TRY(ig_plan_run(plan, &(ig_rng_state){.seed = e->options.seed}));
-    if (e->match.target >= 0) IG_TRY(add_metrics(e, &part, plan, part.count));
+    bool measured = e->match.target >= 0 && !e->options.no_metrics;
+    if (measured) IG_TRY(add_metrics(e, &part, plan, part.count));
     if (sink) IG_TRY(sink(context, &part, plan));
     done += part.count;
   }
@@ -155,14 +156,32 @@ ig_status ig_evaluator_run(ig_evaluator *e, ig_eval_sink sink, void *context, ig
   return ig_metrics_get(e->metrics, out);
 }
 
-/* Runs until time is up, a row of `times` a run. */
-static ig_status time_runs(ig_plan *plan, uint64_t seed, double seconds, double *times,
-                           int64_t *runs) {
+/* The first batch of `batch` samples, bound to its plan; the feeder keeps the data alive. */
+static ig_status bind_first(ig_evaluator *e, int64_t batch, ig_feeder **feeder, ig_plan **plan,
+                            int64_t *count) {
+  IG_TRY(open_feeder(e, batch, feeder));
+  const ig_batch *first = NULL;
+  ig_status status = ig_feeder_next(*feeder, &first);
+  if (status == IG_OK && (!first || first->count < 1)) {
+    status = ig_fail(IG_ERR_INPUT, "%s: no samples to time", e->dataset->path);
+  }
+  if (status == IG_OK) status = bind(e, first, first->count, plan);
+  if (status != IG_OK) {
+    ig_feeder_destroy(*feeder);
+    return status;
+  }
+  *count = first->count;
+  return IG_OK;
+}
+
+/* Runs that count: `most`, or as many as fit into `seconds`, but at least `least`. */
+static ig_status time_runs(ig_plan *plan, uint64_t seed, int64_t warmup, double seconds,
+                           int64_t least, int64_t most, double *times, int64_t *runs) {
   const ig_rng_state rng = {.seed = seed};
-  for (int i = 0; i < WARM_UP_RUNS; i++) IG_TRY(ig_plan_run(plan, &rng));
+  for (int64_t i = 0; i < warmup; i++) IG_TRY(ig_plan_run(plan, &rng));
   double start = ig_now(), last = start;
   int64_t n = 0;
-  while (n < MOST_RUNS && (n < LEAST_RUNS || last - start < seconds)) {
+  while (n < most && (n < least || last - start < seconds)) {
     IG_TRY(ig_plan_run(plan, &rng));
     double now = ig_now();
     times[n++] = now - last;
@@ -172,37 +191,43 @@ static ig_status time_runs(ig_plan *plan, uint64_t seed, double seconds, double 
   return IG_OK;
 }
 
-static ig_status measure(ig_evaluator *e, ig_feeder *feeder, double seconds, double *times,
-                         ig_latency *out) {
-  const ig_batch *batch;
-  IG_TRY(ig_feeder_next(feeder, &batch));
-  IG_CHECK(batch && batch->count > 0, IG_ERR_INPUT, "%s: no samples to time", e->dataset->path);
+ig_status ig_evaluator_times(ig_evaluator *e, int64_t batch, int64_t warmup, int64_t runs,
+                             double *seconds) {
+  ig_feeder *feeder;
   ig_plan *plan;
-  IG_TRY(bind(e, batch, batch->count, &plan));
-  int64_t runs;
-  IG_TRY(time_runs(plan, e->options.seed, seconds, times, &runs));
+  int64_t count, timed;
+  IG_TRY(bind_first(e, batch, &feeder, &plan, &count));
+  ig_status status = time_runs(plan, e->options.seed, warmup, 0, runs, runs, seconds, &timed);
+  ig_feeder_destroy(feeder);
+  return status;
+}
+
+static void summarise(double *times, int64_t runs, int64_t batch, ig_latency *out) {
   double sum = 0;
   for (int64_t i = 0; i < runs; i++) sum += times[i];
   ig_sort_times(times, runs);
-  *out = (ig_latency){.batch = batch->count,
+  *out = (ig_latency){.batch = batch,
                       .runs = runs,
                       .p50 = ig_percentile(times, runs, 50),
                       .p95 = ig_percentile(times, runs, 95),
                       .p99 = ig_percentile(times, runs, 99),
                       .mean = sum / (double)runs,
-                      .samples_per_second = (double)(batch->count * runs) / sum};
-  return IG_OK;
+                      .samples_per_second = (double)(batch * runs) / sum};
 }
 
 ig_status ig_evaluator_latency(ig_evaluator *e, int64_t batch, double seconds, ig_latency *out) {
+  ig_feeder *feeder;
+  ig_plan *plan;
+  int64_t count, runs = 0;
   double *times = ig_alloc(MOST_RUNS * sizeof *times);
   IG_CHECK_ALLOC(times);
-  ig_feeder *feeder;
-  ig_status status = open_feeder(e, batch, &feeder);
+  ig_status status = bind_first(e, batch, &feeder, &plan, &count);
   if (status == IG_OK) {
-    status = measure(e, feeder, seconds, times, out);
+    status = time_runs(plan, e->options.seed, WARM_UP_RUNS, seconds, LEAST_RUNS, MOST_RUNS, times,
+                       &runs);
     ig_feeder_destroy(feeder);
   }
+  if (status == IG_OK) summarise(times, runs, count, out);
   ig_free(times);
   return status;
 }

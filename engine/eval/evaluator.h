@@ -11,7 +11,9 @@ typedef struct ig_eval_options {
   int64_t batch;
   int64_t limit; /* samples at most; 0 for all */
   bool detailed;
-  bool frozen; /* the store does not change between runs: weights are packed once (ig_plan_options) */
+  bool no_metrics; /* targets, where there are any, are not looked at */
+  bool
+      frozen; /* the store does not change between runs: weights are packed once (ig_plan_options) */
   int workers;
   int n_normalizations;
   const ig_normalization *normalizations;
@@ -45,5 +47,9 @@ typedef struct ig_latency {
  * data set: warm-up, then for `seconds` and at least 10 runs. Percentiles are by nearest rank. */
 ig_status ig_evaluator_latency(ig_evaluator *evaluator, int64_t batch, double seconds,
                                ig_latency *out);
+
+/* Seconds of each of `runs` runs of that plan after `warmup` that do not count. */
+ig_status ig_evaluator_times(ig_evaluator *evaluator, int64_t batch, int64_t warmup, int64_t runs,
+                             double *seconds);
 
 #endif

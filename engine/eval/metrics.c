@@ -271,12 +271,9 @@ ig_status ig_metrics_add(ig_metrics_accumulator *a, const float *logits, const v
                          int64_t rows) {
   if (!targets) return IG_OK;
   switch (a->task) {
-  case IG_TASK_MULTILABEL:
-    return add_flags(a, logits, targets, rows);
-  case IG_TASK_REGRESSION:
-    return add_numbers(a, logits, targets, rows);
-  default:
-    return add_classes(a, logits, targets, rows);
+  case IG_TASK_MULTILABEL: return add_flags(a, logits, targets, rows);
+  case IG_TASK_REGRESSION: return add_numbers(a, logits, targets, rows);
+  default: return add_classes(a, logits, targets, rows);
   }
 }
 
@@ -397,11 +394,8 @@ ig_status ig_metrics_get(ig_metrics_accumulator *a, ig_metrics *out) {
 
 double ig_metrics_score(const ig_metrics *metrics) {
   switch (metrics->task) {
-  case IG_TASK_CLASSIFICATION:
-    return metrics->accuracy;
-  case IG_TASK_MULTILABEL:
-    return metrics->f1;
-  default:
-    return -metrics->loss;
+  case IG_TASK_CLASSIFICATION: return metrics->accuracy;
+  case IG_TASK_MULTILABEL: return metrics->f1;
+  default: return -metrics->loss;
   }
 }

@@ -9,23 +9,6 @@
 #include "kernels/cpu/parts.h"
 #include "kernels/cpu/sums.h"
 
-/* Longest stretch summed in f32; stretches are added in f64. */
-#define STRETCH 4096
-
-static double row_sum(const float *x, int64_t n) {
-  double sum = 0;
-  for (int64_t i = 0; i < n; i += STRETCH)
-    sum += ig_sum_f32(x + i, n - i < STRETCH ? n - i : STRETCH);
-  return sum;
-}
-
-static double row_squares(const float *x, float center, int64_t n) {
-  double sum = 0;
-  for (int64_t i = 0; i < n; i += STRETCH)
-    sum += ig_sum_squares_f32(x + i, center, n - i < STRETCH ? n - i : STRETCH);
-  return sum;
-}
-
 static void scale_row(const float *x, float mean, float invstd, const float *scale,
                       const float *bias, int64_t n, float *y) {
   if (bias) {
@@ -53,8 +36,8 @@ void ig_cpu_row_norm_f32(const ig_row_norm *shape, const ig_row_norm_forward *t)
       add_rows(x, (const float *)t->residual + r * n, n, sum);
       x = sum;
     }
-    float mean = shape->center ? (float)(row_sum(x, n) / (double)n) : 0;
-    double variance = row_squares(x, mean, n) / (double)n;
+    float mean = shape->center ? (float)(ig_long_sum_f32(x, n) / (double)n) : 0;
+    double variance = ig_long_squares_f32(x, mean, n) / (double)n;
     float invstd = (float)(1 / sqrt(variance + shape->epsilon));
     scale_row(x, mean, invstd, t->scale, t->bias, n, y);
     if (t->mean) ((float *)t->mean)[r] = mean;
@@ -76,8 +59,8 @@ static void grad_row_sums(const float *dy, const float *x, const float *scale, f
                           float invstd, int64_t n, float *dscale, float *dbias, double *mean_g,
                           double *mean_gh) {
   double sum_g = 0, sum_gh = 0;
-  for (int64_t begin = 0; begin < n; begin += STRETCH) {
-    int64_t end = n - begin < STRETCH ? n : begin + STRETCH;
+  for (int64_t begin = 0; begin < n; begin += IG_STRETCH) {
+    int64_t end = n - begin < IG_STRETCH ? n : begin + IG_STRETCH;
     float g = 0, gh = 0;
 #pragma omp simd reduction(+ : g, gh)
     for (int64_t i = begin; i < end; i++) {

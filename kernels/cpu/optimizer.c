@@ -212,12 +212,8 @@ size_t ig_cpu_sum_squares_workspace(int64_t count) {
 }
 
 static double block_squares(ig_dtype dtype, const void *x, int64_t at, int64_t n) {
+  if (dtype == IG_F32) return ig_long_squares_f32((const float *)x + at, 0, n);
   double sum = 0;
-  if (dtype == IG_F32) {
-    for (int64_t i = 0; i < n; i += 2048)
-      sum += ig_sum_squares_f32((const float *)x + at + i, 0, n - i < 2048 ? n - i : 2048);
-    return sum;
-  }
   for (int64_t i = at; i < at + n; i++) {
     double value = ig_load_f64(dtype, x, i);
     sum += value * value;

@@ -6,12 +6,25 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
 /* Waking a team costs about 5 microseconds; that many bytes move from the second cache level
  * meanwhile. */
 #define IG_PARALLEL_BYTES ((int64_t)1 << 17)
 
 static inline bool ig_worth_team(int64_t bytes) {
   return bytes > IG_PARALLEL_BYTES;
+}
+
+/* Threads that a parallel region would get. To choose who works, never what is computed. */
+static inline int ig_threads(void) {
+#ifdef _OPENMP
+  return omp_get_max_threads();
+#else
+  return 1;
+#endif
 }
 
 /* Number of parts of at least `least` items into which `count` items are cut, at most `most`. */

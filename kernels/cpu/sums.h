@@ -65,4 +65,21 @@ static inline void ig_sum_products_f32(const float *g, const float *x, float cen
   *product = (c + d) + rest_product;
 }
 
+/* Longest stretch summed in f32; longer arrays are added up in f64. */
+#define IG_STRETCH 4096
+
+static inline double ig_long_sum_f32(const float *x, int64_t n) {
+  double sum = 0;
+  for (int64_t i = 0; i < n; i += IG_STRETCH)
+    sum += (double)ig_sum_f32(x + i, n - i < IG_STRETCH ? n - i : IG_STRETCH);
+  return sum;
+}
+
+static inline double ig_long_squares_f32(const float *x, float center, int64_t n) {
+  double sum = 0;
+  for (int64_t i = 0; i < n; i += IG_STRETCH)
+    sum += (double)ig_sum_squares_f32(x + i, center, n - i < IG_STRETCH ? n - i : IG_STRETCH);
+  return sum;
+}
+
 #endif

@@ -1,7 +1,7 @@
 /* One implementation on one case: every buffer stands between guard bytes and outputs start as
  * rubbish, so that a stray write and an element never written both show. Then the same with another
  * number of threads (equal bits), with outputs over the inputs they may overwrite (equal bits), and
- * for elementwise operators in the other memory layouts. */
+ * in the other memory layouts where they apply. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -228,28 +228,41 @@ static bool run_in_place(instance *it, const ig_impl *impl, const buffers *first
   return !any || run_again(it, impl, first, 1, over, "in place");
 }
 
-/* An elementwise operator must not care about a layout that all operands share. */
+/* Whether layouts are a matter for this case: an elementwise operator must not care about one that all
+ * operands share; one that knows layouts must work where it does not reject. */
+static bool has_layouts(const instance *it) {
+  const ig_shape *shape = &it->node->outputs[0]->shape;
+  bool elementwise = it->op->flags & IG_OP_ELEMENTWISE, any = false;
+  if (!(it->op->flags & (IG_OP_ELEMENTWISE | IG_OP_LAYOUT)) || shape->rank != 4) return false;
+  for (int i = 0; i < it->n_in; i++) {
+    bool same = it->in[i] && ig_shape_equal(&it->in[i]->shape, shape);
+    bool single = !it->in[i] || ig_value_count(it->in[i]) == 1;
+    if (elementwise && !same && !single) return false;
+    any = any || same;
+  }
+  return any;
+}
+
+/* Gives every operand of the result's shape that layout. */
+static void set_layout(instance *it, ig_layout layout) {
+  const ig_shape *shape = &it->node->outputs[0]->shape;
+  for (int i = 0; i < it->n_in + it->n_out; i++) {
+    ig_value *v = i < it->n_in ? it->in[i] : it->node->outputs[i - it->n_in];
+    if (v && ig_shape_equal(&v->shape, shape)) v->layout = layout;
+  }
+}
+
 static bool run_layout(instance *it, const ig_impl *impl, ig_layout layout, const char *what) {
-  ig_value *result = it->node->outputs[0];
-  if (!(it->op->flags & IG_OP_ELEMENTWISE) || result->shape.rank != 4) return true;
-  for (int i = 0; i < it->n_in; i++) {
-    if (it->in[i] && ig_value_count(it->in[i]) != 1 &&
-        !ig_shape_equal(&it->in[i]->shape, &result->shape))
-      return true;
+  if (!has_layouts(it)) return true;
+  set_layout(it, layout);
+  bool ok = true;
+  if (!impl->reject || !impl->reject(it->node)) {
+    buffers b;
+    buffers_open(it, &b);
+    ok = run_once(it, impl, &b, nowhere) && outputs_match(it, impl, &b, what);
+    buffers_close(&b);
   }
-  for (int i = 0; i < it->n_in; i++) {
-    if (it->in[i] && ig_value_count(it->in[i]) > 1) it->in[i]->layout = layout;
-  }
-  result->layout = layout;
-  buffers b;
-  buffers_open(it, &b);
-  bool ok = (impl->reject && impl->reject(it->node)) ||
-            (run_once(it, impl, &b, nowhere) && outputs_match(it, impl, &b, what));
-  buffers_close(&b);
-  for (int i = 0; i < it->n_in; i++) {
-    if (it->in[i]) it->in[i]->layout = IG_LAYOUT_ROWS;
-  }
-  result->layout = IG_LAYOUT_ROWS;
+  set_layout(it, IG_LAYOUT_ROWS);
   return ok;
 }
 

@@ -54,7 +54,8 @@ typedef struct ig_op_case {
 } ig_op_case;
 
 /* The operator in plain float64, written from its definition, independent of the kernels. `out`
- * arrays are allocated with the inferred shapes. */
+ * arrays are allocated with the inferred shapes; `data` is NULL for outputs that the case does not
+ * ask for, though the node may have them by then. */
 typedef void (*ig_case_reference)(const ig_node *node, const ig_case_array *in,
                                   ig_case_array *out);
 

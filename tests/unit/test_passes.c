@@ -362,6 +362,138 @@ static void fuse_gather_grad(void **state) {
   run_env_close(&env);
 }
 
+/* --- fuse_bias_activation -------------------------------------------------------------------- */
+
+static const struct {
+  const char *op;
+  int attr; /* which attribute list below */
+  bool by_result;
+} activations[] = {{"Relu", 0, true},       {"Tanh", 0, true},  {"Sigmoid", 0, true},
+                   {"LeakyRelu", 1, false}, {"Gelu", 0, false}, {"Gelu", 2, false},
+                   {"HardSwish", 0, false}};
+
+static ig_value *activate(ig_graph *g, int which, ig_value *x) {
+  const ig_attr attrs[] = {{0}, IG_FLOAT("alpha", 0.2f), IG_STRING("approximate", "tanh")};
+  int attr = activations[which].attr;
+  return ig_op1(g, activations[which].op, NULL, IG_INS(x), attr > 0, &attrs[attr]);
+}
+
+/* act(x w + b) by MatMul and Add (on either side), or by Gemm with a transposed weight. */
+static ig_graph *linear_graph(int which, bool gemm) {
+  ig_graph *g = fresh();
+  ig_value *x = ig_graph_input(g, "x", IG_F32, IG_SHAPE(6, 20));
+  ig_value *w =
+      ig_graph_param(g, "w", IG_F32, gemm ? IG_SHAPE(12, 20) : IG_SHAPE(20, 12), noise, true);
+  ig_value *b = ig_graph_param(g, "b", IG_F32, IG_SHAPE(12), noise, false);
+  ig_value *y = gemm ? ig_op1(g, "Gemm", NULL, IG_INS(x, w, b), IG_ATTRS(IG_INT("transB", 1)))
+                     : op2(g, "Add", which % 2 ? b : op2(g, "MatMul", x, w),
+                           which % 2 ? op2(g, "MatMul", x, w) : b);
+  ig_graph_output(g, "y", activate(g, which, y));
+  return g;
+}
+
+static void fuse_bias_activation(void **state) {
+  (void)state;
+  for (int which = 0; which < (int)(sizeof activations / sizeof activations[0]); which++) {
+    for (int gemm = 0; gemm < 2; gemm++) {
+      run_env env = run_env_open();
+      ig_graph *g = linear_graph(which, gemm);
+      ig_graph *after = same_numbers(&env, g, "fuse_bias_activation", &inference, 1e-5);
+      assert_int_equal(after->n_nodes, 1);
+      assert_int_equal(run_count(after, "ingot.FusedMatMul"), 1);
+      ig_graph_destroy(after);
+      after = same_numbers(&env, g, "fuse_bias_activation", &training, 1e-5);
+      assert_int_equal(run_count(after, activations[which].op), !activations[which].by_result);
+      ig_graph_destroy(after);
+      same_gradients(&env, g, "fuse_bias_activation", 1e-5);
+      ig_graph_destroy(g);
+      run_env_close(&env);
+    }
+  }
+}
+
+static void fuse_clip(void **state) {
+  (void)state;
+  run_env env = run_env_open();
+  ig_graph *g = fresh();
+  ig_value *x = ig_graph_input(g, "x", IG_F32, IG_SHAPE(6, 20));
+  ig_value *w = ig_graph_param(g, "w", IG_F32, IG_SHAPE(20, 12), noise, true);
+  ig_value *y =
+      ig_op1(g, "Clip", NULL, IG_INS(op2(g, "MatMul", x, w), NULL, ig_graph_const_f32(g, 0.25f)),
+             IG_NO_ATTRS);
+  ig_graph_output(g, "y", y);
+  ig_graph *after = same_numbers(&env, g, "fuse_bias_activation", &inference, 1e-5);
+  assert_int_equal(after->n_nodes, 1);
+  ig_graph_destroy(after);
+  ig_graph_destroy(g);
+  run_env_close(&env);
+}
+
+/* The product is read elsewhere; what is added is no bias; beta is not 1. */
+static void fuse_bias_activation_declines(void **state) {
+  (void)state;
+  ig_graph *g = fresh();
+  ig_value *x = ig_graph_input(g, "x", IG_F32, IG_SHAPE(6, 20));
+  ig_value *w = ig_graph_param(g, "w", IG_F32, IG_SHAPE(20, 12), noise, true);
+  ig_value *column = ig_graph_param(g, "column", IG_F32, IG_SHAPE(6, 1), noise, false);
+  ig_value *b = ig_graph_param(g, "b", IG_F32, IG_SHAPE(12), noise, false);
+  ig_value *read_twice = op2(g, "MatMul", x, w);
+  ig_graph_output(g, "a", op2(g, "Add", read_twice, b));
+  ig_graph_output(g, "b", op(g, "Relu", read_twice));
+  ig_graph_output(g, "c", op2(g, "Add", op2(g, "MatMul", x, w), column));
+  ig_value *half = ig_op1(g, "Gemm", NULL, IG_INS(x, w, b), IG_ATTRS(IG_FLOAT("beta", 0.5f)));
+  ig_graph_output(g, "d", op(g, "Relu", half));
+  pass(g, "fuse_bias_activation", &inference);
+  assert_int_equal(run_count(g, "ingot.FusedMatMul"), 0);
+  ig_graph_destroy(g);
+}
+
+/* --- mixed_precision ------------------------------------------------------------------------- */
+
+static ig_graph *mixed_graph(void) {
+  ig_graph *g = fresh();
+  ig_value *x = ig_graph_input(g, "x", IG_F32, IG_SHAPE(8, 32));
+  ig_value *w1 = ig_graph_param(g, "w1", IG_F32, IG_SHAPE(32, 64), noise, true);
+  ig_value *b1 = ig_graph_param(g, "b1", IG_F32, IG_SHAPE(64), noise, false);
+  ig_value *w2 = ig_graph_param(g, "w2", IG_F32, IG_SHAPE(64, 32), noise, true);
+  ig_value *scale = ig_graph_param(g, "scale", IG_F32, IG_SHAPE(32), noise, false);
+  ig_value *h =
+      ig_op1(g, "Relu", NULL, IG_INS(ig_op1(g, "Gemm", NULL, IG_INS(x, w1, b1), IG_NO_ATTRS)),
+             IG_NO_ATTRS);
+  h = op2(g, "MatMul", h, w2);
+  h = op2(g, "LayerNormalization", op2(g, "Add", h, x), scale);
+  ig_graph_output(g, "y", op2(g, "MatMul", h, op(g, "Tanh", w1)));
+  return g;
+}
+
+/* bf16 keeps 8 bits: three products in a row stay within a few hundredths of the f32 result. */
+static void mixed_precision(void **state) {
+  (void)state;
+  const ig_pass_options bf16 = {.device = IG_CPU, .training = true, .compute = IG_BF16};
+  run_env env = run_env_open();
+  ig_graph *g = mixed_graph();
+  ig_graph *after = same_numbers(&env, g, "mixed_precision", &bf16, 0.1);
+  for (int32_t i = 0; i < after->n_values; i++) {
+    const ig_value *v = after->values[i];
+    if (v->kind == IG_VALUE_PARAM) assert_int_equal(v->dtype, IG_F32);
+  }
+  assert_int_equal(after->outputs[0]->dtype, IG_F32);
+  for (int32_t i = 0; i < after->n_nodes; i++) {
+    const ig_node *node = after->nodes[i];
+    const char *name = node->op->name;
+    bool low = strcmp(name, "Gemm") == 0 || strcmp(name, "MatMul") == 0;
+    bool high = strcmp(name, "LayerNormalization") == 0 || strcmp(name, "Tanh") == 0;
+    if (low) assert_int_equal(node->outputs[0]->dtype, IG_BF16);
+    if (high) assert_int_equal(node->outputs[0]->dtype, IG_F32);
+  }
+  ig_graph_destroy(after);
+  after = same_numbers(&env, g, "mixed_precision", &training, 0); /* f32 asked for: nothing to do */
+  assert_int_equal(run_count(after, "Cast"), 0);
+  ig_graph_destroy(after);
+  ig_graph_destroy(g);
+  run_env_close(&env);
+}
+
 /* --- the runner ------------------------------------------------------------------------------ */
 
 static void unknown_pass(void **state) {
@@ -396,6 +528,10 @@ int main(void) {
       cmocka_unit_test(fuse_add_layernorm),
       cmocka_unit_test(fuse_add_layernorm_declines),
       cmocka_unit_test(fuse_gather_grad),
+      cmocka_unit_test(fuse_bias_activation),
+      cmocka_unit_test(fuse_clip),
+      cmocka_unit_test(fuse_bias_activation_declines),
+      cmocka_unit_test(mixed_precision),
       cmocka_unit_test(unknown_pass),
       cmocka_unit_test(pipelines_name_passes),
   };

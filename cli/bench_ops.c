@@ -1,0 +1,157 @@
+/* `ingot bench ops`: single operators through plans of one node, against their own arithmetic. */
+#include <string.h>
+
+#include "cli/bench.h"
+#include "engine/base/rng.h"
+#include "engine/eval/latency.h"
+#include "engine/plan/plan.h"
+
+#define MAX_OPERANDS 4
+
+typedef struct sample_op {
+  const char *name; /* as reported */
+  const char *op;
+  int n_inputs;
+  ig_shape inputs[MAX_OPERANDS];
+  int n_attrs;
+  ig_attr attrs[3];
+} sample_op;
+
+static const int64_t ones[4] = {1, 1, 1, 1}, twos[2] = {2, 2};
+
+#define DIMS(...)                                                                                  \
+  {                                                                                                \
+    .rank = (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), .dims = { __VA_ARGS__ }     \
+  }
+
+static const sample_op samples[] = {
+    {"matmul 1024", "MatMul", 2, {DIMS(1024, 1024), DIMS(1024, 1024)}, 0, {{0}}},
+    {"matmul 64x784x256", "MatMul", 2, {DIMS(64, 784), DIMS(784, 256)}, 0, {{0}}},
+    {"matmul 256x768x3072", "MatMul", 2, {DIMS(256, 768), DIMS(768, 3072)}, 0, {{0}}},
+    {"conv 3x3 64 to 64, 32x32",
+     "Conv",
+     2,
+     {DIMS(64, 64, 32, 32), DIMS(64, 64, 3, 3)},
+     1,
+     {{.name = "pads", .type = IG_ATTR_INTS, .ints = {4, ones}}}},
+    {"conv 1x1 256 to 64, 56x56", "Conv", 2, {DIMS(8, 256, 56, 56), DIMS(64, 256, 1, 1)}, 0, {{0}}},
+    {"max pool 2x2, 28x28",
+     "MaxPool",
+     1,
+     {DIMS(64, 64, 28, 28)},
+     2,
+     {{.name = "kernel_shape", .type = IG_ATTR_INTS, .ints = {2, twos}},
+      {.name = "strides", .type = IG_ATTR_INTS, .ints = {2, twos}}}},
+    {"softmax 256x50257", "Softmax", 1, {DIMS(256, 50257)}, 0, {{0}}},
+    {"layer norm 256x768",
+     "LayerNormalization",
+     3,
+     {DIMS(256, 768), DIMS(768), DIMS(768)},
+     0,
+     {{0}}},
+    {"gelu 256x3072", "Gelu", 1, {DIMS(256, 3072)}, 0, {{0}}},
+    {"add 4 Mi", "Add", 2, {DIMS(4194304), DIMS(4194304)}, 0, {{0}}},
+    {"transpose 2048x2048", "Transpose", 1, {DIMS(2048, 2048)}, 0, {{0}}},
+};
+
+/* A graph of the one node, its operands inputs. */
+static ig_status build(const sample_op *sample, ig_graph **out) {
+  ig_graph *graph;
+  IG_TRY(ig_graph_create(sample->name, &graph));
+  ig_value *inputs[MAX_OPERANDS];
+  for (int i = 0; i < sample->n_inputs; i++) {
+    inputs[i] = ig_graph_input(graph, NULL, IG_F32, sample->inputs[i]);
+  }
+  ig_value *y =
+      ig_op1(graph, sample->op, NULL, sample->n_inputs, inputs, sample->n_attrs, sample->attrs);
+  ig_graph_output(graph, "y", y);
+  ig_status status = ig_graph_status(graph);
+  if (status != IG_OK) {
+    ig_graph_destroy(graph);
+    return status;
+  }
+  *out = graph;
+  return IG_OK;
+}
+
+static ig_status bind_random(ig_plan *plan, const ig_graph *graph, ig_arena *arena) {
+  for (int32_t i = 0; i < graph->n_inputs; i++) {
+    int64_t count = ig_value_count(graph->inputs[i]);
+    float *data = ig_arena_alloc(arena, (size_t)count * sizeof *data);
+    IG_CHECK(data, IG_ERR_MEMORY, "no memory for an operand of %lld numbers", (long long)count);
+    ig_rng rng = ig_rng_stream(1, IG_RNG_TEST, (uint64_t)i, 0);
+    for (int64_t k = 0; k < count; k++) data[k] = ig_rng_uniform(&rng, (uint64_t)k) - 0.5f;
+    IG_TRY(ig_plan_bind_input(plan, i, data));
+  }
+  return IG_OK;
+}
+
+static ig_status time_plan(ig_plan *plan, const ig_bench_values *v, double *seconds) {
+  const ig_rng_state rng = {0};
+  for (int64_t i = 0; i < v->warmup; i++) IG_TRY(ig_plan_run(plan, &rng));
+  for (int64_t i = 0; i < v->steps; i++) {
+    double start = ig_now();
+    IG_TRY(ig_plan_run(plan, &rng));
+    seconds[i] = ig_now() - start;
+  }
+  return IG_OK;
+}
+
+static ig_status report(const ig_cli *cli, const sample_op *sample, ig_plan *plan, double *seconds,
+                        int64_t count, json_t *rows) {
+  IG_CHECK(ig_plan_step_count(plan) > 0, IG_ERR_INTERNAL, "%s: an empty plan", sample->name);
+  ig_plan_step step = ig_plan_step_at(plan, 0);
+  const ig_node *node = step.node;
+  ig_cost cost = node->op->cost ? node->op->cost(node) : (ig_cost){0};
+  ig_sort_times(seconds, count);
+  double median = ig_percentile(seconds, count, 50);
+  const char *impl = step.impl ? step.impl->name : "view";
+  ig_say(cli, "%-28s %10.3f ms %9.1f GFLOP/s %8.1f GB/s  %s\n", sample->name, 1e3 * median,
+         1e-9 * cost.flops / median, 1e-9 * cost.bytes / median, impl);
+  json_t *row = json_object();
+  json_object_set_new(row, "op", json_string(sample->name));
+  json_object_set_new(row, "implementation", json_string(impl));
+  ig_json_real(row, "ms_median", 1e3 * median);
+  ig_json_real(row, "gflop_per_second", 1e-9 * cost.flops / median);
+  ig_json_real(row, "gb_per_second", 1e-9 * cost.bytes / median);
+  json_array_append_new(rows, row);
+  return IG_OK;
+}
+
+static ig_status bench_one(const ig_cli *cli, const sample_op *sample, const ig_bench_values *v,
+                           ig_backend *backend, json_t *rows) {
+  ig_graph *graph = NULL;
+  ig_store *store = NULL;
+  ig_plan *plan = NULL;
+  ig_arena *arena = ig_arena_create();
+  double *seconds = ig_alloc((size_t)v->steps * sizeof *seconds);
+  ig_status status = IG_OK;
+  IG_CHECK_DONE(arena && seconds, IG_ERR_MEMORY, "%s: out of memory", sample->name);
+  IG_TRY_DONE(build(sample, &graph));
+  IG_TRY_DONE(ig_store_create(backend, &store));
+  IG_TRY_DONE(ig_plan_create(graph, backend, store, &(ig_plan_options){0}, &plan));
+  IG_TRY_DONE(bind_random(plan, graph, arena));
+  IG_TRY_DONE(time_plan(plan, v, seconds));
+  IG_TRY_DONE(report(cli, sample, plan, seconds, v->steps, rows));
+done:
+  if (plan) ig_plan_destroy(plan);
+  if (store) ig_store_destroy(store);
+  ig_graph_destroy(graph);
+  ig_free(seconds);
+  ig_arena_destroy(arena);
+  return status;
+}
+
+ig_status ig_bench_ops(const ig_cli *cli, const ig_bench_values *v, ig_backend *backend) {
+  json_t *result = json_object(), *rows = json_array();
+  json_object_set_new(result, "ops", rows);
+  for (int i = 0; i < IG_COUNT(samples); i++) {
+    ig_status status = bench_one(cli, &samples[i], v, backend, rows);
+    if (status != IG_OK) {
+      json_decref(result);
+      return status;
+    }
+  }
+  ig_bench_machine(cli, result);
+  return ig_emit_json(cli, result);
+}

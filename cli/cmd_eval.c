@@ -1,0 +1,162 @@
+/* `ingot eval`: every metric of a trained model over a data set, its latency and throughput, what that
+ * costs, and gates on them for scripts. */
+#include <math.h>
+#include <string.h>
+
+#include "cli/eval_report.h"
+#include "cli/model_source.h"
+#include "cli/text_source.h"
+#include "cli/verb.h"
+#include "engine/eval/latency.h"
+
+typedef struct values {
+  const char *model, *data, *target;
+  int64_t batch, limit, workers, latency_batch;
+  double latency_seconds, hourly_cost, min_accuracy, max_loss;
+} values;
+
+static const ig_option options[] = {
+    IG_STRING_OPTION(values, model, "model", "M", IG_OPTION_REQUIRED, "checkpoint or run's folder"),
+    IG_STRING_OPTION(values, data, "data", "D", IG_OPTION_REQUIRED, "what to evaluate on"),
+    IG_STRING_OPTION(values, target, "target", "NAMES", 0, "target columns or array"),
+    IG_INT_OPTION(values, batch, "batch", "64", 1, 1 << 24, "samples of a batch"),
+    IG_INT_OPTION(values, limit, "limit", "0", 0, INT64_MAX, "samples at most, 0 for all"),
+    IG_INT_OPTION(values, workers, "workers", "0", 0, 16, "threads that prepare data"),
+    IG_INT_OPTION(values, latency_batch, "latency-batch", "1", 1, 1 << 24,
+                  "samples of a timed run"),
+    IG_FLOAT_OPTION(values, latency_seconds, "latency-seconds", "1", 0, 3600,
+                    "how long to time, 0 for not at all"),
+    IG_FLOAT_OPTION(values, hourly_cost, "hourly-cost", "0", 0, 1e9,
+                    "price of this machine an hour, for the cost of a million samples"),
+    IG_FLOAT_OPTION(values, min_accuracy, "min-accuracy", NULL, 0, 1, "exit 1 below this"),
+    IG_FLOAT_OPTION(values, max_loss, "max-loss", NULL, 0, 1e30, "exit 1 above this"),
+    {.name = NULL}};
+
+typedef struct measured {
+  ig_metrics metrics;
+  ig_latency latency; /* runs is 0 when it was not timed */
+  double samples_per_second;
+} measured;
+
+static json_t *result_json(const values *v, const measured *m, const char *const *classes) {
+  json_t *result = ig_metrics_json(&m->metrics);
+  if (!result) return NULL;
+  if (m->metrics.class_precision) {
+    json_object_set_new(result, "classes", ig_class_metrics_json(&m->metrics, classes));
+  }
+  if (m->latency.runs > 0) {
+    json_t *latency = json_object();
+    ig_json_real(latency, "p50", 1e3 * m->latency.p50);
+    ig_json_real(latency, "p95", 1e3 * m->latency.p95);
+    ig_json_real(latency, "p99", 1e3 * m->latency.p99);
+    json_object_set_new(latency, "batch", json_integer(m->latency.batch));
+    json_object_set_new(latency, "runs", json_integer(m->latency.runs));
+    json_object_set_new(result, "latency_ms", latency);
+  }
+  ig_json_real(result, "samples_per_second", m->samples_per_second);
+  if (v->hourly_cost > 0) {
+    ig_json_real(result, "cost_per_million_samples",
+                 v->hourly_cost / 3600 * 1e6 / m->samples_per_second);
+  }
+  return result;
+}
+
+static void print_times(const ig_cli *cli, const values *v, const measured *m) {
+  ig_say(cli, "\n%-16s %.6g samples/s (batch %lld)\n", "throughput", m->samples_per_second,
+         (long long)v->batch);
+  if (m->latency.runs > 0) {
+    ig_say(cli, "%-16s p50 %.4g ms, p95 %.4g ms, p99 %.4g ms (batch %lld, %lld runs)\n", "latency",
+           1e3 * m->latency.p50, 1e3 * m->latency.p95, 1e3 * m->latency.p99,
+           (long long)m->latency.batch, (long long)m->latency.runs);
+  }
+  if (v->hourly_cost > 0) {
+    ig_say(cli, "%-16s %.4g a million samples\n", "cost",
+           v->hourly_cost / 3600 * 1e6 / m->samples_per_second);
+  }
+}
+
+static void check_gates(ig_cli *cli, const values *v, const ig_metrics *m) {
+  bool accurate = ig_options_origin(cli->options, "min-accuracy") == IG_FROM_DEFAULT ||
+                  m->accuracy >= v->min_accuracy;
+  bool low =
+      ig_options_origin(cli->options, "max-loss") == IG_FROM_DEFAULT || m->loss <= v->max_loss;
+  if (!accurate) ig_warn(cli, "accuracy %.4f is below %g", m->accuracy, v->min_accuracy);
+  if (!low) ig_warn(cli, "loss %g is above %g", m->loss, v->max_loss);
+  if (!accurate || !low) cli->exit_code = 1;
+}
+
+static ig_status measure(const values *v, ig_evaluator *evaluator, int64_t samples, measured *out) {
+  if (v->latency_seconds > 0) {
+    IG_TRY(ig_evaluator_latency(evaluator, v->latency_batch, v->latency_seconds, &out->latency));
+  }
+  double start = ig_now();
+  IG_TRY(ig_evaluator_run(evaluator, NULL, NULL, &out->metrics));
+  if (v->limit > 0) samples = IG_MIN(samples, v->limit);
+  out->samples_per_second = (double)samples / (ig_now() - start);
+  return IG_OK;
+}
+
+static ig_status evaluate(ig_cli *cli, const values *v, const ig_model_source *model,
+                          ig_backend *backend, ig_store *store, ig_dataset *data) {
+  const ig_field *target = &data->fields[data->n_fields - 1];
+  ig_eval_options eval = {.task = model->task,
+                          .batch = v->batch,
+                          .limit = v->limit,
+                          .detailed = true,
+                          .frozen = true,
+                          .workers = (int)v->workers,
+                          .n_normalizations = model->snapshot->n_normalizations,
+                          .normalizations = model->snapshot->normalizations,
+                          .seed = (uint64_t)cli->common->seed};
+  IG_CHECK(data->n_fields > model->graph->n_inputs, IG_ERR_INPUT,
+           "%s: has no target to compare with, only '%s'", data->path, target->name);
+  ig_evaluator *evaluator;
+  IG_TRY(ig_evaluator_create(model->graph, backend, store, data, &eval, &evaluator));
+  measured m = {0};
+  ig_status status = measure(v, evaluator, data->n_samples, &m);
+  if (status == IG_OK) {
+    check_gates(cli, v, &m.metrics);
+    if (!cli->common->json) {
+      ig_metrics_print(cli, &m.metrics, target->classes);
+      print_times(cli, v, &m);
+    }
+    status = ig_emit_json(cli, result_json(v, &m, target->classes));
+  }
+  ig_evaluator_destroy(evaluator);
+  return status;
+}
+
+static ig_status eval_run(ig_cli *cli, const void *options_) {
+  const values *v = options_;
+  ig_model_source model;
+  ig_backend *backend = NULL;
+  ig_store *store = NULL;
+  ig_dataset *data = NULL;
+  ig_tokenizer *tokenizer = NULL;
+  ig_text_encoder encoder;
+  IG_TRY(ig_model_source_open(v->model, 0, &model));
+  ig_status status;
+  IG_TRY_DONE(ig_text_tokenizer_of(model.snapshot, model.path, &tokenizer));
+  if (tokenizer) encoder = ig_text_encoder_of(tokenizer);
+  IG_TRY_DONE(
+      ig_model_source_data(&model, v->data, v->target, false, tokenizer ? &encoder : NULL, &data));
+  IG_TRY_DONE(ig_backend_open(cli->common->device, (int)cli->common->threads, &backend));
+  IG_TRY_DONE(ig_model_source_store(&model, backend, &store));
+  IG_TRY_DONE(evaluate(cli, v, &model, backend, store, data));
+done:
+  ig_store_destroy(store);
+  if (backend) ig_backend_destroy(backend);
+  ig_dataset_destroy(data);
+  ig_tokenizer_destroy(tokenizer);
+  ig_model_source_close(&model);
+  return status;
+}
+
+const ig_verb ig_verb_eval = {
+    .name = "eval",
+    .what = "measures a trained model on data",
+    .usage = "--model M --data D [options]",
+    .options = options,
+    .size = sizeof(values),
+    .run = eval_run,
+};

@@ -1,0 +1,91 @@
+/* `ingot export`: a trained model without what only training needs: no optimizer state, and averaged
+ * parameters in the place of those they average. */
+#include <string.h>
+#include <strings.h>
+
+#include "cli/model_source.h"
+#include "cli/verb.h"
+#include "formats/checkpoint_h5.h"
+
+typedef struct values {
+  const char *model, *out;
+} values;
+
+static const ig_option options[] = {
+    IG_STRING_OPTION(values, model, "model", "M", IG_OPTION_REQUIRED, "checkpoint or run's folder"),
+    IG_STRING_OPTION(values, out, "out", "FILE", IG_OPTION_REQUIRED, "what to write: .h5"),
+    {.name = NULL}};
+
+static ig_status check_format(const char *path) {
+  const char *slash = strrchr(path, '/'), *dot = strrchr(slash ? slash : path, '.');
+  const char *extension = dot ? dot : "";
+  bool later = strcasecmp(extension, ".onnx") == 0 || strcasecmp(extension, ".safetensors") == 0;
+  IG_CHECK(!later, IG_ERR_USAGE, "--out: %s is not in this build (valid: .h5)", extension);
+  IG_CHECK(strcasecmp(extension, ".h5") == 0, IG_ERR_USAGE,
+           "--out: '%s' is no format to export to (valid: .h5)", extension);
+  return IG_OK;
+}
+
+/* Parameters and state, averaged where averages were kept. */
+static ig_status copy_tensors(const ig_snapshot *from, ig_snapshot *to) {
+  for (int64_t i = 0; i < from->n_tensors; i++) {
+    const ig_tensor *tensor = &from->tensors[i];
+    if (tensor->role != IG_ROLE_PARAMETER && tensor->role != IG_ROLE_STATE) continue;
+    const ig_tensor *average = ig_model_source_average(from, tensor);
+    void *data;
+    IG_TRY(ig_snapshot_add(to, tensor->role, tensor->name, tensor->dtype, &tensor->shape, &data));
+    memcpy(data, average ? average->data : tensor->data,
+           ig_shape_bytes(&tensor->shape, tensor->dtype));
+  }
+  return IG_OK;
+}
+
+static ig_status write_stripped(const ig_snapshot *from, const char *path) {
+  ig_snapshot *to;
+  IG_TRY(ig_snapshot_create(&to));
+  ig_status status = copy_tensors(from, to);
+  if (status == IG_OK) {
+    to->model = from->model; /* texts stay the source's, which outlives the copy */
+    to->graph_json = from->graph_json;
+    to->progress = from->progress;
+    to->data_json = from->data_json;
+    to->task = from->task;
+    to->tokenizer = from->tokenizer;
+    to->n_normalizations = from->n_normalizations;
+    to->normalizations = from->normalizations;
+    to->n_profiles = from->n_profiles;
+    to->profiles = from->profiles;
+    to->config_json = from->config_json;
+    to->provenance_json = from->provenance_json;
+    to->metrics_json = from->metrics_json;
+    status = ig_checkpoint_save(path, to);
+  }
+  ig_snapshot_destroy(to);
+  return status;
+}
+
+static ig_status export_run(ig_cli *cli, const void *values_) {
+  const values *v = values_;
+  IG_TRY(check_format(v->out));
+  ig_model_source model;
+  IG_TRY(ig_model_source_open(v->model, IG_CHECKPOINT_PROGRESS | IG_CHECKPOINT_PROVENANCE, &model));
+  ig_status status = write_stripped(model.snapshot, v->out);
+  if (status == IG_OK) {
+    ig_say(cli, "%s to %s\n", model.path, v->out);
+    json_t *result = json_object();
+    json_object_set_new(result, "model", json_string(model.path));
+    json_object_set_new(result, "out", json_string(v->out));
+    status = ig_emit_json(cli, result);
+  }
+  ig_model_source_close(&model);
+  return status;
+}
+
+const ig_verb ig_verb_export = {
+    .name = "export",
+    .what = "writes a trained model without its training state",
+    .usage = "--model M --out FILE",
+    .options = options,
+    .size = sizeof(values),
+    .run = export_run,
+};

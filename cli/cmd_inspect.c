@@ -1,0 +1,162 @@
+/* `ingot inspect`: what is in a checkpoint or a preset. The graph shown is the one that runs, after all
+ * passes, for inference or (--training) a whole training step, with the cost and the implementation
+ * of every step and the memory that the plan needs. */
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cli/inspect.h"
+#include "cli/model_source.h"
+#include "cli/shape_text.h"
+#include "engine/graph/print.h"
+#include "engine/passes/pass.h"
+#include "engine/train/step.h"
+#include "formats/checkpoint_h5.h"
+
+typedef struct values {
+  const char *file, *show, *shape, *optimizer, *precision;
+  int64_t outputs, batch;
+  bool training;
+} values;
+
+static const ig_option options[] = {
+    {.name = "file",
+     .type = IG_OPTION_STRING,
+     .offset = offsetof(values, file),
+     .values = "FILE",
+     .flags = IG_OPTION_POSITIONAL | IG_OPTION_REQUIRED,
+     .what = "checkpoint, run's folder, or preset"},
+    IG_ENUM_OPTION(values, show, "show", "summary", "summary|graph|dot|parameters|steps|all",
+                   "which part, as text"),
+    {.name = "training",
+     .type = IG_OPTION_FLAG,
+     .offset = offsetof(values, training),
+     .what = "the graph and plan of a training step, not of inference"},
+    IG_INT_OPTION(values, batch, "batch", "1", 1, 1 << 20, "samples of a batch"),
+    IG_STRING_OPTION(values, shape, "shape", "N,N,...", 0, "one sample's shape, for a preset"),
+    IG_INT_OPTION(values, outputs, "outputs", "10", 1, 1 << 24, "outputs, for a preset"),
+    IG_ENUM_OPTION(values, optimizer, "optimizer", "adamw", "sgd|adam|adamw|lamb|lion",
+                   "of --training"),
+    IG_ENUM_OPTION(values, precision, "precision", "f32", "f32|bf16", "of --training"),
+    {.name = NULL}};
+
+/* --- from a name to a plan --------------------------------------------------------------------- */
+
+static ig_status train_options(const values *v, ig_task task, ig_train_options *out) {
+  ig_optimizer_kind kind;
+  IG_TRY(ig_optimizer_parse(v->optimizer, &kind));
+  *out = (ig_train_options){.task = task,
+                            .optimizer = ig_optimizer_default(kind),
+                            .batch = v->batch,
+                            .accumulate = 1,
+                            .precision = strcmp(v->precision, "bf16") == 0 ? IG_BF16 : IG_F32};
+  return IG_OK;
+}
+
+/* The template at the asked batch, with the loss and update of a training step, or as inference
+ * runs it. */
+static ig_status make_graph(const values *v, const ig_graph *template_graph, ig_task task,
+                            const ig_shape *input, ig_backend *backend, ig_graph **out) {
+  ig_shape shape = {.rank = input->rank + 1, .dims = {v->batch}};
+  memcpy(shape.dims + 1, input->dims, (size_t)input->rank * sizeof *input->dims);
+  IG_TRY(ig_graph_specialize(template_graph, &shape, out));
+  ig_status status;
+  if (v->training) {
+    ig_train_options train;
+    status = train_options(v, task, &train);
+    if (status == IG_OK) {
+      status = ig_step_build(*out, &train, backend->vtable->device, IG_STEP_UPDATE);
+    }
+  } else {
+    ig_pass_options passes = {.device = backend->vtable->device, .compute = IG_F32};
+    status = ig_passes_run(*out, ig_pipeline_inference, &passes);
+  }
+  if (status != IG_OK) ig_graph_destroy(*out);
+  return status;
+}
+
+static ig_status show(ig_cli *cli, const values *v, const ig_inspected *what) {
+  bool all = strcmp(v->show, "all") == 0;
+  if (cli->common->json) return ig_emit_json(cli, ig_inspect_json(what));
+  if (cli->common->quiet) return IG_OK;
+  if (strcmp(v->show, "dot") == 0) return ig_graph_print_dot(what->graph, stdout);
+  if (all || strcmp(v->show, "summary") == 0) ig_inspect_summary(what, stdout);
+  if (all || strcmp(v->show, "parameters") == 0) ig_inspect_parameters(what, stdout);
+  if (all || strcmp(v->show, "graph") == 0) IG_TRY(ig_graph_print(what->graph, stdout));
+  if (all || strcmp(v->show, "steps") == 0) ig_inspect_steps(what, stdout);
+  return IG_OK;
+}
+
+static ig_status inspect(ig_cli *cli, const values *v, const ig_graph *template_graph,
+                         const ig_model_source *source, ig_task task, const ig_shape *input) {
+  ig_backend *backend = NULL;
+  ig_store *store = NULL;
+  ig_inspected what = {.name = v->file,
+                       .model = source ? source->snapshot->model : v->file,
+                       .training = v->training,
+                       .batch = v->batch,
+                       .template_graph = template_graph,
+                       .snapshot = source ? source->snapshot : NULL};
+  ig_status status;
+  IG_TRY_DONE(ig_backend_open(cli->common->device, (int)cli->common->threads, &backend));
+  IG_TRY_DONE(ig_store_create(backend, &store));
+  IG_TRY_DONE(make_graph(v, template_graph, task, input, backend, &what.graph));
+  IG_TRY_DONE(ig_store_add_graph(store, what.graph, 0));
+  IG_TRY_DONE(ig_plan_create(what.graph, backend, store, &(ig_plan_options){0}, &what.plan));
+  IG_TRY_DONE(show(cli, v, &what));
+done:
+  ig_plan_destroy(what.plan);
+  ig_graph_destroy(what.graph);
+  ig_store_destroy(store);
+  if (backend) ig_backend_destroy(backend);
+  return status;
+}
+
+static ig_status inspect_file(ig_cli *cli, const values *v) {
+  ig_model_source source;
+  IG_TRY(ig_model_source_open(v->file, IG_CHECKPOINT_PROGRESS | IG_CHECKPOINT_PROVENANCE, &source));
+  ig_status status = inspect(cli, v, source.graph, &source, source.task, &source.spec.input);
+  ig_model_source_close(&source);
+  return status;
+}
+
+/* A preset has no data to be fitted to, so the options say for what. */
+static ig_status inspect_preset(ig_cli *cli, const values *v, const ig_model_preset *preset) {
+  ig_model_spec spec = {.n_outputs = v->outputs};
+  if (v->shape) {
+    IG_TRY(ig_shape_parse(v->shape, &spec.input));
+  } else if (preset->tokens) {
+    int64_t context;
+    IG_TRY(ig_model_context(v->file, &context));
+    spec.input = IG_SHAPE(context);
+  } else {
+    return ig_fail(IG_ERR_USAGE,
+                   "--shape is missing: one sample's shape, such as 1,28,28, to fit "
+                   "the preset '%s' to",
+                   v->file);
+  }
+  ig_graph *graph;
+  IG_TRY(ig_model_build(v->file, &spec, &graph));
+  ig_task task = preset->tokens ? IG_TASK_LANGUAGE : IG_TASK_CLASSIFICATION;
+  ig_status status = inspect(cli, v, graph, NULL, task, &spec.input);
+  ig_graph_destroy(graph);
+  return status;
+}
+
+static ig_status inspect_run(ig_cli *cli, const void *values_) {
+  const values *v = values_;
+  struct stat info;
+  const ig_model_preset *preset;
+  if (stat(v->file, &info) != 0 && ig_model_find(v->file, &preset) == IG_OK) {
+    return inspect_preset(cli, v, preset);
+  }
+  return inspect_file(cli, v);
+}
+
+const ig_verb ig_verb_inspect = {
+    .name = "inspect",
+    .what = "shows graph, parameters, costs, memory plan and provenance",
+    .usage = "FILE [options]",
+    .options = options,
+    .size = sizeof(values),
+    .run = inspect_run,
+};

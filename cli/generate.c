@@ -1,0 +1,116 @@
+/* Text generation from the program: the decoding graph of a preset beside the trained parameters, text
+ * to tokens, and tokens back to text as they come. */
+#include "cli/generate.h"
+
+#include <string.h>
+
+#include "cli/interrupt.h"
+#include "engine/eval/latency.h"
+#include "engine/passes/pass.h"
+#include "engine/plan/plan.h"
+
+typedef struct decoder {
+  ig_graph *graph;
+  ig_store *store;
+  ig_plan *plan;
+} decoder;
+
+static void decoder_close(decoder *d) {
+  ig_plan_destroy(d->plan);
+  ig_graph_destroy(d->graph);
+  ig_store_destroy(d->store);
+}
+
+static ig_status decoder_open(const ig_model_source *model, ig_backend *backend, decoder *d) {
+  ig_graph *template_graph;
+  ig_pass_options passes = {.device = backend->vtable->device, .compute = IG_F32};
+  IG_TRY(ig_model_build_decode(model->snapshot->model, &model->spec, &template_graph));
+  ig_status status = ig_graph_specialize(template_graph, NULL, &d->graph);
+  ig_graph_destroy(template_graph);
+  IG_TRY(status);
+  IG_TRY(ig_passes_run(d->graph, ig_pipeline_inference, &passes));
+  /* The KV cache is state beside the parameters, which have the same names in both graphs. */
+  IG_TRY(ig_model_source_store(model, backend, &d->store));
+  IG_TRY(ig_store_add_graph(d->store, d->graph, 0));
+  ig_plan_options options = {.frozen_params = true};
+  return ig_plan_create(d->graph, backend, d->store, &options, &d->plan);
+}
+
+/* --- text -------------------------------------------------------------------------------------- */
+
+typedef struct output {
+  const ig_cli *cli;
+  const ig_tokenizer *tokenizer;
+  int32_t *tokens;
+  int64_t count;
+} output;
+
+static ig_status take_token(void *context, int64_t token, bool *stop) {
+  output *out = context;
+  out->tokens[out->count++] = (int32_t)token;
+  size_t length;
+  const char *bytes = ig_tokenizer_token(out->tokenizer, token, &length);
+  if (bytes && !out->cli->common->json && !out->cli->common->quiet) {
+    fwrite(bytes, 1, length, stdout);
+    fflush(stdout);
+  }
+  *stop = ig_interrupt_signal(NULL) != 0;
+  return IG_OK;
+}
+
+static ig_status encode_prompt(const ig_tokenizer *tokenizer, const char *prompt, int64_t **tokens,
+                               int64_t *count) {
+  const char *text = *prompt ? prompt : "\n";
+  int32_t *ids;
+  ig_status status = ig_tokenizer_encode(tokenizer, text, strlen(text), &ids, count);
+  if (status != IG_OK) return ig_fail_in(status, "--prompt");
+  *tokens = ig_alloc((size_t)*count * sizeof **tokens);
+  if (*tokens) ig_convert(IG_I32, ids, IG_I64, *tokens, *count);
+  ig_free(ids);
+  IG_CHECK_ALLOC(*tokens);
+  return IG_OK;
+}
+
+static ig_status report(const output *out, const char *prompt, double seconds) {
+  char *text;
+  size_t length;
+  IG_TRY(ig_tokenizer_decode(out->tokenizer, out->tokens, out->count, &text, &length));
+  json_t *result = json_object(), *value = json_stringn(text, length), *ids = json_array();
+  ig_free(text);
+  if (!out->cli->common->json) ig_say(out->cli, "\n");
+  json_object_set_new(result, "prompt", json_string(prompt));
+  /* Tokens may end within a character: JSON then has the ids alone. */
+  if (value) json_object_set_new(result, "text", value);
+  for (int64_t i = 0; i < out->count; i++) {
+    json_array_append_new(ids, json_integer(out->tokens[i]));
+  }
+  json_object_set_new(result, "tokens", ids);
+  ig_json_real(result, "tokens_per_second", (double)out->count / seconds);
+  return ig_emit_json(out->cli, result);
+}
+
+ig_status ig_print_generation(const ig_cli *cli, const ig_model_source *model, ig_backend *backend,
+                              const ig_tokenizer *tokenizer, const char *prompt,
+                              const ig_generate_options *options) {
+  decoder d = {0};
+  int64_t *tokens = NULL, count = 0;
+  output out = {.cli = cli, .tokenizer = tokenizer};
+  ig_status status;
+  IG_CHECK(ig_tokenizer_vocabulary(tokenizer) == model->spec.n_outputs, IG_ERR_INPUT,
+           "%s: the tokenizer has %lld tokens, the model %lld", model->path,
+           (long long)ig_tokenizer_vocabulary(tokenizer), (long long)model->spec.n_outputs);
+  IG_TRY_DONE(ig_generate_check(options));
+  IG_TRY_DONE(encode_prompt(tokenizer, prompt, &tokens, &count));
+  IG_TRY_DONE(decoder_open(model, backend, &d));
+  out.tokens = ig_alloc_zero((size_t)options->tokens, sizeof *out.tokens);
+  IG_CHECK_DONE(out.tokens, IG_ERR_MEMORY, "no memory for %lld tokens", (long long)options->tokens);
+  IG_TRY_DONE(ig_interrupt_install());
+  double start = ig_now();
+  IG_TRY_DONE(ig_generate(d.plan, tokens, count, options, take_token, &out, NULL));
+  IG_TRY_DONE(report(&out, prompt, ig_now() - start));
+done:
+  ig_free(out.tokens);
+  ig_free(tokens);
+  decoder_close(&d);
+  return status;
+}

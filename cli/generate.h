@@ -1,0 +1,16 @@
+/* Text generation with a language model, for people and as JSON. */
+#ifndef IG_CLI_GENERATE_H
+#define IG_CLI_GENERATE_H
+
+#include "cli/model_source.h"
+#include "cli/verb.h"
+#include "engine/eval/generate.h"
+#include "formats/tokenizer.h"
+
+/* Prints the prompt's continuation as it comes, or all of it as JSON. SIGINT and SIGTERM end it like
+ * its natural end. An empty prompt starts from a line break. */
+ig_status ig_print_generation(const ig_cli *cli, const ig_model_source *model, ig_backend *backend,
+                              const ig_tokenizer *tokenizer, const char *prompt,
+                              const ig_generate_options *options);
+
+#endif

@@ -1,0 +1,144 @@
+/* Opens trained models. The graph is built again from the preset's text and the schema of the training
+ * data, and the parameters are then checked against it name by name, so a damaged or foreign file
+ * ends in a message and not in a wrong prediction. */
+#include "cli/model_source.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "formats/checkpoint_h5.h"
+#include "formats/schema_json.h"
+
+/* --- finding the file -------------------------------------------------------------------------- */
+
+static ig_status checkpoint_in(const char *folder, char **path) {
+  static const char *const names[] = {"best.h5", "latest.h5"};
+  for (int i = 0; i < IG_COUNT(names); i++) {
+    *path = ig_format("%s/%s", folder, names[i]);
+    IG_CHECK_ALLOC(*path);
+    if (access(*path, F_OK) == 0) return IG_OK;
+    ig_free(*path);
+    *path = NULL;
+  }
+  return ig_fail(IG_ERR_INPUT, "%s: holds neither best.h5 nor latest.h5", folder);
+}
+
+/* Something that is no file may be a mistake about presets: say which. */
+static ig_status not_a_file(const char *name) {
+  ig_status status = ig_fail_errno("open", name); /* before another call changes errno */
+  bool looks_like_path = strchr(name, '/') || strstr(name, ".h5") || strstr(name, ".onnx");
+  if (looks_like_path || status != IG_ERR_INPUT) return status;
+  const ig_model_preset *preset;
+  IG_TRY(ig_model_find(name, &preset));
+  return ig_fail(IG_ERR_USAGE,
+                 "'%s' is a preset, which has no parameters; expected a checkpoint (.h5) or the "
+                 "folder of a run",
+                 name);
+}
+
+static ig_status find_file(const char *name, char **path) {
+  struct stat info;
+  if (stat(name, &info) != 0) return not_a_file(name);
+  if (S_ISDIR(info.st_mode)) return checkpoint_in(name, path);
+  *path = ig_strdup(name);
+  IG_CHECK_ALLOC(*path);
+  return IG_OK;
+}
+
+/* --- what it holds ----------------------------------------------------------------------------- */
+
+ig_status ig_model_spec_of(const ig_field *fields, ig_task task, const ig_dataset *dataset,
+                           ig_model_spec *out) {
+  *out = (ig_model_spec){.input = fields[0].shape};
+  return ig_task_outputs(task, dataset, &out->n_outputs);
+}
+
+static ig_status build_graph(ig_model_source *source) {
+  const ig_snapshot *snapshot = source->snapshot;
+  IG_CHECK(snapshot->model && snapshot->task && snapshot->data_json, IG_ERR_INPUT,
+           "%s: the checkpoint lacks its model, task or schema", source->path);
+  IG_TRY(ig_task_parse(snapshot->task, &source->task));
+  IG_TRY(ig_schema_from_json(snapshot->data_json, source->path, snapshot->arena, &source->n_fields,
+                             &source->fields));
+  ig_dataset schema = {.path = source->path, .n_fields = source->n_fields};
+  memcpy(schema.fields, source->fields, (size_t)source->n_fields * sizeof *source->fields);
+  IG_TRY(ig_model_spec_of(source->fields, source->task, &schema, &source->spec));
+  return ig_model_build(snapshot->model, &source->spec, &source->graph);
+}
+
+ig_status ig_model_source_open(const char *name, unsigned parts, ig_model_source *out) {
+  *out = (ig_model_source){0};
+  IG_TRY(find_file(name, &out->path));
+  parts |= IG_CHECKPOINT_MODEL | IG_CHECKPOINT_PARAMETERS | IG_CHECKPOINT_EMA | IG_CHECKPOINT_DATA;
+  ig_status status = ig_checkpoint_load(out->path, parts, &out->snapshot);
+  if (status == IG_OK) {
+    status = build_graph(out);
+    if (status != IG_OK) ig_fail_in(status, "%s", out->path);
+  }
+  if (status != IG_OK) ig_model_source_close(out);
+  return status;
+}
+
+void ig_model_source_close(ig_model_source *source) {
+  ig_graph_destroy(source->graph);
+  ig_snapshot_destroy(source->snapshot);
+  ig_free(source->path);
+  *source = (ig_model_source){0};
+}
+
+/* --- parameters -------------------------------------------------------------------------------- */
+
+/* Averages are kept as "ema.NAME". */
+const ig_tensor *ig_model_source_average(const ig_snapshot *snapshot, const ig_tensor *tensor) {
+  char name[512];
+  snprintf(name, sizeof name, "ema.%s", tensor->name);
+  const ig_tensor *average = ig_snapshot_find(snapshot, IG_ROLE_EMA, name);
+  bool fits =
+      average && average->dtype == tensor->dtype && ig_shape_equal(&average->shape, &tensor->shape);
+  return fits ? average : NULL;
+}
+
+static ig_status take_averages(const ig_snapshot *snapshot, ig_store *store) {
+  for (int64_t i = 0; i < snapshot->n_tensors; i++) {
+    const ig_tensor *tensor = &snapshot->tensors[i];
+    if (tensor->role != IG_ROLE_PARAMETER && tensor->role != IG_ROLE_STATE) continue;
+    const ig_tensor *average = ig_model_source_average(snapshot, tensor);
+    ig_store_entry *entry = average ? ig_store_find(store, tensor->name) : NULL;
+    if (entry) IG_TRY(ig_store_write(store, entry, average->data));
+  }
+  return IG_OK;
+}
+
+ig_status ig_model_source_store(const ig_model_source *source, ig_backend *backend,
+                                ig_store **out) {
+  ig_store *store;
+  IG_TRY(ig_store_create(backend, &store));
+  ig_status status = ig_store_add_graph(store, source->graph, 0);
+  if (status == IG_OK) status = ig_store_from_snapshot(store, source->snapshot);
+  if (status == IG_OK) status = take_averages(source->snapshot, store);
+  if (status != IG_OK) {
+    ig_store_destroy(store);
+    return ig_fail_in(status, "%s", source->path);
+  }
+  *out = store;
+  return IG_OK;
+}
+
+ig_status ig_model_source_data(const ig_model_source *source, const char *spec, const char *target,
+                               bool no_target, const ig_text_encoder *text, ig_dataset **out) {
+  ig_dataset_open_options options = {.target = target,
+                                     .no_target = no_target,
+                                     .n_like = source->n_fields,
+                                     .like = source->fields,
+                                     .encoder = text};
+  const ig_field *x = &source->fields[0];
+  if (x->kind == IG_FIELD_TOKENS && x->shape.rank > 0) options.context = x->shape.dims[0];
+  if (x->kind == IG_FIELD_IMAGE && x->shape.rank == 3) {
+    options.image_channels = x->shape.dims[0];
+    options.image_height = x->shape.dims[1];
+    options.image_width = x->shape.dims[2];
+  }
+  return ig_dataset_open(spec, &options, out);
+}

@@ -1,0 +1,38 @@
+/* A trained model from a checkpoint or a run's folder, with what it remembers of its data. */
+#ifndef IG_CLI_MODEL_SOURCE_H
+#define IG_CLI_MODEL_SOURCE_H
+
+#include "engine/backend/backend.h"
+#include "engine/models/model.h"
+#include "engine/plan/store.h"
+#include "engine/train/task.h"
+#include "formats/dataset_open.h"
+
+typedef struct ig_model_source {
+  char *path; /* of the checkpoint file */
+  ig_snapshot *snapshot;
+  ig_graph *graph; /* a template */
+  ig_task task;
+  ig_model_spec spec;
+  int n_fields; /* of the training data, in the snapshot's arena */
+  ig_field *fields;
+} ig_model_source;
+
+/* `name` is a checkpoint (.h5) or a run's folder, of which best.h5, or else latest.h5, is taken. A
+ * preset, which has no parameters, is refused. `parts` is of formats/checkpoint_h5.h; model,
+ * parameters, averages and data are always read. */
+ig_status ig_model_source_open(const char *name, unsigned parts, ig_model_source *out);
+void ig_model_source_close(ig_model_source *source);
+/* The average (--ema) of a parameter or state; NULL when there is none. */
+const ig_tensor *ig_model_source_average(const ig_snapshot *snapshot, const ig_tensor *tensor);
+/* A store with the model's parameters; averaged ones (--ema) where the checkpoint has them. */
+ig_status ig_model_source_store(const ig_model_source *source, ig_backend *backend, ig_store **out);
+/* Opens data as the model's training data was read; `text` encodes for language models and may be
+ * NULL. */
+ig_status ig_model_source_data(const ig_model_source *source, const char *spec, const char *target,
+                               bool no_target, const ig_text_encoder *text, ig_dataset **out);
+/* What a preset is fitted to, from the fields of the data. */
+ig_status ig_model_spec_of(const ig_field *fields, ig_task task, const ig_dataset *dataset,
+                           ig_model_spec *out);
+
+#endif

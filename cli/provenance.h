@@ -1,0 +1,11 @@
+/* Where a run came from: what to know to repeat it. */
+#ifndef IG_CLI_PROVENANCE_H
+#define IG_CLI_PROVENANCE_H
+
+#include "cli/verb.h"
+
+/* Version, commit, command line, host, processor, libraries and time, as JSON; NULL when memory is
+ * short. */
+json_t *ig_provenance_json(const ig_cli *cli);
+
+#endif

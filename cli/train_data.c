@@ -1,0 +1,127 @@
+/* Opens training and validation data. Only the training part is measured for normalisation, and the
+ * measurements travel with the checkpoint, so that no sample is ever seen through statistics that it
+ * took part in unless it was trained on. */
+#include "cli/train_data.h"
+
+#include <string.h>
+
+#include "cli/text_source.h"
+#include "formats/dataset_open.h"
+#include "lifecycle/profile.h"
+
+/* Means of this many samples, evenly spaced, are exact enough; decoding all images is not free. */
+#define MEASURED_SAMPLES 20000
+#define PROFILED_SAMPLES 5000
+
+static ig_target_as target_as(const char *task) {
+  if (strcmp(task, "classification") == 0) return IG_TARGET_CLASS;
+  if (strcmp(task, "regression") == 0 || strcmp(task, "multilabel") == 0) return IG_TARGET_VALUES;
+  return IG_TARGET_AUTO;
+}
+
+static ig_status open_base(const ig_train_values *v, const ig_model_preset *preset,
+                           ig_dataset_open_options *options, ig_text_encoder *encoder,
+                           ig_train_data *data) {
+  options->target = v->target;
+  options->target_as = target_as(v->task);
+  if (preset->tokens) {
+    if (data->tokenizer) {
+      *encoder = ig_text_encoder_of(data->tokenizer);
+      options->encoder = encoder;
+    }
+    options->context = v->context;
+    if (!v->context) IG_TRY(ig_model_context(v->model, &options->context));
+  }
+  return ig_dataset_open(v->data, options, &data->base);
+}
+
+static ig_status open_validation(const ig_cli *cli, const ig_train_values *v,
+                                 ig_dataset_open_options options, ig_train_data *data) {
+  data->train = data->base;
+  if (v->val) {
+    const ig_field *x = &data->base->fields[0];
+    options.n_like = data->base->n_fields;
+    options.like = data->base->fields;
+    options.stride = options.context; /* every token once */
+    if (x->kind == IG_FIELD_IMAGE && x->shape.rank == 3) {
+      options.image_channels = x->shape.dims[0];
+      options.image_height = x->shape.dims[1];
+      options.image_width = x->shape.dims[2];
+    }
+    return ig_dataset_open(v->val, &options, &data->validation);
+  }
+  if (v->holdout <= 0) return IG_OK;
+  IG_TRY(ig_dataset_split(data->base, v->holdout, (uint64_t)cli->common->seed, &data->train,
+                          &data->validation));
+  data->split = true;
+  return IG_OK;
+}
+
+static ig_status settle_task(const ig_train_values *v, const ig_model_preset *preset,
+                             ig_train_data *data) {
+  IG_TRY(ig_task_parse(v->task, &data->task));
+  if (data->task == IG_TASK_AUTO) IG_TRY(ig_task_of_dataset(data->base, &data->task));
+  IG_CHECK(preset->tokens == (data->task == IG_TASK_LANGUAGE), IG_ERR_SHAPE,
+           "%s is for %s, but the model '%s' %s", v->data, ig_task_name(data->task), v->model,
+           preset->tokens ? "reads tokens and predicts the next" : "does not predict tokens");
+  data->spec.input = data->base->fields[0].shape;
+  return ig_task_outputs(data->task, data->base, &data->spec.n_outputs);
+}
+
+static ig_status measure(const ig_train_values *v, ig_train_data *data) {
+  if (v->normalize) {
+    ig_normalization *measured;
+    IG_TRY(ig_normalization_measure(data->train, MEASURED_SAMPLES, data->arena,
+                                    &data->n_normalizations, &measured));
+    data->normalizations = measured;
+  }
+  ig_column *columns;
+  IG_TRY(ig_profile_columns(data->train, PROFILED_SAMPLES, 0, NULL, data->arena, &data->n_profiles,
+                            &columns));
+  ig_profile *profiles = ig_arena_alloc(data->arena, (size_t)data->n_profiles * sizeof *profiles);
+  IG_CHECK_ALLOC(profiles);
+  for (int i = 0; i < data->n_profiles; i++) profiles[i] = columns[i].profile;
+  data->profiles = profiles;
+  return IG_OK;
+}
+
+static ig_status open_parts(const ig_cli *cli, const ig_train_values *v,
+                            const ig_model_preset *preset, const ig_snapshot *snapshot,
+                            ig_train_data *data) {
+  data->arena = ig_arena_create();
+  IG_CHECK_ALLOC(data->arena);
+  if (preset->tokens && snapshot) {
+    IG_TRY(ig_text_tokenizer_of(snapshot, v->out, &data->tokenizer));
+  } else if (preset->tokens) {
+    IG_TRY(ig_text_tokenizer(v->tokenizer, v->data, v->vocabulary, &data->tokenizer));
+  }
+  ig_dataset_open_options options = {0};
+  ig_text_encoder encoder;
+  IG_TRY(open_base(v, preset, &options, &encoder, data));
+  IG_TRY(settle_task(v, preset, data));
+  IG_TRY(open_validation(cli, v, options, data));
+  if (!snapshot) return measure(v, data);
+  data->n_normalizations = snapshot->n_normalizations;
+  data->normalizations = snapshot->normalizations;
+  data->n_profiles = snapshot->n_profiles;
+  data->profiles = snapshot->profiles;
+  return IG_OK;
+}
+
+ig_status ig_train_data_open(const ig_cli *cli, const ig_train_values *values,
+                             const ig_model_preset *preset, const ig_snapshot *snapshot,
+                             ig_train_data *out) {
+  memset(out, 0, sizeof *out);
+  ig_status status = open_parts(cli, values, preset, snapshot, out);
+  if (status != IG_OK) ig_train_data_close(out);
+  return status;
+}
+
+void ig_train_data_close(ig_train_data *data) {
+  if (data->split) ig_dataset_destroy(data->train);
+  ig_dataset_destroy(data->validation);
+  ig_dataset_destroy(data->base);
+  ig_tokenizer_destroy(data->tokenizer);
+  ig_arena_destroy(data->arena);
+  memset(data, 0, sizeof *data);
+}

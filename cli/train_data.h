@@ -1,0 +1,31 @@
+/* What `ingot train` trains on: the data, its held-out part, its tokenizer and its normalisation. */
+#ifndef IG_CLI_TRAIN_DATA_H
+#define IG_CLI_TRAIN_DATA_H
+
+#include "cli/train_options.h"
+#include "engine/models/model.h"
+#include "formats/tokenizer.h"
+
+typedef struct ig_train_data {
+  ig_arena *arena;         /* holds the normalisations */
+  ig_dataset *base;        /* all of --data */
+  ig_dataset *train;       /* base, or what the held-out part leaves */
+  ig_dataset *validation;  /* --val, the held-out part, or NULL */
+  bool split;              /* train and validation are views of base */
+  ig_tokenizer *tokenizer; /* NULL when the data is not text */
+  ig_task task;
+  ig_model_spec spec;
+  int n_normalizations;
+  const ig_normalization *normalizations;
+  int n_profiles; /* of the training part, for drift */
+  const ig_profile *profiles;
+} ig_train_data;
+
+/* Opens everything. With a snapshot (of a run to be resumed, which must outlive the data), tokenizer,
+ * normalisations and profiles are its. */
+ig_status ig_train_data_open(const ig_cli *cli, const ig_train_values *values,
+                             const ig_model_preset *preset, const ig_snapshot *snapshot,
+                             ig_train_data *out);
+void ig_train_data_close(ig_train_data *data);
+
+#endif

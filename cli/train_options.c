@@ -1,0 +1,139 @@
+/* The table behind `ingot train`. Rows follow the order in which people think of them: what, on which
+ * data, for how long, how, and what is kept. */
+#include "cli/train_options.h"
+
+#include <string.h>
+
+typedef ig_train_values V;
+#define OWN NULL /* the optimizer's usual value */
+
+const ig_option ig_train_options_table[] = {
+    IG_STRING_OPTION(V, model, "model", "M", IG_OPTION_REQUIRED, "a preset such as mlp:256,128"),
+    IG_STRING_OPTION(V, data, "data", "D", IG_OPTION_REQUIRED, "training data"),
+    IG_STRING_OPTION(V, val, "val", "D", 0, "validation data; without it a part is held out"),
+    IG_STRING_OPTION(V, out, "out", "RUN", IG_OPTION_REQUIRED | IG_OPTION_TRANSIENT,
+                     "folder for checkpoints, metrics and the report"),
+    {.name = "resume",
+     .type = IG_OPTION_FLAG,
+     .offset = offsetof(V, resume),
+     .flags = IG_OPTION_TRANSIENT,
+     .what = "go on from RUN/latest.h5, with RUN/config.yaml's settings; starts anew without one"},
+    {.name = "overwrite",
+     .type = IG_OPTION_FLAG,
+     .offset = offsetof(V, overwrite),
+     .flags = IG_OPTION_TRANSIENT,
+     .what = "start anew although RUN holds an earlier run"},
+    IG_STRING_OPTION(V, init, "init", "FILE", 0, "checkpoint whose parameters to start from"),
+    IG_ENUM_OPTION(V, task, "task", "auto", "auto|classification|regression|multilabel|language",
+                   "what to learn"),
+
+    IG_STRING_OPTION(V, target, "target", "NAMES", 0, "target columns or array, comma-separated"),
+    IG_FLOAT_OPTION(V, holdout, "holdout", "0.1", 0, 0.9,
+                    "share held out for validation without --val, 0 for none"),
+    IG_STRING_OPTION(
+        V, tokenizer, "tokenizer", "T", 0,
+        "for text: characters, bytes, bpe, or a folder with vocab.json and merges.txt"),
+    IG_INT_OPTION(V, vocabulary, "vocabulary", "4096", 257, 1 << 20, "tokens that bpe learns"),
+    IG_INT_OPTION(V, context, "context", OWN, 1, 1 << 20,
+                  "tokens of a training window; the model's context otherwise"),
+    {.name = "normalize",
+     .type = IG_OPTION_FLAG,
+     .offset = offsetof(V, normalize),
+     .fallback = "true",
+     .what = "bring inputs to mean 0 and deviation 1 of the training data"},
+    IG_FLAG_OPTION(V, flip, "flip", "mirror training images at random"),
+    IG_INT_OPTION(V, crop, "crop", "0", 0, 256, "shift training images by up to N pixels"),
+    IG_INT_OPTION(V, cutout, "cutout", "0", 0, 4096, "blank a square of N pixels"),
+    IG_INT_OPTION(V, workers, "workers", "0", 0, 16,
+                  "threads that prepare data, 0 for what suits the machine"),
+
+    IG_INT_OPTION(V, epochs, "epochs", OWN, 1, INT64_MAX,
+                  "passes over the data [10 without --steps]"),
+    IG_INT_OPTION(V, steps, "steps", OWN, 1, INT64_MAX, "optimizer steps"),
+    IG_INT_OPTION(V, batch, "batch", "64", 1, 1 << 24, "samples of a batch"),
+    IG_INT_OPTION(V, accumulate, "accumulate", "1", 1, 1 << 20, "batches of an optimizer step"),
+    IG_INT_OPTION(V, patience, "patience", "0", 0, 1 << 30,
+                  "stop after N validations without a better one, 0 for never"),
+
+    IG_ENUM_OPTION(V, optimizer, "optimizer", "adamw", "sgd|adam|adamw|lamb|lion", "update rule"),
+    IG_FLOAT_OPTION(V, lr, "lr", OWN, 0, 1e6, "learning rate [usual for the optimizer]"),
+    IG_ENUM_OPTION(V, schedule, "schedule", "cosine", "constant|step|cosine|one-cycle|linear",
+                   "learning rate over time"),
+    IG_INT_OPTION(V, warmup, "warmup", "0", 0, INT64_MAX, "steps of linear warm-up"),
+    IG_FLOAT_OPTION(V, lr_floor, "lr-floor", "0", 0, 1, "last learning rate, as a share of --lr"),
+    IG_FLOAT_OPTION(V, decay, "decay", "0.1", 0, 1, "factor of --schedule step"),
+    IG_INT_OPTION(V, decay_every, "decay-every", "1000", 1, INT64_MAX, "steps between its factors"),
+    IG_FLOAT_OPTION(V, momentum, "momentum", OWN, 0, 1, "of sgd"),
+    IG_FLAG_OPTION(V, nesterov, "nesterov", "Nesterov's momentum"),
+    IG_FLOAT_OPTION(V, beta1, "beta1", OWN, 0, 1, "decay of the first moment"),
+    IG_FLOAT_OPTION(V, beta2, "beta2", OWN, 0, 1, "decay of the second moment"),
+    IG_FLOAT_OPTION(V, epsilon, "epsilon", OWN, 0, 1, "added to the denominator"),
+    IG_FLOAT_OPTION(V, weight_decay, "weight-decay", OWN, 0, 100, "of matrices and filters"),
+    IG_FLOAT_OPTION(V, clip, "clip", "0", 0, 1e9, "largest global norm of a gradient, 0 for any"),
+    IG_FLOAT_OPTION(V, ema, "ema", "0", 0, 0.999999999, "decay of averaged parameters, 0 for none"),
+    IG_FLOAT_OPTION(V, label_smoothing, "label-smoothing", "0", 0, 0.99, "of class targets"),
+    IG_ENUM_OPTION(V, precision, "precision", "f32", "f32|bf16", "of computation"),
+
+    IG_INT_OPTION(V, eval_every, "eval-every", "0", 0, INT64_MAX,
+                  "steps between validations, 0 for once an epoch"),
+    IG_INT_OPTION(V, eval_limit, "eval-limit", "0", 0, INT64_MAX,
+                  "validation samples at most, 0 for all"),
+    IG_INT_OPTION(V, checkpoint_every, "checkpoint-every", "0", 0, INT64_MAX,
+                  "steps between checkpoints, 0 for once an epoch"),
+    IG_INT_OPTION(V, keep, "keep", "2", 1, 1 << 20, "checkpoints to keep besides the best"),
+    IG_SIZE_OPTION(V, memory_limit, "memory-limit", "0", "most memory of a step's plan, 0 for any"),
+    {.name = NULL}};
+
+static double usual_lr(ig_optimizer_kind kind) {
+  switch (kind) {
+  case IG_OPT_SGD: return 0.05;
+  case IG_OPT_LAMB: return 2e-3;
+  case IG_OPT_LION: return 1e-4;
+  default: return 1e-3;
+  }
+}
+
+static void given(const ig_cli *cli, const char *name, double value, double *slot) {
+  if (ig_options_origin(cli->options, name) != IG_FROM_DEFAULT) *slot = value;
+}
+
+static ig_status make_optimizer(const ig_cli *cli, const V *v, ig_train_options *out) {
+  ig_optimizer_kind kind;
+  IG_TRY(ig_optimizer_parse(v->optimizer, &kind));
+  ig_optimizer optimizer = ig_optimizer_default(kind);
+  given(cli, "momentum", v->momentum, &optimizer.momentum);
+  given(cli, "beta1", v->beta1, &optimizer.beta1);
+  given(cli, "beta2", v->beta2, &optimizer.beta2);
+  given(cli, "epsilon", v->epsilon, &optimizer.epsilon);
+  given(cli, "weight-decay", v->weight_decay, &optimizer.weight_decay);
+  optimizer.nesterov = optimizer.nesterov || v->nesterov;
+  optimizer.clip_norm = v->clip;
+  optimizer.ema = v->ema;
+  out->optimizer = optimizer;
+  out->lr = usual_lr(kind);
+  given(cli, "lr", v->lr, &out->lr);
+  return IG_OK;
+}
+
+ig_status ig_train_options_make(const ig_cli *cli, const V *v, ig_train_options *out) {
+  *out = (ig_train_options){
+      .epochs = v->epochs > 0 || v->steps > 0 ? v->epochs : 10,
+      .steps = v->steps,
+      .batch = v->batch,
+      .accumulate = (int)v->accumulate,
+      .label_smoothing = v->label_smoothing,
+      .precision = strcmp(v->precision, "bf16") == 0 ? IG_BF16 : IG_F32,
+      .seed = (uint64_t)cli->common->seed,
+      .eval_every = v->eval_every,
+      .eval_limit = v->eval_limit,
+      .checkpoint_every = v->checkpoint_every,
+      .patience = (int)v->patience,
+      .augment = {.flip = v->flip, .crop_padding = (int)v->crop, .cutout = (int)v->cutout},
+      .workers = (int)v->workers,
+      .memory_limit = v->memory_limit,
+  };
+  out->schedule = (ig_schedule){
+      .warmup = v->warmup, .floor = v->lr_floor, .gamma = v->decay, .every = v->decay_every};
+  IG_TRY(ig_schedule_parse(v->schedule, &out->schedule.kind));
+  return make_optimizer(cli, v, out);
+}

@@ -1,0 +1,316 @@
+/* A run's folder while it trains. The trainer calls back after each step and when a checkpoint is due;
+ * here that becomes lines, files and a snapshot handed to the writer's thread. */
+#include "cli/train_run.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cli/eval_report.h"
+#include "cli/interrupt.h"
+#include "cli/metrics_log.h"
+#include "cli/progress.h"
+#include "cli/provenance.h"
+#include "formats/checkpoint_writer.h"
+#include "formats/schema_json.h"
+
+/* Steps of a run that get a line in metrics.jsonl, besides those with a validation. */
+#define LOGGED_STEPS 2000
+
+struct ig_train_run {
+  ig_cli *cli;
+  const ig_train_values *values;
+  ig_train_data *data;
+  ig_trainer *trainer;
+  ig_checkpoint_writer *writer;
+  ig_metrics_log *log;
+  ig_bar bar;
+  int64_t log_every;
+  /* Texts that every checkpoint gets. */
+  ig_arena *arena;
+  const char *schema, *config, *provenance, *tokenizer;
+  char *metrics; /* JSON of the last validation, heap; NULL before the first */
+  ig_train_step last;
+  bool started, stepped, validated;
+  double val_loss, best_score; /* of the last and the best validation */
+  char best_line[128];
+  int64_t best_step;
+};
+
+ig_status ig_train_run_create(ig_cli *cli, const ig_train_values *values, ig_train_data *data,
+                              ig_train_run **out) {
+  ig_train_run *run = ig_alloc_zero(1, sizeof *run);
+  IG_CHECK_ALLOC(run);
+  run->cli = cli;
+  run->values = values;
+  run->data = data;
+  run->arena = ig_arena_create();
+  if (!run->arena) {
+    ig_free(run);
+    return ig_fail(IG_ERR_MEMORY, "no memory for a run");
+  }
+  *out = run;
+  return IG_OK;
+}
+
+void ig_train_run_destroy(ig_train_run *run) {
+  if (!run) return;
+  ig_checkpoint_writer_close(run->writer);
+  ig_metrics_log_close(run->log);
+  free(run->metrics); /* jansson's */
+  ig_arena_destroy(run->arena);
+  ig_free(run);
+}
+
+/* --- the beginning ----------------------------------------------------------------------------- */
+
+/* Takes the reference; the text is in the run's arena. */
+static ig_status keep_json(ig_train_run *run, json_t *value, const char **out) {
+  char *text = value ? json_dumps(value, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
+  json_decref(value);
+  *out = text ? ig_arena_strdup(run->arena, text) : NULL;
+  free(text);
+  IG_CHECK(*out, IG_ERR_MEMORY, "no memory for the settings");
+  return IG_OK;
+}
+
+static ig_status make_texts(ig_train_run *run) {
+  IG_TRY(ig_schema_to_json(run->data->base, run->arena, &run->schema));
+  IG_TRY(keep_json(run, ig_options_json(run->cli->options), &run->config));
+  IG_TRY(keep_json(run, ig_provenance_json(run->cli), &run->provenance));
+  if (!run->data->tokenizer) return IG_OK;
+  char *text;
+  IG_TRY(ig_tokenizer_to_json(run->data->tokenizer, &text));
+  run->tokenizer = ig_arena_strdup(run->arena, text);
+  ig_free(text);
+  IG_CHECK(run->tokenizer, IG_ERR_MEMORY, "no memory for the tokenizer");
+  return IG_OK;
+}
+
+static ig_status make_folder(const char *path) {
+  if (mkdir(path, 0777) == 0 || errno == EEXIST) return IG_OK;
+  return ig_fail_errno("make the folder", path);
+}
+
+static const char *path_in(ig_train_run *run, const char *name) {
+  return ig_arena_format(run->arena, "%s/%s", run->values->out, name);
+}
+
+ig_status ig_train_run_begin(ig_train_run *run, ig_trainer *trainer, const ig_snapshot *snapshot) {
+  const ig_train_values *v = run->values;
+  run->trainer = trainer;
+  int64_t total = ig_trainer_total_steps(trainer), done = snapshot ? snapshot->progress.step : 0;
+  run->log_every = IG_MAX(1, total / LOGGED_STEPS);
+  run->best_score = snapshot ? snapshot->progress.best_metric : NAN;
+  run->best_step = snapshot ? snapshot->progress.best_step : 0;
+  IG_TRY(make_texts(run));
+  IG_TRY(make_folder(v->out));
+  const char *config = path_in(run, "config.yaml"), *metrics = path_in(run, "metrics.jsonl");
+  IG_CHECK(config && metrics, IG_ERR_MEMORY, "no memory for a path");
+  IG_TRY(ig_options_write_yaml(run->cli->options, config));
+  IG_TRY(ig_metrics_log_open(metrics, done, &run->log));
+  IG_TRY(ig_checkpoint_writer_create(v->out, (int)v->keep, &run->writer));
+  run->bar = ig_bar_begin(run->cli->common->quiet, "step", done, total);
+  if (snapshot) ig_bar_line(&run->bar, "going on from step %lld of %s", (long long)done, v->out);
+  run->started = true;
+  return IG_OK;
+}
+
+/* --- every step -------------------------------------------------------------------------------- */
+
+static ig_status keep_validation(ig_train_run *run, const ig_train_step *step) {
+  json_t *json = ig_metrics_json(step->validation);
+  char *text = json ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
+  json_decref(json);
+  IG_CHECK(text, IG_ERR_MEMORY, "no memory for metrics");
+  free(run->metrics);
+  run->metrics = text;
+  run->validated = true;
+  run->val_loss = step->validation->loss;
+  char line[128];
+  ig_metrics_line(step->validation, line, sizeof line);
+  if (step->best) {
+    run->best_score = ig_metrics_score(step->validation);
+    run->best_step = step->step;
+    memcpy(run->best_line, line, sizeof line);
+  }
+  ig_bar_line(&run->bar, "epoch %.2f  step %lld  training loss %.4f  validation %s%s",
+              (double)step->epoch + step->fraction, (long long)step->step, step->loss, line,
+              step->best ? "  (best)" : "");
+  return IG_OK;
+}
+
+static ig_status on_step(void *context, const ig_train_step *step) {
+  ig_train_run *run = context;
+  run->last = *step;
+  run->last.validation = NULL;
+  run->stepped = true;
+  if (step->validation) IG_TRY(keep_validation(run, step));
+  bool logged =
+      step->validation || step->step % run->log_every == 0 || step->step == step->total_steps;
+  if (logged) IG_TRY(ig_metrics_log_step(run->log, step));
+  if (ig_bar_due(&run->bar)) {
+    char note[128];
+    snprintf(note, sizeof note, "epoch %.2f  loss %.4f  %.0f samples/s",
+             (double)step->epoch + step->fraction, step->loss, step->samples_per_second);
+    ig_bar_update(&run->bar, step->step, note);
+  }
+  return IG_OK;
+}
+
+/* --- checkpoints ------------------------------------------------------------------------------- */
+
+static ig_status copy_text(ig_snapshot *snapshot, const char *text, const char **out) {
+  *out = NULL;
+  if (!text) return IG_OK;
+  *out = ig_arena_strdup(snapshot->arena, text);
+  IG_CHECK(*out, IG_ERR_MEMORY, "no memory for a checkpoint");
+  return IG_OK;
+}
+
+static ig_status copy_normalizations(const ig_train_data *data, ig_snapshot *snapshot) {
+  size_t count = (size_t)data->n_normalizations;
+  ig_normalization *copies =
+      ig_arena_copy(snapshot->arena, data->normalizations, count * sizeof *copies);
+  IG_CHECK(copies, IG_ERR_MEMORY, "no memory for a checkpoint");
+  for (size_t i = 0; i < count; i++) {
+    size_t bytes = (size_t)copies[i].count * sizeof *copies[i].mean;
+    IG_TRY(copy_text(snapshot, copies[i].field, &copies[i].field));
+    copies[i].mean = ig_arena_copy(snapshot->arena, copies[i].mean, bytes);
+    copies[i].std = ig_arena_copy(snapshot->arena, copies[i].std, bytes);
+    IG_CHECK(copies[i].mean && copies[i].std, IG_ERR_MEMORY, "no memory for a checkpoint");
+  }
+  snapshot->n_normalizations = data->n_normalizations;
+  snapshot->normalizations = copies;
+  return IG_OK;
+}
+
+static ig_status copy_profiles(const ig_train_data *data, ig_snapshot *snapshot) {
+  size_t count = (size_t)data->n_profiles;
+  ig_profile *copies = ig_arena_copy(snapshot->arena, data->profiles, count * sizeof *copies);
+  IG_CHECK(copies, IG_ERR_MEMORY, "no memory for a checkpoint");
+  for (size_t i = 0; i < count; i++) {
+    ig_profile *p = &copies[i];
+    size_t bins = (size_t)p->bins;
+    IG_TRY(copy_text(snapshot, p->name, &p->name));
+    if (p->edges) {
+      p->edges = ig_arena_copy(snapshot->arena, p->edges, (bins + 1) * sizeof *p->edges);
+      IG_CHECK(p->edges, IG_ERR_MEMORY, "no memory for a checkpoint");
+    }
+    if (p->counts) {
+      p->counts = ig_arena_copy(snapshot->arena, p->counts, bins * sizeof *p->counts);
+      IG_CHECK(p->counts, IG_ERR_MEMORY, "no memory for a checkpoint");
+    }
+  }
+  snapshot->n_profiles = data->n_profiles;
+  snapshot->profiles = copies;
+  return IG_OK;
+}
+
+static ig_status fill_snapshot(const ig_train_run *run, ig_snapshot *snapshot) {
+  IG_TRY(copy_text(snapshot, run->values->model, &snapshot->model));
+  IG_TRY(copy_text(snapshot, run->schema, &snapshot->data_json));
+  IG_TRY(copy_text(snapshot, run->tokenizer, &snapshot->tokenizer));
+  IG_TRY(copy_text(snapshot, run->config, &snapshot->config_json));
+  IG_TRY(copy_text(snapshot, run->provenance, &snapshot->provenance_json));
+  IG_TRY(copy_text(snapshot, run->metrics, &snapshot->metrics_json));
+  IG_TRY(copy_normalizations(run->data, snapshot));
+  return copy_profiles(run->data, snapshot);
+}
+
+static ig_status on_checkpoint(void *context, const ig_train_step *step, bool best, bool last) {
+  ig_train_run *run = context;
+  IG_UNUSED(step);
+  IG_UNUSED(last);
+  ig_snapshot *snapshot;
+  IG_TRY(ig_trainer_snapshot(run->trainer, &snapshot));
+  ig_status status = fill_snapshot(run, snapshot);
+  if (status != IG_OK) {
+    ig_snapshot_destroy(snapshot);
+    return status;
+  }
+  /* Metrics up to here must be on disk before a checkpoint that a resumed run would start from. */
+  status = ig_metrics_log_flush(run->log);
+  if (status != IG_OK) {
+    ig_snapshot_destroy(snapshot);
+    return status;
+  }
+  return ig_checkpoint_writer_submit(run->writer, snapshot, best);
+}
+
+ig_train_observer ig_train_run_observer(ig_train_run *run) {
+  return (ig_train_observer){.context = run,
+                             .on_step = on_step,
+                             .on_checkpoint = on_checkpoint,
+                             .interrupted = ig_interrupt_signal};
+}
+
+/* --- the end ----------------------------------------------------------------------------------- */
+
+static json_t *result_json(const ig_train_run *run, bool finished) {
+  const ig_train_step *last = &run->last;
+  json_t *result = json_object();
+  if (!result) return NULL;
+  json_object_set_new(result, "run", json_string(run->values->out));
+  json_object_set_new(result, "finished", json_boolean(finished));
+  json_object_set_new(result, "step", json_integer(last->step));
+  ig_json_real(result, "epoch", (double)last->epoch + last->fraction);
+  if (run->stepped) {
+    ig_json_real(result, "loss", last->loss);
+    ig_json_real(result, "seconds", last->seconds);
+    ig_json_real(result, "samples_per_second", last->samples_per_second);
+    ig_json_real(result, "waiting_for_data", last->waited);
+  }
+  if (!isnan(run->best_score)) {
+    json_t *best = json_object();
+    json_object_set_new(best, "step", json_integer(run->best_step));
+    ig_json_real(best, "score", run->best_score);
+    json_object_set_new(result, "best", best);
+  }
+  json_t *validation = run->metrics ? json_loads(run->metrics, 0, NULL) : NULL;
+  if (validation) json_object_set_new(result, "validation", validation);
+  return result;
+}
+
+static void say_end(const ig_train_run *run) {
+  const ig_train_step *last = &run->last;
+  char text[32];
+  if (run->cli->common->json) return;
+  if (!run->stepped) {
+    ig_say(run->cli, "%s: trained to its end before; nothing left to do\n", run->values->out);
+    return;
+  }
+  ig_say(run->cli, "%s: %lld steps, %.2f epochs in %s of training, waiting for data %.0f %%\n",
+         run->values->out, (long long)last->step, (double)last->epoch + last->fraction,
+         ig_duration_text(last->seconds, text), 100 * last->waited);
+  if (*run->best_line) {
+    ig_say(run->cli, "best at step %lld: %s\n", (long long)run->best_step, run->best_line);
+  }
+}
+
+ig_status ig_train_run_end(ig_train_run *run, ig_status status) {
+  ig_bar_end(&run->bar);
+  char *first = status == IG_OK ? NULL : ig_strdup(ig_last_error());
+  ig_status written = ig_checkpoint_writer_flush(run->writer);
+  if (written == IG_OK) written = ig_metrics_log_flush(run->log);
+  /* The trainer's failure is the one to report; a lost last checkpoint outweighs a signal. */
+  bool stopped = status == IG_ERR_INTERRUPTED;
+  if (written != IG_OK && (status == IG_OK || stopped)) {
+    ig_free(first);
+    return written;
+  }
+  if (first) ig_fail(status, "%s", first);
+  ig_free(first);
+  if (status != IG_OK && !stopped) return status;
+  if (stopped) run->cli->exit_code = 128 + ig_interrupt_signal(NULL);
+  if (stopped) {
+    ig_say(run->cli, "%s: stopped after step %lld; --resume goes on\n", run->values->out,
+           (long long)run->last.step);
+  } else {
+    say_end(run);
+  }
+  ig_status emitted = ig_emit_json(run->cli, result_json(run, !stopped));
+  return emitted == IG_OK ? status : emitted;
+}

@@ -1,0 +1,48 @@
+/* Cases of ingot.BatchNormalizationGrad. */
+#include "norm_cases.h"
+
+static void reference(const ig_node *node, const ig_case_array *in, ig_case_array *out) {
+  const ig_shape *shape = &in[1].shape;
+  int64_t channels = shape->dims[1], area = ig_shape_span(shape, 2, shape->rank);
+  int64_t n = shape->dims[0] * area;
+  double *g = ig_alloc(3 * (size_t)n * sizeof *g), *x = g + n, *dx = x + n;
+  for (int64_t c = 0; c < channels; c++) {
+    double mean = in[3].data[c], invstd = 1 / sqrt(in[4].data[c] + attr_float(node, "epsilon"));
+    out[1].data[c] = out[2].data[c] = 0;
+    for (int64_t i = 0; i < n; i++) {
+      int64_t at = (i / area * channels + c) * area + i % area;
+      x[i] = in[1].data[at];
+      g[i] = in[0].data[at] * in[2].data[c];
+      dx[i] = g[i] * invstd;
+      out[1].data[c] += in[0].data[at] * (x[i] - mean) * invstd;
+      out[2].data[c] += in[0].data[at];
+    }
+    if (attr_int(node, "training_mode")) normalized_grad(g, x, mean, invstd, true, n, 1, dx);
+    for (int64_t i = 0; i < n; i++) out->data[(i / area * channels + c) * area + i % area] = dx[i];
+  }
+  ig_free(g);
+}
+
+#define OPERANDS(type, channels, ...)                                                              \
+  NORMAL(type, __VA_ARGS__), NORMAL(type, __VA_ARGS__), NORMAL(type, channels),                    \
+      NORMAL(type, channels), POSITIVE(type, channels)
+#define INFERENCE .n_attrs = 1, .attrs = {A_INT("training_mode", 0)}
+
+static const ig_op_case cases[] = {
+    {.name = "image", .inputs = {OPERANDS(IG_F32, 5, 3, 5, 4, 6)}, .n_outputs = 3},
+    {.name = "blocks", .inputs = {OPERANDS(IG_F32, 35, 2, 35, 3, 3)}, .n_outputs = 3},
+    {.name = "rows", .inputs = {OPERANDS(IG_F32, 21, 9, 21)}, .n_outputs = 3},
+    {.name = "fixed statistics", .inputs = {OPERANDS(IG_F32, 5, 3, 5, 7)}, INFERENCE, .n_outputs = 3},
+    {.name = "f64", .inputs = {OPERANDS(IG_F64, 3, 2, 3, 9)}, .n_outputs = 3},
+    {.name = "threads", .inputs = {OPERANDS(IG_F32, 70, 4, 70, 10, 11)}, .n_outputs = 3},
+    {.name = "several segments",
+     .inputs = {OPERANDS(IG_F32, 2, 5, 2, 130, 131)},
+     INFERENCE,
+     .n_outputs = 3,
+     .tolerance = 1e-4},
+};
+
+const ig_op_cases ig_cases_batch_normalization_grad = {.op = "ingot.BatchNormalizationGrad",
+                                                       .reference = reference,
+                                                       .n_cases = IG_COUNT(cases),
+                                                       .cases = cases};
