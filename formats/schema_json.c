@@ -17,6 +17,11 @@ const char *ig_field_kind_name(ig_field_kind kind) {
   return (unsigned)kind < IG_COUNT(kinds) ? kinds[kind] : "unknown";
 }
 
+/* Names that a field's columns have: of its last dimension, or one for a scalar. */
+static int64_t column_count(const ig_field *field) {
+  return field->shape.rank > 0 ? field->shape.dims[field->shape.rank - 1] : 1;
+}
+
 /* --- writing ----------------------------------------------------------------------------------- */
 
 /* Names from files may not be UTF-8; JSON must be. */
@@ -44,9 +49,8 @@ static json_t *field_json(const ig_field *field) {
   if (field->classes) {
     json_object_set_new(object, "classes", names_json(field->classes, field->n_classes));
   }
-  if (field->columns && field->shape.rank > 0) {
-    int64_t columns = field->shape.dims[field->shape.rank - 1];
-    json_object_set_new(object, "columns", names_json(field->columns, columns));
+  if (field->columns) {
+    json_object_set_new(object, "columns", names_json(field->columns, column_count(field)));
   }
   return object;
 }
@@ -136,9 +140,8 @@ static ig_status read_field(const json_t *object, const char *where, ig_arena *a
   field->n_classes = n_classes;
   IG_TRY(read_names(json_object_get(object, "classes"), n_classes, where, "classes", arena,
                     &field->classes));
-  int64_t columns = field->shape.rank > 0 ? field->shape.dims[field->shape.rank - 1] : 0;
-  return read_names(json_object_get(object, "columns"), columns, where, "columns", arena,
-                    &field->columns);
+  return read_names(json_object_get(object, "columns"), column_count(field), where, "columns",
+                    arena, &field->columns);
 }
 
 static ig_status read_fields(const json_t *array, const char *where, ig_arena *arena, int *n_fields,

@@ -15,10 +15,11 @@
 #define PROGRAM_ARGS 64
 
 typedef struct program_limits {
-  size_t file_bytes;   /* RLIMIT_FSIZE; 0 for none */
-  size_t memory_bytes; /* RLIMIT_AS; 0 for none */
-  bool nobody;         /* run as a user without rights, when this one is root */
-  double kill_after;   /* seconds; 0 for never */
+  size_t file_bytes;    /* RLIMIT_FSIZE; 0 for none */
+  size_t memory_bytes;  /* RLIMIT_AS; 0 for none */
+  bool nobody;          /* run as a user without rights, when this one is root */
+  const char *out_path; /* where stdout goes instead, such as /dev/full */
+  double kill_after;    /* seconds; 0 for never */
   int kill_signal;
 } program_limits;
 
@@ -77,7 +78,8 @@ static inline program *program_run_limited(const program_limits *limits,
     argv[n] = arguments[n - 1];
     n++;
   }
-  int out = program_scratch_file(), err = program_scratch_file();
+  int out = limits->out_path ? open(limits->out_path, O_RDWR) : program_scratch_file();
+  int err = program_scratch_file();
   assert_true(out >= 0 && err >= 0);
   pid_t child = fork();
   assert_true(child >= 0);

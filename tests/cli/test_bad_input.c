@@ -45,11 +45,11 @@ static void make_csv(void) {
   fclose(file);
 }
 
-static void convert(const char *to) {
+static void convert(const char *to, const char *option) {
   char from[2 * SCRATCH_PATH], path[2 * SCRATCH_PATH];
   snprintf(from, sizeof from, "%s", in("d.csv"));
   snprintf(path, sizeof path, "%s", in(to));
-  assert_succeeded(RUN("data", "convert", from, "--out", path));
+  assert_succeeded(RUN("data", "convert", from, "--out", path, option));
 }
 
 static void put32(unsigned char *at, unsigned value) {
@@ -150,9 +150,9 @@ static int make_all(void **state) {
   (void)state;
   folder = scratch_make();
   make_csv();
-  convert("d.npy");
-  convert("d.npz");
-  convert("d.h5");
+  convert("d.npy", "--no-target"); /* one array */
+  convert("d.npz", NULL);
+  convert("d.h5", NULL);
   make_idx();
   make_images();
   make_text();
@@ -190,6 +190,17 @@ static const format formats[] = {
     {"images/cat/3.png", "images", true, ".png"},
     {"d.txt", NULL, false, NULL},
 };
+
+static void whole_files(void **state) {
+  (void)state;
+  for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
+    const format *f = &formats[i];
+    char data[2 * SCRATCH_PATH];
+    snprintf(data, sizeof data, "%s", in(f->opened ? f->opened : f->name));
+    const program *p = RUN("data", "stats", data);
+    if (p->code != 0) fail_msg("%s: %s", f->name, p->err);
+  }
+}
 
 /* Looks at the data and tries to train on it: both must refuse. */
 static void assert_unreadable(const format *f, const char *what) {
@@ -279,8 +290,9 @@ typedef struct misfit {
 } misfit;
 
 static const misfit misfits[] = {
-    {"nan.csv", "a,b,y\n1,2,u\n3,nan,v\n5,6,u\n7,8,v\n", "train", "nan.csv.*row"},
-    {"gap.csv", "a,b,y\n1,2,u\n3,,v\n5,6,u\n7,8,v\n", "train", "gap.csv.*row"},
+    {"nan.csv", "a,b,y\n1,2,u\n3,nan,v\n5,6,u\n7,8,v\n", "train",
+     "nan.csv: line 3, column .b.: .*nan"},
+    {"gap.csv", "a,b,y\n1,2,u\n3,,v\n5,6,u\n7,8,v\n", "train", "gap.csv: line 3, column .b."},
     {"word.csv", "a,b,y\n1,2,3\n3,4,x,5\n", "train", "word.csv"},
     {"ragged.csv", "a,b,y\n1,2,u\n3,4\n", "train", "ragged.csv.*(row|line)"},
     {"header.csv", "a,b,y\n", "train", "header.csv"},
@@ -364,9 +376,11 @@ static void odd_arrays(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(broken_files), cmocka_unit_test(broken_checkpoints),
-      cmocka_unit_test(unsuitable_data), cmocka_unit_test(shapes_that_do_not_fit),
-      cmocka_unit_test(odd_arrays)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(whole_files),
+                                     cmocka_unit_test(broken_files),
+                                     cmocka_unit_test(broken_checkpoints),
+                                     cmocka_unit_test(unsuitable_data),
+                                     cmocka_unit_test(shapes_that_do_not_fit),
+                                     cmocka_unit_test(odd_arrays)};
   return cmocka_run_group_tests(tests, make_all, remove_all);
 }
