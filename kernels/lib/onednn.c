@@ -9,6 +9,9 @@
 #include "engine/base/checked.h"
 #include "engine/base/memory.h"
 
+/* More than the code generators of a primitive and of its helpers take together. */
+#define HEADROOM_BYTES ((size_t)32 << 20)
+
 #define DNN_V3 (DNNL_VERSION_MAJOR >= 3)
 
 ig_status ig_dnn_status(dnnl_status_t status, const char *what) {
@@ -323,6 +326,12 @@ ig_status ig_dnn_open(dnnl_primitive_desc_t desc, ig_dnn **out) {
   return IG_OK;
 }
 
+/* The code generators do not check their allocations. */
+static dnnl_status_t primitive_create(dnnl_primitive_t *out, const_dnnl_primitive_desc_t desc) {
+  if (!ig_memory_headroom(HEADROOM_BYTES)) return dnnl_out_of_memory;
+  return dnnl_primitive_create(out, desc);
+}
+
 /* The reorder between caller and primitive, and its scratch in the part that all reorders share. */
 static ig_status add_reorder(ig_dnn *dnn, ig_dnn_operand *o, ig_dnn_md from, ig_dnn_md to) {
   dnnl_primitive_attr_t attr;
@@ -331,7 +340,7 @@ static ig_status add_reorder(ig_dnn *dnn, ig_dnn_operand *o, ig_dnn_md from, ig_
   dnnl_status_t s = dnnl_reorder_primitive_desc_create(&desc, from, engine, to, engine, attr);
   dnnl_primitive_attr_destroy(attr);
   IG_DNN_TRY(s, "reorder");
-  s = dnnl_primitive_create(&o->reorder, desc);
+  s = primitive_create(&o->reorder, desc);
   ig_dnn_md scratch = dnnl_primitive_desc_query_md(desc, dnnl_query_scratchpad_md, 0);
   if (!s) s = dnnl_memory_create(&o->reorder_scratch, scratch, engine, DNNL_MEMORY_NONE);
   if (!s) dnn->reorder_bytes = IG_MAX(dnn->reorder_bytes, dnnl_memory_desc_get_size(scratch));
@@ -390,7 +399,7 @@ ig_status ig_dnn_close(ig_dnn *dnn) {
   size_t bytes = IG_MAX(dnnl_memory_desc_get_size(scratch), dnn->reorder_bytes);
   IG_TRY(reserve(dnn, bytes, &dnn->scratch_offset));
   dnn->args[dnn->n_args++] = (dnnl_exec_arg_t){DNNL_ARG_SCRATCHPAD, dnn->scratch};
-  IG_DNN_TRY(dnnl_primitive_create(&dnn->primitive, dnn->desc), "primitive");
+  IG_DNN_TRY(primitive_create(&dnn->primitive, dnn->desc), "primitive");
   return IG_OK;
 }
 
