@@ -124,76 +124,105 @@ ig_status ig_sample_token(const float *logits, int64_t n, const ig_generate_opti
 
 /* --- the loop -------------------------------------------------------------------------------- */
 
-typedef struct decoder {
+/* A decoding plan and the memory that it reads its inputs from. */
+typedef struct feeder {
   ig_plan *plan;
-  int token_input, position_input;
-  int64_t context, vocabulary;
-  int64_t token, position; /* the plan reads them */
-  int64_t *window;         /* the tokens in the cache */
+  int64_t fed, context, vocabulary;
+  int64_t position;
+  int64_t *tokens; /* fed of them */
+} feeder;
+
+typedef struct decoder {
+  feeder one, many; /* many.plan is NULL when there is no such plan */
+  int64_t *window;  /* the tokens in the cache, by position; what is beyond them does not matter */
+  const float *logits;
 } decoder;
 
-static ig_status open_decoder(ig_plan *plan, decoder *d) {
+static ig_status open_feeder(ig_plan *plan, feeder *f) {
   const ig_graph *graph = ig_plan_graph(plan);
-  *d = (decoder){.plan = plan, .token_input = -1, .position_input = -1};
+  int token_input = -1, position_input = -1;
+  f->plan = plan;
   for (int32_t i = 0; i < graph->n_inputs; i++) {
-    if (strcmp(graph->inputs[i]->name, "x") == 0) d->token_input = i;
-    if (strcmp(graph->inputs[i]->name, "position") == 0) d->position_input = i;
+    if (strcmp(graph->inputs[i]->name, "x") == 0) token_input = i;
+    if (strcmp(graph->inputs[i]->name, "position") == 0) position_input = i;
   }
   for (int32_t i = 0; i < graph->n_values; i++) {
     const ig_value *v = graph->values[i];
     bool cache = v->kind == IG_VALUE_STATE && strncmp(v->name, "cache.", 6) == 0;
-    if (cache && v->shape.rank > 1) d->context = v->shape.dims[1];
+    if (cache && v->shape.rank > 1) f->context = v->shape.dims[1];
   }
-  IG_CHECK(d->token_input >= 0 && d->position_input >= 0 && d->context > 0 &&
-               graph->n_outputs == 1 && graph->outputs[0]->shape.rank == 3,
+  IG_CHECK(token_input >= 0 && position_input >= 0 && f->context > 0 && graph->n_outputs == 1 &&
+               graph->outputs[0]->shape.rank == 3,
            IG_ERR_USAGE, "graph '%s' is no decoding graph", graph->name);
-  const ig_value *x = graph->inputs[d->token_input];
-  IG_CHECK(ig_value_count(x) == 1, IG_ERR_USAGE, "one sequence at a time is generated, found %s",
-           IG_SHAPE_STR(&x->shape));
-  d->vocabulary = graph->outputs[0]->shape.dims[2];
-  d->window = ig_alloc_zero((size_t)d->context, sizeof *d->window);
-  IG_CHECK_ALLOC(d->window);
-  IG_TRY(ig_plan_bind_input(plan, d->token_input, &d->token));
-  return ig_plan_bind_input(plan, d->position_input, &d->position);
+  const ig_shape *x = &graph->inputs[token_input]->shape;
+  IG_CHECK(x->rank == 2 && x->dims[0] == 1 && x->dims[1] <= f->context, IG_ERR_USAGE,
+           "one sequence at a time is generated, found %s", IG_SHAPE_STR(x));
+  f->fed = x->dims[1];
+  f->vocabulary = graph->outputs[0]->shape.dims[2];
+  f->tokens = ig_alloc_zero((size_t)f->fed, sizeof *f->tokens);
+  IG_CHECK_ALLOC(f->tokens);
+  IG_TRY(ig_plan_bind_input(plan, token_input, f->tokens));
+  return ig_plan_bind_input(plan, position_input, &f->position);
 }
 
-static ig_status run_at(decoder *d, int64_t position, int64_t token) {
-  d->position = position;
-  d->token = token;
-  d->window[position] = token;
-  return ig_plan_run(d->plan, &(ig_rng_state){0});
-}
-
-/* Puts a token into the cache at the next position; *next is then one further. */
-static ig_status feed(decoder *d, int64_t *next, int64_t token) {
-  if (*next == d->context) {
-    int64_t kept = d->context / 2, from = d->context - kept;
-    memmove(d->window, d->window + from, (size_t)kept * sizeof *d->window);
-    for (int64_t i = 0; i < kept; i++) IG_TRY(run_at(d, i, d->window[i]));
-    *next = kept;
+static ig_status open_decoder(ig_plan *one, ig_plan *many, decoder *d) {
+  IG_TRY(open_feeder(one, &d->one));
+  IG_CHECK(d->one.fed == 1, IG_ERR_USAGE, "generation feeds one token at a time, found %" PRId64,
+           d->one.fed);
+  if (many) {
+    IG_TRY(open_feeder(many, &d->many));
+    IG_CHECK(d->many.context == d->one.context && d->many.vocabulary == d->one.vocabulary,
+             IG_ERR_USAGE, "the two decoding plans are of different models");
   }
-  return run_at(d, (*next)++, token);
+  d->window = ig_alloc_zero((size_t)d->one.context, sizeof *d->window);
+  IG_CHECK_ALLOC(d->window);
+  return IG_OK;
+}
+
+/* Puts the window's tokens [from, to) into the cache; the logits are then those after the last. The
+ * last step is filled up with whatever the window holds beyond, or begins earlier where the context
+ * ends: feeding a token again at its place changes nothing. */
+static ig_status feed(decoder *d, feeder *f, int64_t from, int64_t to) {
+  for (int64_t at = from; at < to; at += f->fed) {
+    f->position = IG_MIN(at, f->context - f->fed);
+    memcpy(f->tokens, d->window + f->position, (size_t)f->fed * sizeof *f->tokens);
+    IG_TRY(ig_plan_run(f->plan, &(ig_rng_state){0}));
+  }
+  d->logits = (const float *)ig_plan_output(f->plan, 0) + (to - 1 - f->position) * f->vocabulary;
+  return IG_OK;
+}
+
+/* The next token of a sequence of *length. */
+static ig_status append(decoder *d, int64_t *length, int64_t token) {
+  int64_t context = d->one.context;
+  if (*length == context) {
+    *length = context / 2;
+    memmove(d->window, d->window + (context - *length), (size_t)*length * sizeof *d->window);
+    if (*length > 0) IG_TRY(feed(d, d->many.plan ? &d->many : &d->one, 0, *length));
+  }
+  d->window[(*length)++] = token;
+  return feed(d, &d->one, *length - 1, *length);
 }
 
 static ig_status generate(decoder *d, const int64_t *prompt, int64_t n_prompt,
                           const ig_generate_options *options, ig_generate_sink sink, void *context,
                           int64_t *generated) {
-  int64_t next = 0;
-  for (int64_t i = IG_MAX(n_prompt - d->context, 0); i < n_prompt; i++) {
-    IG_CHECK(prompt[i] >= 0 && prompt[i] < d->vocabulary, IG_ERR_INPUT,
+  int64_t vocabulary = d->one.vocabulary, length = IG_MIN(n_prompt, d->one.context);
+  for (int64_t i = 0; i < n_prompt; i++) {
+    IG_CHECK(prompt[i] >= 0 && prompt[i] < vocabulary, IG_ERR_INPUT,
              "token %" PRId64 " of the prompt is %" PRId64 ", outside the vocabulary of %" PRId64,
-             i, prompt[i], d->vocabulary);
-    IG_TRY(feed(d, &next, prompt[i]));
+             i, prompt[i], vocabulary);
   }
+  memcpy(d->window, prompt + (n_prompt - length), (size_t)length * sizeof *d->window);
+  IG_TRY(feed(d, d->many.plan ? &d->many : &d->one, 0, length));
   bool stop = false;
   for (int64_t i = 0; i < options->tokens && !stop; i++) {
     int64_t token;
-    IG_TRY(
-        ig_sample_token(ig_plan_output(d->plan, 0), d->vocabulary, options, (uint64_t)i, &token));
+    IG_TRY(ig_sample_token(d->logits, vocabulary, options, (uint64_t)i, &token));
     if (token == options->stop_token) break;
     ++*generated;
     IG_TRY(sink(context, token, &stop));
-    if (i + 1 < options->tokens && !stop) IG_TRY(feed(d, &next, token));
+    if (i + 1 < options->tokens && !stop) IG_TRY(append(d, &length, token));
   }
   return IG_OK;
 }
@@ -204,11 +233,13 @@ ig_status ig_generate(ig_plan *plan, const int64_t *prompt, int64_t n_prompt,
   int64_t count = 0;
   IG_TRY(ig_generate_check(options));
   IG_CHECK(n_prompt > 0, IG_ERR_USAGE, "the prompt is empty: give at least one token");
-  decoder d;
-  ig_status status = open_decoder(plan, &d);
+  decoder d = {0};
+  ig_status status = open_decoder(plan, options->prefill, &d);
   if (status == IG_OK) {
     status = generate(&d, prompt, n_prompt, options, sink, context, &count);
   }
+  ig_free(d.one.tokens);
+  ig_free(d.many.tokens);
   ig_free(d.window);
   if (generated) *generated = count;
   return status;

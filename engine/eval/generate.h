@@ -12,6 +12,8 @@ typedef struct ig_generate_options {
                          Curious Case of Neural Text Degeneration", ICLR 2020); 1 for all */
   uint64_t seed;      /* token i is a function of (seed, IG_RNG_SAMPLE, i) and the logits */
   int64_t stop_token; /* ends generation and is not passed on; -1 for none */
+  ig_plan *prefill;   /* a plan over the same store that takes several tokens at once
+                         (ig_model_spec.fed), which is faster for prompts; may be NULL */
 } ig_generate_options;
 
 /* Fails on values out of range, naming the option. */
@@ -26,8 +28,9 @@ ig_status ig_sample_token(const float *logits, int64_t n, const ig_generate_opti
 typedef ig_status (*ig_generate_sink)(void *context, int64_t token, bool *stop);
 
 /* Feeds the prompt (at least one token; of a longer one than the context, its last part) and
- * generates from there. When the cache is full, its last half is fed again from position 0, since
- * positions are learned and end with the context. *generated may be NULL. */
+ * generates from there; `plan` takes one token at a time. When the cache is full, its last half is
+ * fed again from position 0, since positions are learned and end with the context. *generated may be
+ * NULL. */
 ig_status ig_generate(ig_plan *plan, const int64_t *prompt, int64_t n_prompt,
                       const ig_generate_options *options, ig_generate_sink sink, void *context,
                       int64_t *generated);

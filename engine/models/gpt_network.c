@@ -12,11 +12,13 @@
 typedef struct network {
   ig_graph *graph;
   const ig_gpt_config *config;
-  int64_t tokens;     /* T of the graph being built */
-  int64_t sequences;  /* decoding: N */
-  ig_value *position; /* decoding: [1]; NULL otherwise */
-  ig_value *start;    /* decoding: position of the new token by sequence, [N] */
-  ig_value *length;   /* decoding: valid cache entries by sequence, [N] */
+  int64_t tokens;    /* T of the graph being built */
+  bool decodes;      /* with a cache; what follows is for that */
+  int64_t sequences; /* N */
+  ig_value *places;  /* positions of the tokens fed, [T] */
+  ig_value *start;   /* position of the first by sequence, [N] */
+  ig_value *length;  /* T is 1: valid cache entries by sequence, [N] */
+  ig_value *mask;    /* T is more: which cache entries a token may see, bool [T, context] */
 } network;
 
 static const char *join(const network *n, const char *prefix, const char *name) {
@@ -43,7 +45,7 @@ static ig_value *layer_norm(const network *n, const char *prefix, const char *na
   return ig_layer_layer_norm(n->graph, join(n, prefix, name), x, 1e-5f, n->config->bias);
 }
 
-/* The cache with this step's rows [N, 1, width] written at `start`; the STATE takes the result. */
+/* The cache with this step's rows [N, T, width] written at `start`; the STATE takes the result. */
 static ig_value *cached(const network *n, const char *prefix, const char *what, ig_value *rows) {
   if (!rows) return NULL;
   ig_graph *g = n->graph;
@@ -70,17 +72,15 @@ static ig_value *attention(const network *n, const char *prefix, ig_value *x) {
                                  IG_ATTRS(IG_INT("axis", 2)), 3);
   if (!split) return NULL;
   ig_value *q = split->outputs[0], *k = split->outputs[1], *v = split->outputs[2], *y;
-  if (n->position) {
+  int64_t causal = !n->decodes;
+  if (n->decodes) {
     k = cached(n, prefix, "key", k);
     v = cached(n, prefix, "value", v);
-    y = ig_op1(g, "Attention", join(n, prefix, "attn"),
-               IG_INS(q, k, v, NULL, NULL, NULL, n->length),
-               IG_ATTRS(IG_INT("q_num_heads", c->heads), IG_INT("kv_num_heads", c->kv_heads)));
-  } else {
-    y = ig_op1(g, "Attention", join(n, prefix, "attn"), IG_INS(q, k, v),
-               IG_ATTRS(IG_INT("is_causal", 1), IG_INT("q_num_heads", c->heads),
-                        IG_INT("kv_num_heads", c->kv_heads)));
   }
+  y = ig_op1(g, "Attention", join(n, prefix, "attn"),
+             IG_INS(q, k, v, n->mask, NULL, NULL, n->length),
+             IG_ATTRS(IG_INT("is_causal", causal), IG_INT("q_num_heads", c->heads),
+                      IG_INT("kv_num_heads", c->kv_heads)));
   return IG_RESHAPE(g, y, -1, c->width);
 }
 
@@ -117,8 +117,8 @@ static ig_value *embed(const network *n, ig_value *x, ig_value *tokens) {
   const ig_gpt_config *c = n->config;
   ig_value *places = ig_graph_param(g, "wpe.weight", IG_F32, IG_SHAPE(c->context, c->width),
                                     ig_init_normal(0.02f), true);
-  if (n->position) {
-    places = ig_op1(g, "Gather", "wpe", IG_INS(places, n->position), IG_NO_ATTRS);
+  if (n->decodes) {
+    places = ig_op1(g, "Gather", "wpe", IG_INS(places, n->places), IG_NO_ATTRS);
   } else if (n->tokens < c->context) {
     int64_t zero = 0, end = n->tokens;
     places = ig_op1(g, "Slice", "wpe",
@@ -172,21 +172,52 @@ ig_status ig_gpt_build(ig_graph *graph, const ig_gpt_config *config, const ig_mo
   return build(&n, ig_layer_input(graph, spec, IG_I64));
 }
 
+static ig_value *range(ig_graph *g, int64_t count, ig_shape shape) {
+  int64_t *values = ig_arena_alloc(g->arena, (size_t)count * sizeof *values);
+  if (!values) return ig_graph_fail(g, ig_fail(IG_ERR_MEMORY, "gpt: out of memory"));
+  for (int64_t i = 0; i < count; i++) values[i] = i;
+  return ig_graph_const(g, NULL, IG_I64, shape, values);
+}
+
+/* Positions of the tokens fed, from that of the first; and what each may see in the cache: all
+ * entries up to its own. */
+static void decode_inputs(network *n) {
+  ig_graph *g = n->graph;
+  const ig_gpt_config *c = n->config;
+  ig_value *position = ig_graph_input(g, "position", IG_I64, IG_SHAPE(1));
+  n->places = n->start = position;
+  if (n->sequences > 1) {
+    n->start = ig_op1(g, "Expand", NULL, IG_INS(position, ig_graph_const_i64s(g, 1, &n->sequences)),
+                      IG_NO_ATTRS);
+  }
+  if (n->tokens == 1) {
+    int64_t one = 1;
+    n->length =
+        ig_op1(g, "Add", NULL, IG_INS(n->start, ig_graph_const_i64s(g, 1, &one)), IG_NO_ATTRS);
+    return;
+  }
+  ig_value *steps = range(g, n->tokens, IG_SHAPE(n->tokens));
+  n->places = ig_op1(g, "Add", NULL, IG_INS(position, steps), IG_NO_ATTRS);
+  n->mask = ig_op1(
+      g, "LessOrEqual", NULL,
+      IG_INS(range(g, c->context, IG_SHAPE(1, c->context)), IG_RESHAPE(g, n->places, n->tokens, 1)),
+      IG_NO_ATTRS);
+}
+
 ig_status ig_gpt_build_decode(ig_graph *graph, const ig_gpt_config *config,
                               const ig_model_spec *spec) {
   IG_TRY(check(config));
-  int64_t sequences = IG_MAX(spec->sequences, 1);
-  IG_CHECK(spec->sequences >= 0 && sequences <= 65536, IG_ERR_USAGE,
+  IG_CHECK(spec->sequences >= 0 && spec->sequences <= 65536, IG_ERR_USAGE,
            "%" PRId64 " sequences side by side, expected 1 to 65536", spec->sequences);
-  network n = {.graph = graph, .config = config, .tokens = 1, .sequences = sequences};
-  ig_value *x = ig_graph_input(graph, "x", IG_I64, IG_SHAPE(sequences, 1));
-  n.position = n.start = ig_graph_input(graph, "position", IG_I64, IG_SHAPE(1));
-  if (sequences > 1) {
-    n.start = ig_op1(graph, "Expand", NULL,
-                     IG_INS(n.position, ig_graph_const_i64s(graph, 1, &sequences)), IG_NO_ATTRS);
-  }
-  int64_t one = 1;
-  n.length =
-      ig_op1(graph, "Add", NULL, IG_INS(n.start, ig_graph_const_i64s(graph, 1, &one)), IG_NO_ATTRS);
+  IG_CHECK(spec->fed >= 0 && spec->fed <= config->context, IG_ERR_USAGE,
+           "%" PRId64 " tokens fed at once, expected 1 to the context of %" PRId64, spec->fed,
+           config->context);
+  network n = {.graph = graph,
+               .config = config,
+               .decodes = true,
+               .tokens = IG_MAX(spec->fed, 1),
+               .sequences = IG_MAX(spec->sequences, 1)};
+  ig_value *x = ig_graph_input(graph, "x", IG_I64, IG_SHAPE(n.sequences, n.tokens));
+  decode_inputs(&n);
   return build(&n, x);
 }

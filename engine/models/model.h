@@ -12,6 +12,7 @@ typedef struct ig_model_spec {
   ig_shape input;    /* of one sample: [features], [C, H, W], or [T] for tokens */
   int64_t n_outputs; /* classes, targets, or vocabulary; 0 for the preset's own, where it has one */
   int64_t sequences; /* build_decode: sequences generated side by side; 0 means 1 */
+  int64_t fed;       /* build_decode: tokens of each fed at once; 0 means 1 */
 } ig_model_spec;
 
 typedef struct ig_model_args ig_model_args; /* the parsed text after the colon */
@@ -25,9 +26,10 @@ typedef struct ig_model_preset {
   bool tokens;              /* takes token ids and predicts the next one */
   ig_status (*build)(ig_graph *graph, const ig_model_args *args, const ig_model_spec *spec);
   /* For token models: the same network for one step of generation with a KV cache: inputs "x"
-   * [sequences, 1] i64 and "position" [1] i64 (of that token, below the context), caches as STATE
-   * named "cache.*", output "y" [sequences, 1, vocabulary]. spec->input is not read. A cache holds
-   * whatever the last sequence left: start again at position 0. */
+   * [sequences, fed] i64 and "position" [1] i64 (of the first token fed; all lie below the context),
+   * caches as STATE named "cache.*" of [sequences, context, width], output "y" [sequences, fed,
+   * vocabulary]. Graphs of different `fed` share the caches. spec->input is not read. What a cache
+   * holds from `position` on does not matter, so a new sequence simply starts at 0. */
   ig_status (*build_decode)(ig_graph *graph, const ig_model_args *args, const ig_model_spec *spec);
   /* For token models: the most tokens a sequence may have. */
   ig_status (*context)(const ig_model_args *args, int64_t *tokens);

@@ -1,12 +1,13 @@
-/* A matrix product, the bias added to it and the activation after that become one
- * ingot.FusedMatMul, whose kernel adds and gates each result before it is stored. In training an
- * activation is fused only when its gradient is a function of its result: the others would need the
- * value before, which is then not kept. */
+/* A matrix product or convolution, what is added to it and the activation after that become one
+ * ingot.FusedMatMul or ingot.FusedConv, whose kernel adds and gates each result before it is stored.
+ * To a product a bias is added, to a convolution a bias or, at the end of a residual block, a tensor
+ * of the result's shape. In training an activation is fused only when its gradient is a function of
+ * its result: the others would need the value before, which is then not kept. */
 #include <string.h>
 
 #include "engine/passes/rewrite.h"
 
-/* As FusedMatMul's attributes describe it. */
+/* As the fused operators' attributes describe it. */
 typedef struct activation {
   const char *name;
   float a, b;
@@ -17,12 +18,20 @@ static bool is_product(const ig_node *node) {
          ig_node_is(node, "ingot.FusedMatMul");
 }
 
-static bool has_addend(const ig_node *product) {
-  return product->n_inputs > 2 && product->inputs[2];
+static bool is_conv(const ig_node *node) {
+  return ig_node_is(node, "Conv") || ig_node_is(node, "ingot.FusedConv");
 }
 
-static bool has_activation(const ig_node *product) {
-  return *ig_attr_string_of(product, "activation", "") != '\0';
+static ig_value *input_or_null(const ig_node *node, int input) {
+  return node->n_inputs > input ? node->inputs[input] : NULL;
+}
+
+static bool has_input(const ig_node *node, int input) {
+  return input_or_null(node, input) != NULL;
+}
+
+static bool has_activation(const ig_node *node) {
+  return *ig_attr_string_of(node, "activation", "") != '\0';
 }
 
 static bool scalar(const ig_node *node, int input, float fallback, float *out) {
@@ -55,9 +64,11 @@ static bool read_activation(const ig_node *node, bool training, activation *out)
   return scalar(node, 1, -3.402823466e38f, &out->a) && scalar(node, 2, 3.402823466e38f, &out->b);
 }
 
-/* The product as FusedMatMul with another addend and activation, in place of `node`. */
-static ig_status replace(ig_graph *graph, ig_node *node, ig_node *product, ig_value *addend,
-                         const activation *f) {
+/* --- products -------------------------------------------------------------------------------- */
+
+/* The product as FusedMatMul with this addend and activation, in place of `node`. */
+static ig_status replace_product(ig_graph *graph, ig_node *node, ig_node *product, ig_value *addend,
+                                 const activation *f) {
   int64_t trans_a = ig_attr_int_of(product, "trans_a", ig_attr_int_of(product, "transA", 0));
   int64_t trans_b = ig_attr_int_of(product, "trans_b", ig_attr_int_of(product, "transB", 0));
   ig_node *fused =
@@ -65,8 +76,8 @@ static ig_status replace(ig_graph *graph, ig_node *node, ig_node *product, ig_va
                     IG_INS(product->inputs[0], product->inputs[1], addend),
                     IG_ATTRS(IG_INT("trans_a", trans_a), IG_INT("trans_b", trans_b),
                              IG_FLOAT("alpha", ig_attr_float_of(product, "alpha", 1)),
-                             IG_STRING("activation", f->name ? f->name : ""),
-                             IG_FLOAT("activation_alpha", f->a), IG_FLOAT("activation_beta", f->b)),
+                             IG_STRING("activation", f->name), IG_FLOAT("activation_alpha", f->a),
+                             IG_FLOAT("activation_beta", f->b)),
                     1);
   IG_TRY(ig_graph_status(graph));
   IG_TRY(ig_node_replace(graph, node, fused, 1));
@@ -82,17 +93,74 @@ static bool is_bias(const ig_value *value, const ig_value *result) {
          value->shape.dims[value->shape.rank - 1] == columns;
 }
 
-static ig_status fuse_bias(ig_graph *graph, ig_node *add, int *changes) {
-  for (int side = 0; side < 2; side++) {
-    ig_value *result = add->inputs[side], *bias = add->inputs[1 - side];
-    ig_node *product = result->producer;
-    if (!is_product(product) || has_addend(product) || has_activation(product)) continue;
-    if (ig_value_use_count(graph, result) != 1 || product->inputs[0]->shape.rank < 2 ||
-        product->inputs[1]->shape.rank < 2 || !is_bias(bias, result)) {
-      continue;
+static bool product_takes(const ig_node *product, const ig_value *result, const ig_value *bias) {
+  return is_product(product) && !has_input(product, 2) && product->inputs[0]->shape.rank > 1 &&
+         product->inputs[1]->shape.rank > 1 && is_bias(bias, result);
+}
+
+/* --- convolutions ---------------------------------------------------------------------------- */
+
+static ig_status replace_conv(ig_graph *graph, ig_node *node, ig_node *conv, ig_value *bias,
+                              ig_value *addend, const activation *f) {
+  ig_attr attrs[IG_MOST_ATTRS];
+  int n_attrs = ig_attr_list(conv, attrs);
+  ig_attr_put(attrs, &n_attrs, IG_STRING("activation", f->name));
+  ig_attr_put(attrs, &n_attrs, IG_FLOAT("activation_alpha", f->a));
+  ig_attr_put(attrs, &n_attrs, IG_FLOAT("activation_beta", f->b));
+  ig_node *fused =
+      ig_graph_node(graph, "ingot.FusedConv", conv->name,
+                    IG_INS(conv->inputs[0], conv->inputs[1], bias, addend), n_attrs, attrs, 1);
+  IG_TRY(ig_graph_status(graph));
+  IG_TRY(ig_node_replace(graph, node, fused, 1));
+  ig_node_remove(graph, conv);
+  return IG_OK;
+}
+
+/* One number for each channel, as [C, 1, 1] with or without a 1 before. */
+static bool is_channel_bias(const ig_value *value, const ig_value *result) {
+  int lead = result->shape.rank - value->shape.rank;
+  return value->dtype == result->dtype && (lead == 0 || lead == 1) && value->shape.rank > 1 &&
+         ig_value_count(value) == result->shape.dims[1] &&
+         value->shape.dims[1 - lead] == result->shape.dims[1];
+}
+
+static bool conv_takes_bias(const ig_node *conv, const ig_value *result, const ig_value *bias) {
+  return is_conv(conv) && !has_input(conv, 2) && !has_input(conv, 3) &&
+         is_channel_bias(bias, result);
+}
+
+static bool conv_takes_sum(const ig_node *conv, const ig_value *result, const ig_value *addend) {
+  return is_conv(conv) && !has_input(conv, 3) && addend->dtype == result->dtype &&
+         ig_shape_equal(&addend->shape, &result->shape);
+}
+
+/* --- both ------------------------------------------------------------------------------------ */
+
+static ig_status fuse_sum(ig_graph *graph, ig_node *add, int *changes) {
+  const activation none = {.name = ""};
+  /* Of two candidates the later one takes the sum, so that nothing has to run earlier. */
+  const ig_node *a = add->inputs[0]->producer, *b = add->inputs[1]->producer;
+  int first = a && b && b->id > a->id;
+  for (int turn = 0; turn < 2; turn++) {
+    int side = first ^ turn;
+    ig_value *result = add->inputs[side], *addend = add->inputs[1 - side];
+    ig_node *node = result->producer;
+    if (!node || has_activation(node) || ig_value_use_count(graph, result) != 1) continue;
+    ++*changes;
+    if (product_takes(node, result, addend)) {
+      return replace_product(graph, add, node, addend, &none);
     }
-    (*changes)++;
-    return replace(graph, add, product, bias, &(activation){0});
+    if (conv_takes_bias(node, result, addend)) {
+      int64_t channels = -1;
+      ig_value *bias =
+          ig_op1(graph, "Reshape", NULL, IG_INS(addend, ig_graph_const_i64s(graph, 1, &channels)),
+                 IG_NO_ATTRS);
+      return replace_conv(graph, add, node, bias, NULL, &none);
+    }
+    if (conv_takes_sum(node, result, addend)) {
+      return replace_conv(graph, add, node, input_or_null(node, 2), addend, &none);
+    }
+    --*changes;
   }
   return IG_OK;
 }
@@ -100,13 +168,19 @@ static ig_status fuse_bias(ig_graph *graph, ig_node *add, int *changes) {
 static ig_status fuse_activation(ig_graph *graph, ig_node *node, const activation *f,
                                  int *changes) {
   ig_value *result = node->inputs[0];
-  ig_node *product = result->producer;
-  if (!is_product(product) || has_activation(product)) return IG_OK;
-  if (ig_value_use_count(graph, result) != 1) return IG_OK;
-  if (has_addend(product) && ig_attr_float_of(product, "beta", 1) != 1) return IG_OK;
-  (*changes)++;
-  ig_value *addend = has_addend(product) ? product->inputs[2] : NULL;
-  return replace(graph, node, product, addend, f);
+  ig_node *producer = result->producer;
+  if (!producer || has_activation(producer) || ig_value_use_count(graph, result) != 1) {
+    return IG_OK;
+  }
+  if (is_product(producer)) {
+    if (has_input(producer, 2) && ig_attr_float_of(producer, "beta", 1) != 1) return IG_OK;
+    ++*changes;
+    return replace_product(graph, node, producer, input_or_null(producer, 2), f);
+  }
+  if (!is_conv(producer)) return IG_OK;
+  ++*changes;
+  return replace_conv(graph, node, producer, input_or_null(producer, 2), input_or_null(producer, 3),
+                      f);
 }
 
 static ig_status fuse_bias_activation_run(ig_graph *graph, const ig_pass_options *options,
@@ -117,7 +191,7 @@ static ig_status fuse_bias_activation_run(ig_graph *graph, const ig_pass_options
     activation f;
     if (!ig_node_is_live(node)) continue;
     if (ig_node_is(node, "Add")) {
-      IG_TRY(fuse_bias(graph, node, changes));
+      IG_TRY(fuse_sum(graph, node, changes));
     } else if (read_activation(node, options->training, &f)) {
       IG_TRY(fuse_activation(graph, node, &f, changes));
     }
@@ -127,6 +201,6 @@ static ig_status fuse_bias_activation_run(ig_graph *graph, const ig_pass_options
 
 const ig_pass ig_pass_fuse_bias_activation = {
     .name = "fuse_bias_activation",
-    .what = "bias and activation into the matrix product before them",
+    .what = "sums and activations into the matrix product or convolution before them",
     .run = fuse_bias_activation_run,
 };

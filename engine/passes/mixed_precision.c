@@ -17,8 +17,8 @@ typedef struct casts {
   int *changes;
 } casts;
 
-static const char *const low_ops[] = {"MatMul",        "Gemm",      "Conv",
-                                      "ConvTranspose", "Attention", "ingot.FusedMatMul"};
+static const char *const low_ops[] = {
+    "MatMul", "Gemm", "Conv", "ConvTranspose", "Attention", "ingot.FusedMatMul", "ingot.FusedConv"};
 static const char *const following_ops[] = {
     "Relu",     "LeakyRelu", "Clip",  "Gelu",      "HardSwish",
     "Dropout",  "Add",       "Mul",   "Transpose", "Split",

@@ -8,14 +8,15 @@ typedef enum ig_schedule_kind {
   IG_SCHEDULE_CONSTANT,
   IG_SCHEDULE_STEP,     /* times `gamma` every `every` steps */
   IG_SCHEDULE_COSINE,   /* half a cosine from 1 to `floor` */
-  IG_SCHEDULE_ONE_CYCLE, /* up to 1 over `warmup`, then half a cosine down to `floor` (Smith 2018) */
+  IG_SCHEDULE_ONE_CYCLE, /* half a cosine from 1/25 up to 1 over `warmup` (0 for 0.3 of the steps), then
+                            one down to `floor` (Smith 2018) */
   IG_SCHEDULE_LINEAR    /* straight from 1 to `floor` */
 } ig_schedule_kind;
 
 typedef struct ig_schedule {
   ig_schedule_kind kind;
   int64_t total;  /* steps in all */
-  int64_t warmup; /* linear from 0 over the first steps, for every kind */
+  int64_t warmup; /* linear over the first steps, from 1 / (warmup + 1), for every other kind */
   double floor;   /* last factor, 0 to 1 */
   double gamma;
   int64_t every;

@@ -86,7 +86,8 @@ void ig_cpu_class_losses_reference(const ig_class_loss *p, double *losses, doubl
 static void grad_piece(const float *x, float *dx, int64_t m, ig_normalizer by, float scale,
                        float even) {
 #pragma omp simd
-  for (int64_t i = 0; i < m; i++) dx[i] = scale * (ig_vexp((x[i] - by.most) - by.log_total) - even);
+  for (int64_t i = 0; i < m; i++)
+    dx[i] = scale * (ig_vexp_nonpositive((x[i] - by.most) - by.log_total) - even);
 }
 
 /* m classes of a row from class `at` on, as floats, or back. */

@@ -44,7 +44,7 @@ static float max_of(const float *x, int64_t n) {
 static float sum_of_exp(const float *x, int64_t n, float shift) {
   float sum = 0;
 #pragma omp simd reduction(+ : sum)
-  for (int64_t i = 0; i < n; i++) sum += ig_vexp(x[i] - shift);
+  for (int64_t i = 0; i < n; i++) sum += ig_vexp_nonpositive(x[i] - shift);
   return sum;
 }
 
@@ -52,7 +52,7 @@ static float exp_and_sum(const float *x, float *y, int64_t n, float shift) {
   float sum = 0;
 #pragma omp simd reduction(+ : sum)
   for (int64_t i = 0; i < n; i++) {
-    float e = ig_vexp(x[i] - shift);
+    float e = ig_vexp_nonpositive(x[i] - shift);
     y[i] = e;
     sum += e;
   }
@@ -120,7 +120,8 @@ static void shift_row(bool log, ig_dtype dtype, const void *x, void *y, int64_t 
       for (int64_t k = 0; k < m; k++) to[k] = (from[k] - by.most) - by.log_total;
     } else {
 #pragma omp simd
-      for (int64_t k = 0; k < m; k++) to[k] = ig_vexp((from[k] - by.most) - by.log_total);
+      for (int64_t k = 0; k < m; k++)
+        to[k] = ig_vexp_nonpositive((from[k] - by.most) - by.log_total);
     }
     save(dtype, y, first + i, m, out);
   }
@@ -164,7 +165,7 @@ static void tile_normalizer(ig_dtype dtype, const ig_rows *r, const void *x, int
   for (int64_t i = 0; i < r->n; i++) {
     const float *row = load(dtype, x, first + i * r->inner, width, buffer);
 #pragma omp simd
-    for (int64_t k = 0; k < width; k++) total[k] += ig_vexp(row[k] - most[k]);
+    for (int64_t k = 0; k < width; k++) total[k] += ig_vexp_nonpositive(row[k] - most[k]);
     for (int64_t k = 0; k < width && sum; k++) sum[k] += row[k];
   }
   for (int64_t k = 0; k < width; k++) log_total[k] = ig_vlog(total[k]);
@@ -183,7 +184,8 @@ static void softmax_tile(bool log, ig_dtype dtype, const ig_rows *r, const void 
       for (int64_t k = 0; k < width; k++) to[k] = (row[k] - most[k]) - log_total[k];
     } else {
 #pragma omp simd
-      for (int64_t k = 0; k < width; k++) to[k] = ig_vexp((row[k] - most[k]) - log_total[k]);
+      for (int64_t k = 0; k < width; k++)
+        to[k] = ig_vexp_nonpositive((row[k] - most[k]) - log_total[k]);
     }
     save(dtype, y, from, width, out);
   }
@@ -228,8 +230,10 @@ void ig_cpu_softmax_vector(bool log, ig_dtype dtype, const ig_rows *r, const voi
     int64_t column = t % tiles * TILE, first = t / tiles * r->n * r->inner + column;
     if (r->inner > 1) {
       softmax_tile(log, dtype, r, x, y, first, IG_MIN(TILE, r->inner - column));
-    } else if (dtype == IG_F32 && !log) {
-      softmax_row_f32((const float *)x + first, (float *)y + first, r->n);
+    } else if (!log && (dtype == IG_F32 || r->n <= PIECE)) {
+      float in[PIECE], out[PIECE];
+      softmax_row_f32(load(dtype, x, first, r->n, in), target(dtype, y, first, out), r->n);
+      save(dtype, y, first, r->n, out);
     } else {
       shift_row(log, dtype, x, y, first, r->n, row_normalizer(dtype, x, first, r->n, NULL));
     }

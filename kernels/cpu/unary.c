@@ -34,14 +34,14 @@ typedef void grad_loop(const float *dy, const float *x, float *dx, int64_t n, fl
 /* Phi(x), and with it e^(-x^2/2) for the derivative: Phi(-|x|) = e^(-x^2/2) scaled_tail(|x|) keeps
  * its relative accuracy where 1 + erf would cancel. */
 static inline float normal_cdf(float x, float *density) {
-  float e = ig_vexp(-0.5f * x * x), tail = e * ig_vscaled_tail(fabsf(x));
+  float e = ig_vexp_nonpositive(-0.5f * x * x), tail = e * ig_vscaled_tail(fabsf(x));
   *density = e * 0x1.988454p-2f; /* 1 / sqrt(2 pi) */
   return x > 0.0f ? 1.0f - tail : tail;
 }
 
 static inline float gelu(float x) {
-  float density, cdf = normal_cdf(x, &density);
-  return x > -14.0f ? x * cdf : x * 0.0f; /* the last product keeps NaN */
+  float density;
+  return x * normal_cdf(x, &density);
 }
 
 static inline float gelu_slope(float x) {
@@ -107,7 +107,7 @@ GRAD(abs_grad, d *sign(x))
 GRAD(sqrt_grad, 0.5f * d / x)
 GRAD(exp_grad, d *x)
 GRAD(log_grad, d / x)
-GRAD(erf_grad, d * 0x1.20dd76p+0f * ig_vexp(-x * x)) /* 2 / sqrt(pi) */
+GRAD(erf_grad, d * 0x1.20dd76p+0f * ig_vexp_nonpositive(-x * x)) /* 2 / sqrt(pi) */
 GRAD(tanh_grad, d *(1.0f - x * x))
 GRAD(sigmoid_grad, d *x *(1.0f - x))
 GRAD(relu_grad, x > 0.0f ? d : 0.0f)
