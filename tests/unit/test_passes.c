@@ -429,6 +429,43 @@ static void fuse_clip(void **state) {
   run_env_close(&env);
 }
 
+/* Conv, a channel bias or the shortcut of a residual block, and Relu, as one node. */
+static ig_value *conv(ig_graph *g, const char *name, ig_value *x, bool bias) {
+  ig_value *in[] = {
+      x, ig_graph_param(g, name, IG_F32, IG_SHAPE(8, x->shape.dims[1], 3, 3), noise, true),
+      bias ? ig_graph_param(g, NULL, IG_F32, IG_SHAPE(8), noise, false) : NULL};
+  int64_t pads[] = {1, 1, 1, 1};
+  return ig_op1(g, "Conv", NULL, bias ? 3 : 2, in, IG_ATTRS(IG_INTS("pads", 4, pads)));
+}
+
+static ig_graph *conv_graph(void) {
+  ig_graph *g = fresh();
+  ig_value *x = ig_graph_input(g, "x", IG_F32, IG_SHAPE(2, 3, 6, 5));
+  ig_value *channel = ig_graph_param(g, "channel", IG_F32, IG_SHAPE(8, 1, 1), noise, false);
+  ig_value *h = op(g, "Relu", op2(g, "Add", conv(g, "w1", x, false), channel));
+  ig_value *y = op(g, "Tanh", conv(g, "w2", h, true));
+  y = op(g, "Relu", op2(g, "Add", h, conv(g, "w3", y, true)));
+  ig_graph_output(g, "y", op(g, "HardSwish", conv(g, "w4", y, false)));
+  return g;
+}
+
+static void fuse_conv(void **state) {
+  (void)state;
+  run_env env = run_env_open();
+  ig_graph *g = conv_graph();
+  ig_graph *after = same_numbers(&env, g, "fuse_bias_activation", &inference, 1e-4);
+  assert_int_equal(run_count(after, "ingot.FusedConv"), 4);
+  assert_int_equal(after->n_nodes, 5); /* and the channel bias as a vector */
+  ig_graph_destroy(after);
+  after = same_numbers(&env, g, "fuse_bias_activation", &training, 1e-4);
+  assert_int_equal(run_count(after, "ingot.FusedConv"), 3);
+  assert_int_equal(run_count(after, "HardSwish"), 1);
+  ig_graph_destroy(after);
+  same_gradients(&env, g, "fuse_bias_activation", 1e-4);
+  ig_graph_destroy(g);
+  run_env_close(&env);
+}
+
 /* The product is read elsewhere; what is added is no bias; beta is not 1. */
 static void fuse_bias_activation_declines(void **state) {
   (void)state;
@@ -530,6 +567,7 @@ int main(void) {
       cmocka_unit_test(fuse_gather_grad),
       cmocka_unit_test(fuse_bias_activation),
       cmocka_unit_test(fuse_clip),
+      cmocka_unit_test(fuse_conv),
       cmocka_unit_test(fuse_bias_activation_declines),
       cmocka_unit_test(mixed_precision),
       cmocka_unit_test(unknown_pass),

@@ -1,0 +1,193 @@
+/* What operators refuse: every line names what was expected and what was found, before any kernel
+ * reads memory. Labels are the one thing that only a run can check. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "engine/ops/op.h"
+
+typedef struct operand {
+  ig_dtype dtype;
+  ig_shape shape;
+  bool constant;
+  int64_t value; /* of a constant, repeated */
+} operand;
+
+#define DIMS(...)                                                                                  \
+  {                                                                                                \
+    (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), {                                   \
+      __VA_ARGS__                                                                                  \
+    }                                                                                              \
+  }
+#define F32(...)                                                                                   \
+  { .dtype = IG_F32, .shape = DIMS(__VA_ARGS__) }
+#define I64(...)                                                                                   \
+  { .dtype = IG_I64, .shape = DIMS(__VA_ARGS__) }
+#define AXES(n, axis)                                                                              \
+  { .dtype = IG_I64, .shape = DIMS(n), .constant = true, .value = (axis) }
+
+typedef struct refusal {
+  const char *op;
+  operand in[4];
+  int n_in, n_out;
+  int n_attrs;
+  ig_attr attrs[2];
+  const char *says;
+} refusal;
+
+static const refusal refusals[] = {
+    {.op = "Add", .in = {F32(2, 3), F32(2)}, .n_in = 2, .says = "does not broadcast"},
+    {.op = "Add",
+     .in = {F32(2, 3), I64(3)},
+     .n_in = 2,
+     .says = "input 1 is i64 where input 0 is f32"},
+    {.op = "Mul", .in = {{.dtype = IG_BOOL}, {.dtype = IG_BOOL}}, .n_in = 2, .says = "found bool"},
+    {.op = "Exp", .in = {I64(3)}, .n_in = 1, .says = "must have a float type, found i64"},
+    {.op = "And", .in = {F32(2), F32(2)}, .n_in = 2, .says = "must be bool, found f32"},
+    {.op = "Where", .in = {F32(2), F32(2), F32(2)}, .n_in = 3, .says = "condition must be bool"},
+    {.op = "Clip", .in = {F32(2), F32(2)}, .n_in = 2, .says = "bound 1 must be one number"},
+    {.op = "Pow",
+     .in = {I64(2), F32(2)},
+     .n_in = 2,
+     .says = "needs an integer exponent, found f32"},
+    {.op = "Gelu",
+     .in = {F32(2)},
+     .n_in = 1,
+     .n_attrs = 1,
+     .attrs = {{.name = "approximate", .type = IG_ATTR_STRING, .s = "sigmoid"}},
+     .says = "approximate is 'sigmoid', expected none or tanh"},
+    {.op = "ReduceSum", .in = {F32(2, 3), AXES(1, 2)}, .n_in = 2, .says = "axis 2 is out of range"},
+    {.op = "ReduceSum", .in = {F32(2, 3), AXES(2, 1)}, .n_in = 2, .says = "named twice"},
+    {.op = "ReduceMean", .in = {F32(2, 3), I64(1)}, .n_in = 2, .says = "axes"},
+    {.op = "Softmax",
+     .in = {F32(2, 3)},
+     .n_in = 1,
+     .n_attrs = 1,
+     .attrs = {{.name = "axis", .type = IG_ATTR_INT, .i = 2}},
+     .says = "axis 2 is outside shape [2, 3]"},
+    {.op = "ArgMax",
+     .in = {F32(2, 0)},
+     .n_in = 1,
+     .n_attrs = 1,
+     .attrs = {{.name = "axis", .type = IG_ATTR_INT, .i = 1}},
+     .says = "axis 1 of shape [2, 0] is empty"},
+    {.op = "TopK",
+     .in = {F32(2, 3), AXES(1, 4)},
+     .n_in = 2,
+     .n_out = 2,
+     .says = "K is 4, expected 0 to 3"},
+    {.op = "TopK", .in = {F32(2, 3), I64(1)}, .n_in = 2, .n_out = 2, .says = "K"},
+    {.op = "SoftmaxCrossEntropyLoss",
+     .in = {F32(4), I64(4)},
+     .n_in = 2,
+     .says = "[batch, classes, ...], found [4]"},
+    {.op = "SoftmaxCrossEntropyLoss",
+     .in = {F32(4, 3), I64(3)},
+     .n_in = 2,
+     .says = "i64 or i32 of shape [4], found i64[3]"},
+    {.op = "SoftmaxCrossEntropyLoss", .in = {F32(4, 3), F32(4)}, .n_in = 2, .says = "found f32[4]"},
+    {.op = "SoftmaxCrossEntropyLoss",
+     .in = {F32(4, 3), I64(4), F32(4)},
+     .n_in = 3,
+     .says = "weights must be one f32 a class"},
+    {.op = "SoftmaxCrossEntropyLoss",
+     .in = {F32(4, 3), I64(4)},
+     .n_in = 2,
+     .n_attrs = 1,
+     .attrs = {{.name = "reduction", .type = IG_ATTR_STRING, .s = "max"}},
+     .says = "reduction is 'max', expected none, sum or mean"},
+    {.op = "ingot.SoftmaxCrossEntropy",
+     .in = {F32(4, 3), I64(4)},
+     .n_in = 2,
+     .n_attrs = 1,
+     .attrs = {{.name = "label_smoothing", .type = IG_ATTR_FLOAT, .f = 1}},
+     .says = "label_smoothing is 1, expected at least 0 and below 1"},
+    {.op = "ingot.MeanSquaredError",
+     .in = {F32(4, 3), F32(4)},
+     .n_in = 2,
+     .says = "targets are f32[4] where predictions are f32[4, 3]"},
+};
+
+static ig_value *add_operand(ig_graph *graph, const operand *o) {
+  if (!o->constant) return ig_graph_input(graph, NULL, o->dtype, o->shape);
+  int64_t values[4] = {o->value, o->value, o->value, o->value};
+  return ig_graph_const_i64s(graph, (int)ig_shape_count(&o->shape), values);
+}
+
+static void wrong_operands_are_refused(void **state) {
+  IG_UNUSED(state);
+  for (int i = 0; i < IG_COUNT(refusals); i++) {
+    const refusal *r = &refusals[i];
+    ig_graph *graph;
+    ig_value *in[4];
+    assert_int_equal(ig_graph_create("refusal", &graph), IG_OK);
+    for (int k = 0; k < r->n_in; k++) in[k] = add_operand(graph, &r->in[k]);
+    ig_clear_error();
+    ig_node *node = ig_graph_node(graph, r->op, "n", r->n_in, in, r->n_attrs, r->attrs,
+                                  r->n_out ? r->n_out : 1);
+    if (node || !strstr(ig_last_error(), r->says))
+      print_error("%s: expected '%s', found '%s'\n", r->op, r->says, ig_last_error());
+    assert_null(node);
+    assert_non_null(strstr(ig_last_error(), r->says));
+    assert_int_not_equal(ig_graph_status(graph), IG_OK);
+    ig_graph_destroy(graph);
+  }
+}
+
+/* A label from a data set, out of range: an error from the loss and from its gradient. */
+static void wrong_labels_fail_the_run(void **state) {
+  IG_UNUSED(state);
+  static const float scores[6] = {0}, one = 1;
+  const int64_t labels[2] = {1, 3};
+  ig_graph *graph;
+  assert_int_equal(ig_graph_create("labels", &graph), IG_OK);
+  ig_value *x = ig_graph_input(graph, "x", IG_F32, IG_SHAPE(2, 3));
+  ig_value *y = ig_graph_input(graph, "y", IG_I64, IG_SHAPE(2));
+  ig_value *d = ig_graph_input(graph, "d", IG_F32, IG_SCALAR);
+  ig_node *loss =
+      ig_graph_node(graph, "ingot.SoftmaxCrossEntropy", NULL, IG_INS(x, y), IG_NO_ATTRS, 1);
+  ig_node *back =
+      ig_graph_node(graph, "ingot.SoftmaxCrossEntropyGrad", NULL, IG_INS(d, x, y), IG_NO_ATTRS, 1);
+  float result[6];
+  void *out[1] = {result};
+  assert_int_equal(ig_op_evaluate(loss, NULL, (const void *[]){scores, labels}, out), IG_ERR_INPUT);
+  assert_non_null(strstr(ig_last_error(), "label 3 at position 1 is outside 0 to 2"));
+  assert_int_equal(ig_op_evaluate(back, NULL, (const void *[]){&one, scores, labels}, out),
+                   IG_ERR_INPUT);
+  assert_non_null(strstr(ig_last_error(), "label 3 at position 1 is outside 0 to 2"));
+  ig_graph_destroy(graph);
+}
+
+/* When nothing accepts a node, the error has every reason. */
+static void no_implementation_lists_reasons(void **state) {
+  IG_UNUSED(state);
+  ig_graph *graph;
+  assert_int_equal(ig_graph_create("choose", &graph), IG_OK);
+  ig_value *x = ig_graph_input(graph, "x", IG_F32, IG_SHAPE(1, 16, 2, 2));
+  ig_value *y = ig_op1(graph, "Exp", "e", IG_INS(x), IG_NO_ATTRS);
+  x->layout = IG_LAYOUT_BLOCK16; /* y stays in rows */
+  const ig_impl *impl = NULL;
+  assert_int_equal(ig_op_choose(y->producer, IG_CPU, &impl), IG_ERR_UNSUPPORTED);
+  assert_non_null(strstr(ig_last_error(), "node 'e' (Exp)"));
+  assert_non_null(strstr(ig_last_error(), "vector: operands differ in memory layout; reference: "));
+  assert_int_equal(ig_op_choose(y->producer, IG_CUDA, &impl), IG_ERR_UNSUPPORTED);
+  assert_non_null(strstr(ig_last_error(), "there is none"));
+  assert_null(impl);
+  assert_null(ig_op_find("exp"));
+  assert_null(ig_op_find(""));
+  assert_string_equal(ig_op_find("Exp")->name, "Exp");
+  ig_graph_destroy(graph);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(wrong_operands_are_refused),
+      cmocka_unit_test(wrong_labels_fail_the_run),
+      cmocka_unit_test(no_implementation_lists_reasons),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
