@@ -17,8 +17,8 @@ const char *ig_field_kind_name(ig_field_kind kind) {
   return (unsigned)kind < IG_COUNT(kinds) ? kinds[kind] : "unknown";
 }
 
-/* Names that a field's columns have: of its last dimension, or one for a scalar. */
-static int64_t column_count(const ig_field *field) {
+/* A single number is one column: a table's target keeps its name. */
+static int64_t columns_of(const ig_field *field) {
   return field->shape.rank > 0 ? field->shape.dims[field->shape.rank - 1] : 1;
 }
 
@@ -50,7 +50,7 @@ static json_t *field_json(const ig_field *field) {
     json_object_set_new(object, "classes", names_json(field->classes, field->n_classes));
   }
   if (field->columns) {
-    json_object_set_new(object, "columns", names_json(field->columns, column_count(field)));
+    json_object_set_new(object, "columns", names_json(field->columns, columns_of(field)));
   }
   return object;
 }
@@ -140,8 +140,8 @@ static ig_status read_field(const json_t *object, const char *where, ig_arena *a
   field->n_classes = n_classes;
   IG_TRY(read_names(json_object_get(object, "classes"), n_classes, where, "classes", arena,
                     &field->classes));
-  return read_names(json_object_get(object, "columns"), column_count(field), where, "columns",
-                    arena, &field->columns);
+  return read_names(json_object_get(object, "columns"), columns_of(field), where, "columns", arena,
+                    &field->columns);
 }
 
 static ig_status read_fields(const json_t *array, const char *where, ig_arena *arena, int *n_fields,
