@@ -3,7 +3,7 @@
 #include "kernels/dropout.h"
 
 #include "engine/base/rng.h"
-#include "kernels/cpu/parts.h"
+#include "kernels/cpu/parallel.h"
 
 /* Elements of a run: 4 KiB of random numbers. A multiple of a Philox block. */
 #define RUN 1024
@@ -43,7 +43,7 @@ void ig_cpu_dropout(ig_dtype dtype, const ig_dropout_draw *draw, double ratio, c
   int64_t runs = (draw->sample_elements + RUN - 1) / RUN;
   /* Drawing a number takes about as long as moving 16 bytes. */
   bool team = ig_worth_team(draw->samples * draw->sample_elements * 16);
-#pragma omp parallel for schedule(static) if (team)
+  IG_PARALLEL_FOR(team)
   for (int64_t unit = 0; unit < draw->samples * runs; unit++) {
     int64_t sample = unit / runs, first = unit % runs * RUN;
     int64_t left = draw->sample_elements - first, n = left < RUN ? left : RUN;
@@ -59,7 +59,7 @@ void ig_cpu_dropout(ig_dtype dtype, const ig_dropout_draw *draw, double ratio, c
 void ig_cpu_masked_scale(ig_dtype dtype, const void *x, const uint8_t *mask, double scale,
                          int64_t count, void *y) {
   int64_t size = (int64_t)ig_dtype_size(dtype), parts = ig_parts(count, 1 << 13, 1024);
-#pragma omp parallel for schedule(static) if (ig_worth_team(count * 2 * size))
+  IG_PARALLEL_FOR(ig_worth_team(count * 2 * size))
   for (int64_t part = 0; part < parts; part++) {
     int64_t begin = ig_part_begin(count, parts, part);
     apply_run(dtype, x, mask + begin, scale, begin, ig_part_begin(count, parts, part + 1) - begin,
