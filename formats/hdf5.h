@@ -12,6 +12,13 @@
 void ig_h5_enter(void);
 void ig_h5_leave(void);
 
+/* Runs `body` in a child process and waits. HDF5 1.10 trusts much of what stands in a file that has no
+ * checksums, and a damaged one can make it read wild memory or never end: what is to be done with
+ * such a file is done in a child first, where that kills nobody. IG_ERR_INPUT when the child crashed
+ * or ran out of processor time; IG_OK otherwise, whatever `body` found (the caller does it again and
+ * sees), also where no child can be had. */
+ig_status ig_h5_rehearse(const char *path, void (*body)(void *context), void *context);
+
 /* An open file. The library reads and writes through `fd` with a driver of ours: no file locking (it
  * fails on NFS), reads only within the file, and after a failed write the rest is dropped and the
  * library goes on undisturbed, so that nothing of it stays dirty: ig_h5_finish reports the cause. */

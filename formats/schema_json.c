@@ -11,6 +11,11 @@
 
 #define MAX_CLASSES (1 << 24)
 
+/* A single number is one column: a table's target keeps its name. */
+static int64_t columns_of(const ig_field *field) {
+  return field->shape.rank > 0 ? field->shape.dims[field->shape.rank - 1] : 1;
+}
+
 /* --- writing ----------------------------------------------------------------------------------- */
 
 /* Names from files may not be UTF-8; JSON must be. */
@@ -38,9 +43,8 @@ static json_t *field_json(const ig_field *field) {
   if (field->classes) {
     json_object_set_new(object, "classes", names_json(field->classes, field->n_classes));
   }
-  if (field->columns && field->shape.rank > 0) {
-    int64_t columns = field->shape.dims[field->shape.rank - 1];
-    json_object_set_new(object, "columns", names_json(field->columns, columns));
+  if (field->columns) {
+    json_object_set_new(object, "columns", names_json(field->columns, columns_of(field)));
   }
   return object;
 }
@@ -130,8 +134,7 @@ static ig_status read_field(const json_t *object, const char *where, ig_arena *a
   field->n_classes = n_classes;
   IG_TRY(read_names(json_object_get(object, "classes"), n_classes, where, "classes", arena,
                     &field->classes));
-  int64_t columns = field->shape.rank > 0 ? field->shape.dims[field->shape.rank - 1] : 0;
-  return read_names(json_object_get(object, "columns"), columns, where, "columns", arena,
+  return read_names(json_object_get(object, "columns"), columns_of(field), where, "columns", arena,
                     &field->columns);
 }
 
