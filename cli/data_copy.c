@@ -85,7 +85,7 @@ static ig_status copy(const ig_cli *cli, ig_dataset *data, const char *path) {
 }
 
 static ig_status open_data(const ig_data_values *v, ig_dataset **out) {
-  ig_dataset_open_options options = {.target = v->target};
+  ig_dataset_open_options options = {.target = v->target, .no_target = v->no_target};
   return ig_dataset_open(v->data, &options, out);
 }
 

@@ -26,7 +26,8 @@ typedef struct report {
 static ig_status report_open(const ig_cli *cli, const ig_data_values *v, report *r) {
   *r = (report){.cli = cli, .arena = ig_arena_create()};
   IG_CHECK(r->arena, IG_ERR_MEMORY, "no memory for a report");
-  ig_dataset_open_options options = {.target = v->target, .missing = IG_MISSING_NAN};
+  ig_dataset_open_options options = {
+      .target = v->target, .no_target = v->no_target, .missing = IG_MISSING_NAN};
   return ig_dataset_open(v->data, &options, &r->data);
 }
 
@@ -156,7 +157,8 @@ static ig_status load_checkpoint(const char *path, report *r) {
 }
 
 static ig_status load_other(const ig_data_values *v, report *r) {
-  ig_dataset_open_options options = {.target = v->target, .missing = IG_MISSING_NAN};
+  ig_dataset_open_options options = {
+      .target = v->target, .no_target = v->no_target, .missing = IG_MISSING_NAN};
   IG_TRY(ig_dataset_open(v->against, &options, &r->other));
   ig_column *columns;
   IG_TRY(

@@ -49,6 +49,7 @@ static ig_status h5_open(ig_array_writer *w) {
 
 static ig_status write_slab(ig_array_writer *w, int i, const void *data, int64_t rows) {
   h5_state *s = w->state;
+  IG_TRY(ig_h5_headroom(w->partial.target));
   ig_shape shape = ig_array_whole_shape(w, i);
   hsize_t count[IG_MAX_RANK], start[IG_MAX_RANK] = {(hsize_t)w->done};
   dims_of(&shape, count);

@@ -33,7 +33,7 @@ const char *const ig_pipeline_forward[] = {
     NULL,
 };
 const char *const ig_pipeline_training[] = {
-    "simplify", "fold", "cse", "fuse_gather_grad", "dce", NULL,
+    "simplify", "fold", "cse", "share_pool", "fuse_gather_grad", "dce", NULL,
 };
 
 const ig_pass *ig_pass_find(const char *name) {
