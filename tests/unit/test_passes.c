@@ -243,6 +243,80 @@ static void train_mode_dropout(void **state) {
   run_env_close(&env);
 }
 
+static ig_value *batch_norm(ig_graph *g, const char *name, ig_value *x) {
+  char full[64];
+  ig_shape channels = IG_SHAPE(x->shape.dims[1]);
+  ig_value *in[5] = {x};
+  static const char *const parts[] = {"weight", "bias", "running_mean", "running_var"};
+  for (int i = 0; i < 4; i++) {
+    snprintf(full, sizeof full, "%s.%s", name, parts[i]);
+    in[i + 1] = i < 2 ? ig_graph_param(g, full, IG_F32, channels, noise, false)
+                      : ig_graph_state(g, full, IG_F32, channels, noise);
+  }
+  return ig_op1(g, "BatchNormalization", NULL, 5, in,
+                IG_ATTRS(IG_FLOAT("epsilon", 1e-3f), IG_FLOAT("momentum", 0.75f)));
+}
+
+/* Output and running statistics against sums in double over the batch. */
+static void train_mode_batch_norm(void **state) {
+  (void)state;
+  enum { N = 6, C = 3, AREA = 20 };
+  run_env env = run_env_open();
+  ig_graph *g = fresh();
+  ig_value *x = ig_graph_input(g, "x", IG_F32, IG_SHAPE(N, C, 4, 5));
+  ig_graph_output(g, "y", batch_norm(g, "bn", x));
+  GOOD(ig_store_add_graph(env.store, g, 3));
+  run_env_shake(&env);
+  pass(g, "train_mode", &training);
+  assert_int_equal(g->n_assigns, 2);
+  assert_int_equal(g->n_nodes, 1);
+  ig_store_entry *mean = ig_store_find(env.store, "bn.running_mean");
+  ig_store_entry *variance = ig_store_find(env.store, "bn.running_var");
+  const float *scale = ig_store_find(env.store, "bn.weight")->data;
+  const float *bias = ig_store_find(env.store, "bn.bias")->data;
+  double old_mean[C], old_variance[C];
+  for (int c = 0; c < C; c++) {
+    old_mean[c] = ((float *)mean->data)[c];
+    old_variance[c] = ((float *)variance->data)[c];
+  }
+  float *in = run_input(g->inputs[0], 1);
+  int64_t n;
+  double *y = run_graph(&env, g, false, 1, 0, &n);
+  for (int c = 0; c < C; c++) {
+    double sum = 0, squares = 0;
+    for (int i = 0; i < N * AREA; i++) sum += in[(i / AREA * C + c) * AREA + i % AREA];
+    double m = sum / (N * AREA);
+    for (int i = 0; i < N * AREA; i++)
+      squares += pow(in[(i / AREA * C + c) * AREA + i % AREA] - m, 2);
+    double v = squares / (N * AREA);
+    for (int i = 0; i < N * AREA; i++) {
+      int at = (i / AREA * C + c) * AREA + i % AREA;
+      double want = (in[at] - m) / sqrt(v + 1e-3) * (double)scale[c] + (double)bias[c];
+      assert_true(fabs(y[at] - want) < 1e-5);
+    }
+    assert_true(fabs(((float *)mean->data)[c] - (0.75 * old_mean[c] + 0.25 * m)) < 1e-6);
+    assert_true(fabs(((float *)variance->data)[c] - (0.75 * old_variance[c] + 0.25 * v)) < 1e-6);
+  }
+  free(in);
+  free(y);
+  ig_graph_destroy(g);
+  run_env_close(&env);
+}
+
+/* Statistics that are constants (a frozen model's) stay in inference form. */
+static void train_mode_keeps_frozen(void **state) {
+  (void)state;
+  ig_graph *g = fresh();
+  float ones[3] = {1, 1, 1};
+  ig_value *x = ig_graph_input(g, "x", IG_F32, IG_SHAPE(2, 3, 4, 5));
+  ig_value *c = ig_graph_const(g, NULL, IG_F32, IG_SHAPE(3), ones);
+  ig_graph_output(g, "y",
+                  ig_op1(g, "BatchNormalization", NULL, IG_INS(x, c, c, c, c), IG_NO_ATTRS));
+  pass(g, "train_mode", &training);
+  assert_int_equal(g->n_assigns, 0);
+  ig_graph_destroy(g);
+}
+
 /* --- fuse_add_layernorm ---------------------------------------------------------------------- */
 
 /* Gradients of mean(y^2) with respect to all PARAMs, as outputs. */
@@ -595,6 +669,66 @@ static void mixed_precision(void **state) {
   run_env_close(&env);
 }
 
+/* --- fuse_conv_bn ---------------------------------------------------------------------------- */
+
+static void fuse_conv_bn(void **state) {
+  (void)state;
+  run_env env = run_env_open();
+  ig_graph *g = fresh();
+  ig_value *x = ig_graph_input(g, "x", IG_F32, IG_SHAPE(2, 3, 6, 5));
+  ig_value *h = op(g, "Relu", batch_norm(g, "bn1", conv(g, "w1", x, true)));
+  ig_value *shared = conv(g, "w2", h, false); /* read twice: cannot change */
+  h = op2(g, "Add", batch_norm(g, "bn2", shared), shared);
+  ig_graph_output(g, "y", batch_norm(g, "bn3", conv(g, "w3", h, false)));
+  ig_graph *after = same_numbers(&env, g, "fuse_conv_bn", &inference, 1e-4);
+  assert_int_equal(run_count(after, "BatchNormalization"), 1);
+  assert_int_equal(run_count(after, "Conv"), 3);
+  ig_graph_destroy(after);
+  after = copy(g);
+  pass(after, "fuse_conv_bn", &training);
+  assert_int_equal(run_count(after, "BatchNormalization"), 3);
+  ig_graph_destroy(after);
+  ig_graph_destroy(g);
+  run_env_close(&env);
+}
+
+/* The whole pipeline leaves one operator a convolution, and the arithmetic on the weights is done
+ * when the plan is made. */
+static void inference_pipeline(void **state) {
+  (void)state;
+  run_env env = run_env_open();
+  ig_graph *g = fresh();
+  ig_value *x = ig_graph_input(g, "x", IG_F32, IG_SHAPE(2, 8, 6, 5));
+  ig_value *h = op(g, "Relu", batch_norm(g, "bn1", conv(g, "w1", x, false)));
+  h = op2(g, "Dropout", h, ig_graph_const_f32(g, 0.5f));
+  h = op2(g, "Add", batch_norm(g, "bn2", conv(g, "w2", h, false)), x);
+  ig_graph_output(g, "y", op(g, "Relu", h));
+  ig_graph *after = copy(g);
+  GOOD(ig_store_add_graph(env.store, after, 3));
+  run_env_shake(&env);
+  int64_t n;
+  double *want = run_graph(&env, after, true, 1, 0, &n);
+  GOOD(ig_passes_run(after, ig_pipeline_inference, &inference));
+  double *got = run_graph(&env, after, true, 1, 0, &n);
+  assert_true(run_difference(got, want, n) < 1e-4);
+  ig_plan *plan;
+  GOOD(ig_plan_create(after, env.backend, env.store, &(ig_plan_options){.frozen_params = true},
+                      &plan));
+  int each_run = 0;
+  for (int i = 0; i < ig_plan_step_count(plan); i++) {
+    ig_plan_step step = ig_plan_step_at(plan, i);
+    if (!step.fixed && step.impl) each_run++;
+  }
+  assert_int_equal(each_run, run_count(after, "ingot.FusedConv"));
+  assert_int_equal(each_run, 2);
+  ig_plan_destroy(plan);
+  free(want);
+  free(got);
+  ig_graph_destroy(after);
+  ig_graph_destroy(g);
+  run_env_close(&env);
+}
+
 /* --- the runner ------------------------------------------------------------------------------ */
 
 static void unknown_pass(void **state) {
@@ -626,6 +760,8 @@ int main(void) {
       cmocka_unit_test(simplify),
       cmocka_unit_test(simplify_keeps),
       cmocka_unit_test(train_mode_dropout),
+      cmocka_unit_test(train_mode_batch_norm),
+      cmocka_unit_test(train_mode_keeps_frozen),
       cmocka_unit_test(fuse_add_layernorm),
       cmocka_unit_test(fuse_add_layernorm_declines),
       cmocka_unit_test(fuse_batch_norm),
@@ -635,6 +771,8 @@ int main(void) {
       cmocka_unit_test(fuse_clip),
       cmocka_unit_test(fuse_conv),
       cmocka_unit_test(fuse_bias_activation_declines),
+      cmocka_unit_test(fuse_conv_bn),
+      cmocka_unit_test(inference_pipeline),
       cmocka_unit_test(mixed_precision),
       cmocka_unit_test(unknown_pass),
       cmocka_unit_test(pipelines_name_passes),
