@@ -57,6 +57,10 @@ void ig_h5_close(ig_h5_file *file);
  * other data may happen to look like a heap. */
 void ig_h5_guard_heap(ig_h5_file *file, bool on);
 
+/* The library crashes when its allocations fail. Asked for before files are opened and datasets read
+ * or written: IG_ERR_MEMORY unless there is memory for chunks and metadata, many times over. */
+ig_status ig_h5_headroom(const char *path);
+
 /* Limits on what a file may hold, against stack exhaustion and endless walks. */
 #define IG_H5_MAX_DEPTH 32
 #define IG_H5_MAX_OBJECTS (1 << 18)

@@ -364,6 +364,11 @@ static void release(ig_h5_file *file) {
 }
 
 static ig_status make(const char *path, int fd, ig_h5_file **out) {
+  ig_status enough = ig_h5_headroom(path);
+  if (enough != IG_OK) {
+    close(fd);
+    return enough;
+  }
   ig_h5_file *file = ig_alloc_zero(1, sizeof *file);
   char *copy = ig_strdup(path);
   if (!file || !copy) {

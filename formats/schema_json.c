@@ -11,12 +11,6 @@
 
 #define MAX_CLASSES (1 << 24)
 
-static const char *const kinds[] = {"features", "image", "tokens", "class", "targets"};
-
-const char *ig_field_kind_name(ig_field_kind kind) {
-  return (unsigned)kind < IG_COUNT(kinds) ? kinds[kind] : "unknown";
-}
-
 /* A single number is one column: a table's target keeps its name. */
 static int64_t columns_of(const ig_field *field) {
   return field->shape.rank > 0 ? field->shape.dims[field->shape.rank - 1] : 1;
@@ -125,8 +119,8 @@ static ig_status read_field(const json_t *object, const char *where, ig_arena *a
   field->name = ig_arena_strdup(arena, name);
   IG_CHECK_ALLOC(field->name);
   int k = 0;
-  while (k < IG_COUNT(kinds) && strcmp(kinds[k], kind) != 0) k++;
-  IG_CHECK(k < IG_COUNT(kinds), IG_ERR_INPUT, "%s: field '%s': unknown kind '%s'", where,
+  while (k <= IG_FIELD_TARGETS && strcmp(ig_field_kind_name((ig_field_kind)k), kind) != 0) k++;
+  IG_CHECK(k <= IG_FIELD_TARGETS, IG_ERR_INPUT, "%s: field '%s': unknown kind '%s'", where,
            field->name, kind);
   field->kind = (ig_field_kind)k;
   field->dtype = ig_dtype_parse(dtype);
