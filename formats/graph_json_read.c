@@ -7,7 +7,7 @@
 
 #include "engine/base/checked.h"
 #include "engine/graph/attrs.h"
-#include "formats/base64.h"
+#include "engine/base/base64.h"
 #include "formats/graph_json.h"
 
 #define MAX_TEXT ((size_t)1 << 30)

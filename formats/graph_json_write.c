@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "engine/graph/attrs.h"
-#include "formats/base64.h"
+#include "engine/base/base64.h"
 #include "formats/graph_json.h"
 
 #define PLAIN_VALUES 16 /* constants up to this length are written as numbers, for people */

@@ -10,27 +10,30 @@
  * direction: gradients and transposed convolutions go backwards through the same description. */
 typedef struct ig_conv {
   ig_dtype dtype;
-  int64_t batch, groups;
-  int64_t src_channels, dst_channels;
-  int64_t src[2], dst[2], kernel[2]; /* height, width */
-  int64_t stride[2], dilation[2];    /* a dilation of 1 is dense */
+  int64_t groups;
+  int64_t src[4], dst[4];         /* N, C, H, W */
+  int64_t kernel[2];              /* height, width */
+  int64_t stride[2], dilation[2]; /* a dilation of 1 is dense */
   int64_t pad_begin[2], pad_end[2];
   ig_layout src_layout, dst_layout;
   bool bias;
+  bool sum;                 /* forward: dst holds a tensor to add before the activation */
   ig_activation activation; /* of the forward direction */
 } ig_conv;
 
-/* Weights are [dst_channels, src_channels / groups, kh, kw], row-major, in all of these.
+/* Weights are [dst channels, src channels / groups, kh, kw], row-major, in all of these.
  * The reference kernels are plain loops for any float dtype and any layout, with sums in double. */
 
-/* dst = activation(conv(src, weights) + bias); `bias` may be NULL. */
+/* dst = activation(conv(src, weights) + bias + old dst); the last two where the description says. */
 void ig_cpu_conv_reference(const ig_conv *spec, const void *src, const void *weights,
                            const void *bias, void *dst);
-/* The gradient of src. With `bias` (by src channel) added it is the transposed convolution. */
+/* The gradient of src; with `bias` (by src channel, may be NULL) the transposed convolution. */
 void ig_cpu_conv_src_reference(const ig_conv *spec, const void *dst_grad, const void *weights,
                                const void *bias, void *src_grad);
-/* The gradient of weights. */
+/* The gradients of weights, and of the bias where there is one. */
 void ig_cpu_conv_weights_reference(const ig_conv *spec, const void *src, const void *dst_grad,
-                                   void *weights_grad);
+                                   void *weights_grad, void *bias_grad);
+/* f32: adds bias[c] to every element of channel c of x. */
+void ig_cpu_channel_add(ig_layout layout, const int64_t dims[4], const float *bias, float *x);
 
 #endif

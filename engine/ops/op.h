@@ -70,6 +70,8 @@ typedef struct ig_call {
 typedef struct ig_impl {
   const char *name; /* "reference", "onednn", "avx512", "cublaslt" ... */
   ig_device device;
+  /* A library's sums, whose order and thus last bits depend on the number of threads. */
+  bool sums_by_thread;
   /* NULL accepts; otherwise a constant reason. NULL function accepts all. */
   const char *(*reject)(const ig_node *node);
   /* Scratch bytes of a call; NULL function means none. */
@@ -98,6 +100,9 @@ struct ig_op {
   int n_in[2];        /* least and most inputs; the most is IG_VARIADIC for lists */
   int n_out[2];       /* least and most outputs */
   unsigned flags;
+  /* With IG_OP_LAYOUT: bits of operands that are row-major all the same although they have four
+   * dimensions, e.g. filters. */
+  unsigned rows_in, rows_out;
   const ig_attr_field *attrs; /* NULL when there are none */
   size_t attrs_size;          /* sizeof the attrs struct */
   /* Sets dtype and shape of every output, from inputs whose dtype and shape are known. The only

@@ -32,43 +32,43 @@ static void free_parts(conv_parts *p) {
 
 static ig_status make_parts(ig_dnn_direction direction, const ig_conv *spec, layouts inner,
                             conv_parts *p) {
-  int64_t src[] = {spec->batch, spec->src_channels, spec->src[0], spec->src[1]};
-  int64_t dst[] = {spec->batch, spec->dst_channels, spec->dst[0], spec->dst[1]};
   int64_t groups = spec->groups;
-  int64_t filters[] = {groups, spec->dst_channels / groups, spec->src_channels / groups,
-                       spec->kernel[0], spec->kernel[1]};
+  int64_t filters[] = {groups, spec->dst[1] / groups, spec->src[1] / groups, spec->kernel[0],
+                       spec->kernel[1]};
   int64_t *weights = groups > 1 ? filters : filters + 1;
   int rank = groups > 1 ? 5 : 4;
-  IG_TRY(ig_dnn_md_layout(spec->dtype, src, spec->src_layout, &p->src));
-  IG_TRY(ig_dnn_md_layout(spec->dtype, dst, spec->dst_layout, &p->dst));
-  IG_TRY(ig_dnn_md_layout(spec->dtype, src, inner.src, &p->src_in));
-  IG_TRY(ig_dnn_md_layout(spec->dtype, dst, inner.dst, &p->dst_in));
+  IG_TRY(ig_dnn_md_layout(spec->dtype, spec->src, spec->src_layout, &p->src));
+  IG_TRY(ig_dnn_md_layout(spec->dtype, spec->dst, spec->dst_layout, &p->dst));
+  IG_TRY(ig_dnn_md_layout(spec->dtype, spec->src, inner.src, &p->src_in));
+  IG_TRY(ig_dnn_md_layout(spec->dtype, spec->dst, inner.dst, &p->dst_in));
   IG_TRY(ig_dnn_md_rows(spec->dtype, rank, weights, &p->weights));
   IG_TRY(ig_dnn_md_any(spec->dtype, rank, weights, &p->weights_in));
   if (spec->bias && direction != IG_DNN_BACKWARD_SRC) {
-    IG_TRY(ig_dnn_md_rows(spec->dtype, 1, &dst[1], &p->bias));
+    IG_TRY(ig_dnn_md_rows(spec->dtype, 1, &spec->dst[1], &p->bias));
   }
-  const ig_activation *activation = direction == IG_DNN_FORWARD ? &spec->activation : NULL;
-  return ig_dnn_attr_create(1, NULL, activation, &p->attr);
+  bool forward = direction == IG_DNN_FORWARD;
+  return ig_dnn_attr_create(1, forward && spec->sum, NULL, forward ? &spec->activation : NULL,
+                            &p->attr);
 }
 
-static ig_status add_operands(ig_dnn_direction direction, const conv_parts *p,
+static ig_status add_operands(ig_dnn_direction direction, bool sum, const conv_parts *p,
                               const void *fixed_weights, ig_dnn *dnn) {
   switch (direction) {
   case IG_DNN_FORWARD:
-    IG_TRY(ig_dnn_operand_add(dnn, DNNL_ARG_SRC, 0, false, p->src, NULL));
-    IG_TRY(ig_dnn_operand_add(dnn, DNNL_ARG_WEIGHTS, 1, false, p->weights, fixed_weights));
-    if (p->bias) IG_TRY(ig_dnn_operand_add(dnn, DNNL_ARG_BIAS, 2, false, p->bias, NULL));
-    return ig_dnn_operand_add(dnn, DNNL_ARG_DST, 3, true, p->dst, NULL);
+    IG_TRY(ig_dnn_operand_add(dnn, DNNL_ARG_SRC, 0, IG_DNN_IN, p->src, NULL));
+    IG_TRY(ig_dnn_operand_add(dnn, DNNL_ARG_WEIGHTS, 1, IG_DNN_IN, p->weights, fixed_weights));
+    if (p->bias) IG_TRY(ig_dnn_operand_add(dnn, DNNL_ARG_BIAS, 2, IG_DNN_IN, p->bias, NULL));
+    return ig_dnn_operand_add(dnn, DNNL_ARG_DST, 3, sum ? IG_DNN_INOUT : IG_DNN_OUT, p->dst, NULL);
   case IG_DNN_BACKWARD_SRC:
-    IG_TRY(ig_dnn_operand_add(dnn, DNNL_ARG_DIFF_DST, 0, false, p->dst, NULL));
-    IG_TRY(ig_dnn_operand_add(dnn, DNNL_ARG_WEIGHTS, 1, false, p->weights, fixed_weights));
-    return ig_dnn_operand_add(dnn, DNNL_ARG_DIFF_SRC, 2, true, p->src, NULL);
+    IG_TRY(ig_dnn_operand_add(dnn, DNNL_ARG_DIFF_DST, 0, IG_DNN_IN, p->dst, NULL));
+    IG_TRY(ig_dnn_operand_add(dnn, DNNL_ARG_WEIGHTS, 1, IG_DNN_IN, p->weights, fixed_weights));
+    return ig_dnn_operand_add(dnn, DNNL_ARG_DIFF_SRC, 2, IG_DNN_OUT, p->src, NULL);
   default:
-    IG_TRY(ig_dnn_operand_add(dnn, DNNL_ARG_SRC, 0, false, p->src, NULL));
-    IG_TRY(ig_dnn_operand_add(dnn, DNNL_ARG_DIFF_DST, 1, false, p->dst, NULL));
-    IG_TRY(ig_dnn_operand_add(dnn, DNNL_ARG_DIFF_WEIGHTS, 2, true, p->weights, NULL));
-    return p->bias ? ig_dnn_operand_add(dnn, DNNL_ARG_DIFF_BIAS, 3, true, p->bias, NULL) : IG_OK;
+    IG_TRY(ig_dnn_operand_add(dnn, DNNL_ARG_SRC, 0, IG_DNN_IN, p->src, NULL));
+    IG_TRY(ig_dnn_operand_add(dnn, DNNL_ARG_DIFF_DST, 1, IG_DNN_IN, p->dst, NULL));
+    IG_TRY(ig_dnn_operand_add(dnn, DNNL_ARG_DIFF_WEIGHTS, 2, IG_DNN_OUT, p->weights, NULL));
+    return p->bias ? ig_dnn_operand_add(dnn, DNNL_ARG_DIFF_BIAS, 3, IG_DNN_OUT, p->bias, NULL)
+                   : IG_OK;
   }
 }
 
@@ -80,7 +80,7 @@ static ig_status assemble(ig_dnn_direction direction, dnnl_alg_kind_t algorithm,
                           p->attr, &desc));
   IG_TRY(ig_dnn_open(desc, out));
   IG_CHECK(!ig_dnn_is_slow(desc), IG_ERR_UNSUPPORTED, "oneDNN has no fast convolution here");
-  IG_TRY(add_operands(direction, p, fixed_weights, *out));
+  IG_TRY(add_operands(direction, spec->sum, p, fixed_weights, *out));
   return ig_dnn_close(*out);
 }
 
@@ -107,8 +107,8 @@ static ig_status try_one(ig_dnn_direction direction, dnnl_alg_kind_t algorithm, 
 static bool winograd_pays(const ig_conv *s) {
   bool shape = s->dtype == IG_F32 && s->groups == 1 && s->kernel[0] == 3 && s->kernel[1] == 3 &&
                s->stride[0] == 1 && s->stride[1] == 1 && s->dilation[0] == 1 &&
-               s->dilation[1] == 1 && s->src_channels >= 32 && s->dst_channels >= 32;
-  int64_t tiles = s->batch * ((s->dst[0] + 3) / 4) * ((s->dst[1] + 3) / 4);
+               s->dilation[1] == 1 && s->src[1] >= 32 && s->dst[1] >= 32;
+  int64_t tiles = s->dst[0] * ((s->dst[2] + 3) / 4) * ((s->dst[3] + 3) / 4);
   return shape && tiles >= 64;
 }
 
@@ -117,7 +117,7 @@ static ig_status create(ig_dnn_direction direction, const ig_conv *spec, const v
   const layouts blocked = {IG_LAYOUT_BLOCK16, IG_LAYOUT_BLOCK16};
   const layouts first = {IG_LAYOUT_ROWS, IG_LAYOUT_BLOCK16};
   const layouts last = {IG_LAYOUT_NHWC, IG_LAYOUT_NHWC}, rows = {IG_LAYOUT_ROWS, IG_LAYOUT_ROWS};
-  bool few = spec->src_channels < FEW_CHANNELS && spec->groups == 1;
+  bool few = spec->src[1] < FEW_CHANNELS && spec->groups == 1;
   bool nhwc = spec->src_layout == IG_LAYOUT_NHWC || spec->dst_layout == IG_LAYOUT_NHWC;
   layouts order[4];
   int n = 0;

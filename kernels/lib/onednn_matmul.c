@@ -26,7 +26,8 @@ static ig_status make_parts(const ig_matmul *spec, bool pack_b, matmul_parts *p)
   IG_TRY(ig_dnn_md_strided(spec->c_dtype, rank, spec->c_dims, spec->c_strides, &p->c));
   if (spec->addend) IG_TRY(ig_dnn_md_rows(spec->c_dtype, rank, spec->addend_dims, &p->addend));
   p->bias = is_bias(spec);
-  return ig_dnn_attr_create(spec->alpha, p->bias ? NULL : p->addend, &spec->activation, &p->attr);
+  return ig_dnn_attr_create(spec->alpha, false, p->bias ? NULL : p->addend, &spec->activation,
+                            &p->attr);
 }
 
 static void free_parts(matmul_parts *p) {
@@ -45,13 +46,13 @@ static ig_status assemble(const ig_matmul *spec, const matmul_parts *p, const vo
                             p->attr, &desc));
   IG_TRY(ig_dnn_open(desc, out));
   IG_CHECK(!ig_dnn_is_slow(desc), IG_ERR_UNSUPPORTED, "oneDNN has no fast matrix product here");
-  IG_TRY(ig_dnn_operand_add(*out, DNNL_ARG_SRC, 0, false, p->a, NULL));
-  IG_TRY(ig_dnn_operand_add(*out, DNNL_ARG_WEIGHTS, 1, false, p->b, fixed_b));
+  IG_TRY(ig_dnn_operand_add(*out, DNNL_ARG_SRC, 0, IG_DNN_IN, p->a, NULL));
+  IG_TRY(ig_dnn_operand_add(*out, DNNL_ARG_WEIGHTS, 1, IG_DNN_IN, p->b, fixed_b));
   if (spec->addend) {
     int arg = p->bias ? DNNL_ARG_BIAS : ig_dnn_addend_arg(spec->alpha);
-    IG_TRY(ig_dnn_operand_add(*out, arg, 2, false, p->addend, NULL));
+    IG_TRY(ig_dnn_operand_add(*out, arg, 2, IG_DNN_IN, p->addend, NULL));
   }
-  IG_TRY(ig_dnn_operand_add(*out, DNNL_ARG_DST, 3, true, p->c, NULL));
+  IG_TRY(ig_dnn_operand_add(*out, DNNL_ARG_DST, 3, IG_DNN_OUT, p->c, NULL));
   return ig_dnn_close(*out);
 }
 

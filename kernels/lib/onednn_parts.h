@@ -16,25 +16,31 @@ typedef const dnnl_memory_desc_t *ig_dnn_md;
 
 #define IG_DNN_MOST_OPERANDS 6
 
+/* A copy between layouts; the primitive is NULL when there is none. */
+typedef struct ig_dnn_copy {
+  dnnl_primitive_t primitive;
+  dnnl_memory_t scratch;
+} ig_dnn_copy;
+
 /* One operand of a primitive. `user` is the caller's memory; `own` is the primitive's, which differs
  * where the primitive reads another layout. */
 typedef struct ig_dnn_operand {
   int index; /* in the caller's list */
-  bool output;
   dnnl_memory_t user, own;
-  dnnl_primitive_t reorder; /* NULL when own is user */
-  dnnl_memory_t reorder_scratch;
-  size_t offset;     /* of own in the workspace */
-  const void *fixed; /* given at creation: not in the caller's list */
-  void *packed;      /* fixed bytes in the primitive's layout; owned */
+  ig_dnn_copy load, store; /* user to own before, own to user after */
+  size_t offset;           /* of own in the workspace */
+  const void *fixed;       /* given at creation: not in the caller's list */
+  void *packed;            /* fixed bytes in the primitive's layout; owned */
 } ig_dnn_operand;
 
 struct ig_dnn {
+  dnnl_engine_t engine; /* borrowed, as is the stream */
+  dnnl_stream_t stream;
   dnnl_primitive_desc_t desc;
   dnnl_primitive_t primitive;
   dnnl_memory_t scratch;
-  size_t scratch_offset; /* of the scratch that the primitive and all reorders share */
-  size_t reorder_bytes;
+  size_t scratch_offset; /* of the scratch that the primitive and all copies share */
+  size_t copy_bytes;     /* the most that a copy needs of it */
   size_t workspace;
   int n_operands, n_args;
   ig_dnn_operand operands[IG_DNN_MOST_OPERANDS];
@@ -44,6 +50,9 @@ struct ig_dnn {
 /* OK, or the failure with what oneDNN was asked to do. */
 ig_status ig_dnn_status(dnnl_status_t status, const char *what);
 #define IG_DNN_TRY(call, what) IG_TRY(ig_dnn_status((call), (what)))
+
+/* The engine and stream of the whole program, made by the first call. */
+ig_status ig_dnn_engine(dnnl_engine_t *engine, dnnl_stream_t *stream);
 
 /* --- descriptors ------------------------------------------------------------------------------ */
 
@@ -57,10 +66,10 @@ ig_status ig_dnn_md_rows(ig_dtype dtype, int rank, const int64_t *dims, ig_dnn_m
 ig_status ig_dnn_md_layout(ig_dtype dtype, const int64_t dims[4], ig_layout layout, ig_dnn_md *out);
 void ig_dnn_md_free(ig_dnn_md md);
 
-/* What is done to each result: alpha times it plus `addend`, through the activation. Both may be
- * NULL. */
-ig_status ig_dnn_attr_create(float alpha, ig_dnn_md addend, const ig_activation *activation,
-                             dnnl_primitive_attr_t *out);
+/* What is done to each result: alpha times it, plus the old result where `sum` says so, plus
+ * `addend`, through the activation. Both may be NULL. */
+ig_status ig_dnn_attr_create(float alpha, bool sum, ig_dnn_md addend,
+                             const ig_activation *activation, dnnl_primitive_attr_t *out);
 /* The argument number of the addend. */
 int ig_dnn_addend_arg(float alpha);
 
@@ -82,8 +91,9 @@ bool ig_dnn_is_slow(dnnl_primitive_desc_t desc);
 
 /* Takes over `desc`, also when it fails. */
 ig_status ig_dnn_open(dnnl_primitive_desc_t desc, ig_dnn **out);
+typedef enum ig_dnn_use { IG_DNN_IN, IG_DNN_OUT, IG_DNN_INOUT } ig_dnn_use;
 /* Argument `arg` is the caller's operand `index`, which lies in memory as `user` says. */
-ig_status ig_dnn_operand_add(ig_dnn *dnn, int arg, int index, bool output, ig_dnn_md user,
+ig_status ig_dnn_operand_add(ig_dnn *dnn, int arg, int index, ig_dnn_use use, ig_dnn_md user,
                              const void *fixed);
 /* Creates the primitive. On failure the caller destroys `dnn`. */
 ig_status ig_dnn_close(ig_dnn *dnn);

@@ -6,7 +6,7 @@
 
 #include "engine/graph/attrs.h"
 #include "engine/models/model.h"
-#include "formats/base64.h"
+#include "engine/base/base64.h"
 #include "formats/graph_json.h"
 
 static char *to_json(const ig_graph *graph) {

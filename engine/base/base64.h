@@ -1,6 +1,6 @@
-/* Base64 (RFC 4648, section 4) for bytes inside JSON. */
-#ifndef IG_FORMATS_BASE64_H
-#define IG_FORMATS_BASE64_H
+/* Base64 (RFC 4648, section 4) for bytes inside JSON and HTML. */
+#ifndef IG_BASE_BASE64_H
+#define IG_BASE_BASE64_H
 
 #include "engine/base/status.h"
 

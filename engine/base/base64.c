@@ -1,5 +1,5 @@
 /* Base64 with the padding that RFC 4648 asks for; anything else is refused. */
-#include "formats/base64.h"
+#include "engine/base/base64.h"
 
 #include "engine/base/checked.h"
 
