@@ -70,7 +70,10 @@ static ig_status make_graph(const values *v, const ig_graph *template_graph, ig_
     ig_pass_options passes = {.device = backend->vtable->device, .compute = IG_F32};
     status = ig_passes_run(*out, ig_pipeline_inference, &passes);
   }
-  if (status != IG_OK) ig_graph_destroy(*out);
+  if (status != IG_OK) {
+    ig_graph_destroy(*out);
+    *out = NULL;
+  }
   return status;
 }
 

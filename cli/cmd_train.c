@@ -110,7 +110,7 @@ static ig_status train_on(ig_cli *cli, const ig_train_values *v, const ig_snapsh
                                 data->n_normalizations, data->normalizations, &options, &observer,
                                 &trainer));
   IG_TRY_DONE(load_parameters(v, snapshot, trainer));
-  IG_TRY_DONE(ig_train_run_begin(run, trainer, snapshot));
+  IG_TRY_DONE(ig_train_run_begin(run, trainer, graph, backend, snapshot));
   status = ig_trainer_run(trainer);
   status = ig_train_run_end(run, status);
 done:

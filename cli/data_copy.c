@@ -8,6 +8,7 @@
 #include "cli/progress.h"
 #include "formats/array_writer.h"
 #include "formats/dataset_open.h"
+#include "formats/schema_json.h"
 
 #define BLOCK_BYTES ((size_t)4 << 20)
 
@@ -65,9 +66,10 @@ static ig_status copy(const ig_cli *cli, ig_dataset *data, const char *path) {
     arrays[f] = (ig_array){.name = field->name,
                            .dtype = field->dtype,
                            .shape = field->shape,
-                           .columns = field->shape.rank == 1 ? field->columns : NULL,
+                           .columns = field->shape.rank <= 1 ? field->columns : NULL,
                            .labels = class ? field->classes : NULL,
-                           .n_labels = class && field->classes ? field->n_classes : 0};
+                           .n_labels = class && field->classes ? field->n_classes : 0,
+                           .kind = ig_field_kind_name(field->kind)};
   }
   block b = {0};
   ig_array_writer *writer;
@@ -85,7 +87,7 @@ static ig_status copy(const ig_cli *cli, ig_dataset *data, const char *path) {
 }
 
 static ig_status open_data(const ig_data_values *v, ig_dataset **out) {
-  ig_dataset_open_options options = {.target = v->target};
+  ig_dataset_open_options options = {.target = v->target, .no_target = v->no_target};
   return ig_dataset_open(v->data, &options, out);
 }
 

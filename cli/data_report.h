@@ -8,7 +8,7 @@ typedef struct ig_data_values {
   const char *action, *data, *target, *against, *out, *train, *test;
   double fraction, max_drift, max_missing;
   int64_t min_samples;
-  bool allow_duplicates, allow_constant;
+  bool no_target, allow_duplicates, allow_constant;
 } ig_data_values;
 
 ig_status ig_data_stats(ig_cli *cli, const ig_data_values *values);

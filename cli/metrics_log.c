@@ -9,9 +9,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lifecycle/append.h"
+
 struct ig_metrics_log {
-  FILE *file;
-  char *path;
+  ig_append *file;
 };
 
 /* Length of the part of the file whose lines are whole and of steps up to `step`. */
@@ -42,12 +43,9 @@ ig_status ig_metrics_log_open(const char *path, int64_t step, ig_metrics_log **o
   if (step > 0) IG_TRY(trim(path, step));
   ig_metrics_log *log = ig_alloc_zero(1, sizeof *log);
   IG_CHECK_ALLOC(log);
-  log->path = ig_strdup(path);
-  log->file = log->path ? fopen(path, step > 0 ? "a" : "w") : NULL;
-  if (!log->file) {
-    ig_status status = log->path ? ig_fail_errno("write", path)
-                                 : ig_fail(IG_ERR_MEMORY, "%s: out of memory", path);
-    ig_metrics_log_close(log);
+  ig_status status = ig_append_open(path, step == 0, &log->file);
+  if (status != IG_OK) {
+    ig_free(log);
     return status;
   }
   *out = log;
@@ -81,17 +79,15 @@ ig_status ig_metrics_log_step(ig_metrics_log *log, const ig_train_step *step) {
   }
   size_t used = strlen(line);
   snprintf(line + used, sizeof line - used, "}\n");
-  used = strlen(line);
-  return fwrite(line, 1, used, log->file) == used ? IG_OK : ig_fail_errno("write", log->path);
+  return ig_append_write(log->file, line, strlen(line));
 }
 
 ig_status ig_metrics_log_flush(ig_metrics_log *log) {
-  return fflush(log->file) == 0 ? IG_OK : ig_fail_errno("write", log->path);
+  return ig_append_flush(log->file, false);
 }
 
 void ig_metrics_log_close(ig_metrics_log *log) {
   if (!log) return;
-  if (log->file) fclose(log->file);
-  ig_free(log->path);
+  ig_append_close(log->file);
   ig_free(log);
 }

@@ -1,6 +1,6 @@
-/* Opens trained models. The graph is built again from the preset's text and the schema of the training
- * data, and the parameters are then checked against it name by name, so a damaged or foreign file
- * ends in a message and not in a wrong prediction. */
+/* Opens trained models. The graph is the one that the checkpoint holds, and the parameters are checked
+ * against it name by name, so a damaged or foreign file ends in a message and not in a wrong
+ * prediction. */
 #include "cli/model_source.h"
 
 #include <stdio.h>
@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "formats/checkpoint_h5.h"
+#include "formats/graph_json.h"
 #include "formats/schema_json.h"
 
 /* --- finding the file -------------------------------------------------------------------------- */
@@ -57,15 +58,15 @@ ig_status ig_model_spec_of(const ig_field *fields, ig_task task, const ig_datase
 
 static ig_status build_graph(ig_model_source *source) {
   const ig_snapshot *snapshot = source->snapshot;
-  IG_CHECK(snapshot->model && snapshot->task && snapshot->data_json, IG_ERR_INPUT,
-           "%s: the checkpoint lacks its model, task or schema", source->path);
+  IG_CHECK(snapshot->model && snapshot->graph_json && snapshot->task && snapshot->data_json,
+           IG_ERR_INPUT, "%s: the checkpoint lacks its model, graph, task or schema", source->path);
   IG_TRY(ig_task_parse(snapshot->task, &source->task));
   IG_TRY(ig_schema_from_json(snapshot->data_json, source->path, snapshot->arena, &source->n_fields,
                              &source->fields));
   ig_dataset schema = {.path = source->path, .n_fields = source->n_fields};
   memcpy(schema.fields, source->fields, (size_t)source->n_fields * sizeof *source->fields);
   IG_TRY(ig_model_spec_of(source->fields, source->task, &schema, &source->spec));
-  return ig_model_build(snapshot->model, &source->spec, &source->graph);
+  return ig_graph_from_json(snapshot->graph_json, &source->graph);
 }
 
 ig_status ig_model_source_open(const char *name, unsigned parts, ig_model_source *out) {

@@ -76,8 +76,8 @@ static ig_status measure(const ig_train_values *v, ig_train_data *data) {
     data->normalizations = measured;
   }
   ig_column *columns;
-  IG_TRY(ig_profile_columns(data->train, PROFILED_SAMPLES, 0, NULL, data->arena, &data->n_profiles,
-                            &columns));
+  IG_TRY(ig_profile_columns(data->train, PROFILED_SAMPLES, 0, NULL, false, data->arena,
+                            &data->n_profiles, &columns));
   ig_profile *profiles = ig_arena_alloc(data->arena, (size_t)data->n_profiles * sizeof *profiles);
   IG_CHECK_ALLOC(profiles);
   for (int i = 0; i < data->n_profiles; i++) profiles[i] = columns[i].profile;

@@ -13,11 +13,17 @@
 #include "cli/metrics_log.h"
 #include "cli/progress.h"
 #include "cli/provenance.h"
+#include "cli/train_report.h"
 #include "formats/checkpoint_writer.h"
+#include "formats/graph_json.h"
 #include "formats/schema_json.h"
+#include "lifecycle/events.h"
 
 /* Steps of a run that get a line in metrics.jsonl, besides those with a validation. */
 #define LOGGED_STEPS 2000
+/* Steps whose operators are timed for the report. */
+#define PROFILE_FROM 10
+#define PROFILE_TO 40
 
 struct ig_train_run {
   ig_cli *cli;
@@ -26,11 +32,14 @@ struct ig_train_run {
   ig_trainer *trainer;
   ig_checkpoint_writer *writer;
   ig_metrics_log *log;
+  ig_events *events;
+  const ig_graph *graph;
+  ig_backend *backend;
   ig_bar bar;
   int64_t log_every;
   /* Texts that every checkpoint gets. */
   ig_arena *arena;
-  const char *schema, *config, *provenance, *tokenizer;
+  const char *graph_json, *schema, *config, *provenance, *tokenizer;
   char *metrics; /* JSON of the last validation, heap; NULL before the first */
   ig_train_step last;
   bool started, stepped, validated;
@@ -59,6 +68,7 @@ void ig_train_run_destroy(ig_train_run *run) {
   if (!run) return;
   ig_checkpoint_writer_close(run->writer);
   ig_metrics_log_close(run->log);
+  ig_events_close(run->events);
   free(run->metrics); /* jansson's */
   ig_arena_destroy(run->arena);
   ig_free(run);
@@ -80,8 +90,12 @@ static ig_status make_texts(ig_train_run *run) {
   IG_TRY(ig_schema_to_json(run->data->base, run->arena, &run->schema));
   IG_TRY(keep_json(run, ig_options_json(run->cli->options), &run->config));
   IG_TRY(keep_json(run, ig_provenance_json(run->cli), &run->provenance));
-  if (!run->data->tokenizer) return IG_OK;
   char *text;
+  IG_TRY(ig_graph_to_json(run->graph, &text));
+  run->graph_json = ig_arena_strdup(run->arena, text);
+  ig_free(text);
+  IG_CHECK(run->graph_json, IG_ERR_MEMORY, "no memory for the graph");
+  if (!run->data->tokenizer) return IG_OK;
   IG_TRY(ig_tokenizer_to_json(run->data->tokenizer, &text));
   run->tokenizer = ig_arena_strdup(run->arena, text);
   ig_free(text);
@@ -98,9 +112,12 @@ static const char *path_in(ig_train_run *run, const char *name) {
   return ig_arena_format(run->arena, "%s/%s", run->values->out, name);
 }
 
-ig_status ig_train_run_begin(ig_train_run *run, ig_trainer *trainer, const ig_snapshot *snapshot) {
+ig_status ig_train_run_begin(ig_train_run *run, ig_trainer *trainer, const ig_graph *graph,
+                             ig_backend *backend, const ig_snapshot *snapshot) {
   const ig_train_values *v = run->values;
   run->trainer = trainer;
+  run->graph = graph;
+  run->backend = backend;
   int64_t total = ig_trainer_total_steps(trainer), done = snapshot ? snapshot->progress.step : 0;
   run->log_every = IG_MAX(1, total / LOGGED_STEPS);
   run->best_score = snapshot ? snapshot->progress.best_metric : NAN;
@@ -111,6 +128,8 @@ ig_status ig_train_run_begin(ig_train_run *run, ig_trainer *trainer, const ig_sn
   IG_CHECK(config && metrics, IG_ERR_MEMORY, "no memory for a path");
   IG_TRY(ig_options_write_yaml(run->cli->options, config));
   IG_TRY(ig_metrics_log_open(metrics, done, &run->log));
+  IG_TRY(ig_events_create(v->out, done, &run->events));
+  if (!snapshot) IG_TRY(ig_events_text(run->events, "settings", 0, run->config));
   IG_TRY(ig_checkpoint_writer_create(v->out, (int)v->keep, &run->writer));
   run->bar = ig_bar_begin(run->cli->common->quiet, "step", done, total);
   if (snapshot) ig_bar_line(&run->bar, "going on from step %lld of %s", (long long)done, v->out);
@@ -142,6 +161,35 @@ static ig_status keep_validation(ig_train_run *run, const ig_train_step *step) {
   return IG_OK;
 }
 
+static ig_status add_events(ig_train_run *run, const ig_train_step *step) {
+  const ig_metrics *m = step->validation;
+  const struct {
+    const char *tag;
+    double value;
+    bool measured;
+  } points[] = {{"train/loss", step->loss, true},
+                {"train/learning_rate", step->lr, true},
+                {"train/gradient_norm", step->grad_norm, true},
+                {"train/samples_per_second", step->samples_per_second, true},
+                {"validation/loss", m ? m->loss : NAN, m != NULL},
+                {"validation/accuracy", m ? m->accuracy : NAN, m && !isnan(m->accuracy)},
+                {"validation/f1", m ? m->f1 : NAN, m && !isnan(m->f1)},
+                {"validation/perplexity", m ? m->perplexity : NAN, m && !isnan(m->perplexity)},
+                {"validation/r2", m ? m->r2 : NAN, m && !isnan(m->r2)}};
+  for (int i = 0; i < IG_COUNT(points); i++) {
+    if (!points[i].measured) continue;
+    IG_TRY(ig_events_scalar(run->events, points[i].tag, step->step, points[i].value));
+  }
+  return m ? ig_events_flush(run->events) : IG_OK;
+}
+
+/* Times operators over a while in the middle of things: the first steps make plans and warm caches. */
+static void profile_some_steps(const ig_train_run *run, int64_t step_of_this_process) {
+  ig_plan *plan = ig_trainer_plan(run->trainer);
+  if (plan && step_of_this_process == PROFILE_FROM) ig_plan_profile(plan, true);
+  if (plan && step_of_this_process == PROFILE_TO) ig_plan_profile(plan, false);
+}
+
 static ig_status on_step(void *context, const ig_train_step *step) {
   ig_train_run *run = context;
   run->last = *step;
@@ -150,7 +198,11 @@ static ig_status on_step(void *context, const ig_train_step *step) {
   if (step->validation) IG_TRY(keep_validation(run, step));
   bool logged =
       step->validation || step->step % run->log_every == 0 || step->step == step->total_steps;
-  if (logged) IG_TRY(ig_metrics_log_step(run->log, step));
+  if (logged) {
+    IG_TRY(ig_metrics_log_step(run->log, step));
+    IG_TRY(add_events(run, step));
+  }
+  profile_some_steps(run, step->step - run->bar.first);
   if (ig_bar_due(&run->bar)) {
     char note[128];
     snprintf(note, sizeof note, "epoch %.2f  loss %.4f  %.0f samples/s",
@@ -211,6 +263,7 @@ static ig_status copy_profiles(const ig_train_data *data, ig_snapshot *snapshot)
 
 static ig_status fill_snapshot(const ig_train_run *run, ig_snapshot *snapshot) {
   IG_TRY(copy_text(snapshot, run->values->model, &snapshot->model));
+  IG_TRY(copy_text(snapshot, run->graph_json, &snapshot->graph_json));
   IG_TRY(copy_text(snapshot, run->schema, &snapshot->data_json));
   IG_TRY(copy_text(snapshot, run->tokenizer, &snapshot->tokenizer));
   IG_TRY(copy_text(snapshot, run->config, &snapshot->config_json));
@@ -290,6 +343,20 @@ static void say_end(const ig_train_run *run) {
   }
 }
 
+static ig_status write_report(ig_train_run *run) {
+  IG_TRY(ig_events_flush(run->events));
+  ig_train_report report = {.cli = run->cli,
+                            .values = run->values,
+                            .data = run->data,
+                            .backend = run->backend,
+                            .plan = ig_trainer_plan(run->trainer),
+                            .last = run->stepped ? &run->last : NULL,
+                            .config = run->config,
+                            .provenance = run->provenance,
+                            .schema = run->schema};
+  return ig_train_report_write(&report);
+}
+
 ig_status ig_train_run_end(ig_train_run *run, ig_status status) {
   ig_bar_end(&run->bar);
   char *first = status == IG_OK ? NULL : ig_strdup(ig_last_error());
@@ -304,6 +371,7 @@ ig_status ig_train_run_end(ig_train_run *run, ig_status status) {
   if (first) ig_fail(status, "%s", first);
   ig_free(first);
   if (status != IG_OK && !stopped) return status;
+  if (!stopped) IG_TRY(write_report(run));
   if (stopped) run->cli->exit_code = 128 + ig_interrupt_signal(NULL);
   if (stopped) {
     ig_say(run->cli, "%s: stopped after step %lld; --resume goes on\n", run->values->out,

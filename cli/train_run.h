@@ -12,7 +12,8 @@ ig_status ig_train_run_create(ig_cli *cli, const ig_train_values *values, ig_tra
 void ig_train_run_destroy(ig_train_run *run); /* NULL is allowed */
 ig_train_observer ig_train_run_observer(ig_train_run *run);
 /* Makes the folder and its files. `snapshot` is that of a resumed run, or NULL. */
-ig_status ig_train_run_begin(ig_train_run *run, ig_trainer *trainer, const ig_snapshot *snapshot);
+ig_status ig_train_run_begin(ig_train_run *run, ig_trainer *trainer, const ig_graph *graph,
+                             ig_backend *backend, const ig_snapshot *snapshot);
 /* Waits for checkpoints on their way, writes the report, says how it went. `status` is the trainer's;
  * returns it, or the first failure of what is done here. */
 ig_status ig_train_run_end(ig_train_run *run, ig_status status);

@@ -184,12 +184,14 @@ static ig_status set_classes(ig_dataset *dataset, ig_field *field, const ig_fiel
            "%s: '%s', sample %" PRId64 ": found label %" PRId64 "; classes count from 0 (for values "
            "to predict, say --task regression)",
            dataset->path, field->name, range->min_at, range->min);
-  int64_t bound = like && like->n_classes > 0 ? like->n_classes : MAX_CLASSES;
+  int64_t known = like && like->n_classes > 0 ? like->n_classes : field->n_classes;
+  int64_t bound = known > 0 ? known : MAX_CLASSES;
   IG_CHECK(range->max < bound, IG_ERR_INPUT,
            "%s: '%s', sample %" PRId64 ": found label %" PRId64 "; expected 0 to %" PRId64,
            dataset->path, field->name, range->max_at, range->max, bound - 1);
   field->kind = IG_FIELD_CLASS;
-  field->n_classes = like && like->n_classes > 0 ? like->n_classes : range->max + 1;
+  if (known != field->n_classes) field->classes = NULL; /* the file's names are of other classes */
+  field->n_classes = known > 0 ? known : range->max + 1;
   return IG_OK;
 }
 

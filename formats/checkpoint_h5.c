@@ -114,6 +114,11 @@ static hid_t link_plist(void) {
  * be negative (a failed call before), which fails here; it is closed in any case. */
 static ig_status put_dataset(ig_h5_file *file, hid_t folder, const char *name, hid_t type,
                              const ig_shape *shape, const void *data, uint64_t digest, hid_t *out) {
+  ig_status enough = ig_h5_headroom(file->path);
+  if (enough != IG_OK) {
+    if (type >= 0) H5Tclose(type);
+    return enough;
+  }
   hsize_t dims[IG_MAX_RANK] = {0};
   for (int i = 0; i < shape->rank; i++) dims[i] = (hsize_t)shape->dims[i];
   hid_t space = shape->rank ? H5Screate_simple(shape->rank, dims, NULL) : H5Screate(H5S_SCALAR);

@@ -38,28 +38,31 @@ static ig_status report_bytes(const ig_source *source, const ig_bytes *bytes, si
                  source->spec, (long long)line_of(bytes->data, at), at, bytes->data[at]);
 }
 
-/* Marks the characters that occur with 1 and counts them all. */
+/* Marks the characters that occur with 1 and counts them all; *bound is above the largest. */
 static ig_status count_characters(const ig_source *source, const ig_bytes *bytes, int32_t *marks,
-                                  int64_t *count) {
+                                  int64_t *count, uint32_t *bound) {
   *count = 0;
+  *bound = 0;
   for (size_t at = 0; at < bytes->size; ++*count) {
     uint32_t code;
     if (!next_character(bytes->data, bytes->size, &at, &code)) {
       return report_bytes(source, bytes, at);
     }
     marks[code] = 1;
+    *bound = IG_MAX(*bound, code + 1);
   }
   return IG_OK;
 }
 
 /* ids[code] becomes index + 1 in the vocabulary, in the order of code points. */
-static ig_status build_vocabulary(ig_arena *arena, int32_t *ids, ig_token_run *run) {
+static ig_status build_vocabulary(ig_arena *arena, uint32_t bound, int32_t *ids,
+                                  ig_token_run *run) {
   int32_t n = 0;
-  for (uint32_t code = 0; code < CODE_POINTS; code++) n += ids[code] != 0;
+  for (uint32_t code = 0; code < bound; code++) n += ids[code] != 0;
   const char **names = ig_arena_alloc(arena, (size_t)n * sizeof *names);
   IG_CHECK_ALLOC(names);
   int32_t next = 0;
-  for (uint32_t code = 0; code < CODE_POINTS; code++) {
+  for (uint32_t code = 0; code < bound; code++) {
     if (!ids[code]) continue;
     char text[5];
     put_character(code, text);
@@ -131,10 +134,11 @@ static ig_status read_characters(const ig_source *source, const ig_dataset_open_
            source->spec, holder->bytes.size);
   int32_t *ids = ig_alloc_zero(CODE_POINTS, sizeof *ids);
   IG_CHECK_ALLOC(ids);
-  ig_status status = count_characters(source, &holder->bytes, ids, &run->count);
+  uint32_t bound;
+  ig_status status = count_characters(source, &holder->bytes, ids, &run->count, &bound);
   if (status == IG_OK) {
     status = like ? take_vocabulary(source, like, holder->arena, ids, run)
-                  : build_vocabulary(holder->arena, ids, run);
+                  : build_vocabulary(holder->arena, bound, ids, run);
   }
   if (status == IG_OK) status = encode_characters(source, &holder->bytes, ids, holder, run);
   ig_free(ids);

@@ -14,6 +14,13 @@
 #define MAX_RATIO 1000
 #define MAX_PATH 4096
 
+#define HEADROOM_BYTES ((size_t)8 << 20)
+
+ig_status ig_h5_headroom(const char *path) {
+  IG_CHECK(ig_memory_headroom(HEADROOM_BYTES), IG_ERR_MEMORY, "%s: out of memory", path);
+  return IG_OK;
+}
+
 /* --- links ----------------------------------------------------------------------------------- */
 
 static const char *link_kind(H5L_type_t type) {
@@ -72,6 +79,7 @@ ig_status ig_h5_open_group(ig_h5_file *file, const char *name, bool optional, hi
 
 ig_status ig_h5_open_dataset(ig_h5_file *file, const char *name, bool optional, unsigned rules,
                              hid_t *out) {
+  IG_TRY(ig_h5_headroom(file->path));
   IG_TRY(open_object(file, name, optional, H5I_DATASET, "dataset", out));
   if (*out < 0) return IG_OK;
   ig_status status = ig_h5_check_dataset(file, *out, name, rules);

@@ -12,6 +12,13 @@
 void ig_h5_enter(void);
 void ig_h5_leave(void);
 
+/* Runs `body` in a child process and waits. HDF5 1.10 trusts much of what stands in a file that has no
+ * checksums, and a damaged one can make it read wild memory or never end: what is to be done with
+ * such a file is done in a child first, where that kills nobody. IG_ERR_INPUT when the child crashed
+ * or ran out of processor time; IG_OK otherwise, whatever `body` found (the caller does it again and
+ * sees), also where no child can be had. */
+ig_status ig_h5_rehearse(const char *path, void (*body)(void *context), void *context);
+
 /* An open file. The library reads and writes through `fd` with a driver of ours: no file locking (it
  * fails on NFS), reads only within the file, and after a failed write the rest is dropped and the
  * library goes on undisturbed, so that nothing of it stays dirty: ig_h5_finish reports the cause. */
@@ -49,6 +56,10 @@ void ig_h5_close(ig_h5_file *file);
  * heap before the library does and refuses a bad one; switch it on around such reads only, since
  * other data may happen to look like a heap. */
 void ig_h5_guard_heap(ig_h5_file *file, bool on);
+
+/* The library crashes when its allocations fail. Asked for before files are opened and datasets read
+ * or written: IG_ERR_MEMORY unless there is memory for chunks and metadata, many times over. */
+ig_status ig_h5_headroom(const char *path);
 
 /* Limits on what a file may hold, against stack exhaustion and endless walks. */
 #define IG_H5_MAX_DEPTH 32

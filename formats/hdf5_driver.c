@@ -6,10 +6,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #if H5_VERSION_GE(1, 13, 0)
@@ -48,6 +51,51 @@ void ig_h5_enter(void) {
 void ig_h5_leave(void) {
   if (--lock_depth == 0) H5Eset_auto2(H5E_DEFAULT, saved_print, saved_print_data);
   pthread_mutex_unlock(&lock);
+}
+
+/* --- rehearsal -------------------------------------------------------------------------------- */
+
+#define REHEARSAL_SECONDS 60 /* of processor time */
+
+/* The fork happens while no thread is within the library, so that the child finds it whole. The lock
+ * belongs to a thread that the child does not have: the child gets a fresh one. */
+static pid_t fork_outside(void) {
+  pthread_mutex_lock(&lock);
+  pid_t pid = lock_depth > 0 ? -1 : fork();
+  if (pid == 0) {
+    static const pthread_mutex_t fresh = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
+    lock = fresh;
+  } else {
+    pthread_mutex_unlock(&lock);
+  }
+  return pid;
+}
+
+static void be_expendable(void) {
+  static const int fatal[] = {SIGSEGV, SIGBUS, SIGABRT, SIGILL, SIGFPE, SIGXCPU};
+  for (int i = 0; i < IG_COUNT(fatal); i++) signal(fatal[i], SIG_DFL);
+  setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+  setrlimit(RLIMIT_CPU, &(struct rlimit){REHEARSAL_SECONDS, REHEARSAL_SECONDS + 1});
+}
+
+ig_status ig_h5_rehearse(const char *path, void (*body)(void *context), void *context) {
+  pid_t pid = fork_outside();
+  if (pid < 0) return IG_OK;
+  if (pid == 0) {
+    be_expendable();
+    body(context);
+    _exit(0);
+  }
+  int state;
+  while (waitpid(pid, &state, 0) < 0) {
+    if (errno != EINTR) return IG_OK; /* somebody else reaps this program's children */
+  }
+  int number = WIFSIGNALED(state) ? WTERMSIG(state) : 0;
+  bool crashed = number == SIGSEGV || number == SIGBUS || number == SIGABRT || number == SIGILL ||
+                 number == SIGFPE || number == SIGXCPU;
+  IG_CHECK(!crashed, IG_ERR_INPUT, "%s: damaged: the HDF5 library fails on it (%s)", path,
+           strsignal(number));
+  return IG_OK;
 }
 
 /* --- errors ---------------------------------------------------------------------------------- */
@@ -316,6 +364,11 @@ static void release(ig_h5_file *file) {
 }
 
 static ig_status make(const char *path, int fd, ig_h5_file **out) {
+  ig_status enough = ig_h5_headroom(path);
+  if (enough != IG_OK) {
+    close(fd);
+    return enough;
+  }
   ig_h5_file *file = ig_alloc_zero(1, sizeof *file);
   char *copy = ig_strdup(path);
   if (!file || !copy) {

@@ -11,10 +11,9 @@
 
 #define MAX_CLASSES (1 << 24)
 
-static const char *const kinds[] = {"features", "image", "tokens", "class", "targets"};
-
-const char *ig_field_kind_name(ig_field_kind kind) {
-  return (unsigned)kind < IG_COUNT(kinds) ? kinds[kind] : "unknown";
+/* A single number is one column: a table's target keeps its name. */
+static int64_t columns_of(const ig_field *field) {
+  return field->shape.rank > 0 ? field->shape.dims[field->shape.rank - 1] : 1;
 }
 
 /* --- writing ----------------------------------------------------------------------------------- */
@@ -44,9 +43,8 @@ static json_t *field_json(const ig_field *field) {
   if (field->classes) {
     json_object_set_new(object, "classes", names_json(field->classes, field->n_classes));
   }
-  if (field->columns && field->shape.rank > 0) {
-    int64_t columns = field->shape.dims[field->shape.rank - 1];
-    json_object_set_new(object, "columns", names_json(field->columns, columns));
+  if (field->columns) {
+    json_object_set_new(object, "columns", names_json(field->columns, columns_of(field)));
   }
   return object;
 }
@@ -121,8 +119,8 @@ static ig_status read_field(const json_t *object, const char *where, ig_arena *a
   field->name = ig_arena_strdup(arena, name);
   IG_CHECK_ALLOC(field->name);
   int k = 0;
-  while (k < IG_COUNT(kinds) && strcmp(kinds[k], kind) != 0) k++;
-  IG_CHECK(k < IG_COUNT(kinds), IG_ERR_INPUT, "%s: field '%s': unknown kind '%s'", where,
+  while (k <= IG_FIELD_TARGETS && strcmp(ig_field_kind_name((ig_field_kind)k), kind) != 0) k++;
+  IG_CHECK(k <= IG_FIELD_TARGETS, IG_ERR_INPUT, "%s: field '%s': unknown kind '%s'", where,
            field->name, kind);
   field->kind = (ig_field_kind)k;
   field->dtype = ig_dtype_parse(dtype);
@@ -136,8 +134,7 @@ static ig_status read_field(const json_t *object, const char *where, ig_arena *a
   field->n_classes = n_classes;
   IG_TRY(read_names(json_object_get(object, "classes"), n_classes, where, "classes", arena,
                     &field->classes));
-  int64_t columns = field->shape.rank > 0 ? field->shape.dims[field->shape.rank - 1] : 0;
-  return read_names(json_object_get(object, "columns"), columns, where, "columns", arena,
+  return read_names(json_object_get(object, "columns"), columns_of(field), where, "columns", arena,
                     &field->columns);
 }
 

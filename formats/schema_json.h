@@ -9,8 +9,6 @@
 #include "engine/base/memory.h"
 #include "engine/train/dataset.h"
 
-/* "features", "image", "tokens", "class", "targets" */
-const char *ig_field_kind_name(ig_field_kind kind);
 /* *json is in `arena`. */
 ig_status ig_schema_to_json(const ig_dataset *dataset, ig_arena *arena, const char **json);
 /* Fields and their names in `arena`. `where` opens the messages; IG_ERR_INPUT for anything that

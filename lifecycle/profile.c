@@ -245,8 +245,21 @@ static ig_status finish(scan *s, int n_like, const ig_profile *like, ig_arena *a
   return IG_OK;
 }
 
+/* Before histograms sort them. */
+static ig_status keep_samples(const scan *s, ig_arena *arena) {
+  for (int c = 0; c < s->n_columns; c++) {
+    ig_column *column = &s->columns[c];
+    if (column->profile.counts) continue; /* categories */
+    const float *values = s->samples + c * s->sample_size;
+    column->values = ig_arena_copy(arena, values, (size_t)s->sampled[c] * sizeof *values);
+    IG_CHECK(column->values, IG_ERR_MEMORY, "%s: no memory to keep values", s->dataset->path);
+    column->n_values = s->sampled[c];
+  }
+  return IG_OK;
+}
+
 ig_status ig_profile_columns(ig_dataset *dataset, int64_t limit, int n_like, const ig_profile *like,
-                             ig_arena *arena, int *count, ig_column **out) {
+                             bool keep_values, ig_arena *arena, int *count, ig_column **out) {
   scan s = {.dataset = dataset};
   int64_t rows = limit > 0 ? IG_MIN(limit, dataset->n_samples) : dataset->n_samples;
   IG_TRY(lay_out(&s, arena));
@@ -263,6 +276,7 @@ ig_status ig_profile_columns(ig_dataset *dataset, int64_t limit, int n_like, con
         ig_fail(IG_ERR_MEMORY, "%s: no memory to profile %d columns", dataset->path, s.n_columns);
   }
   if (status == IG_OK) status = read_all(&s, rows);
+  if (status == IG_OK && keep_values) status = keep_samples(&s, arena);
   if (status == IG_OK) status = finish(&s, n_like, like, arena);
   ig_free(s.sums);
   ig_free(s.seen);
@@ -281,30 +295,4 @@ const ig_profile *ig_profile_find(int count, const ig_profile *profiles, const c
     if (strcmp(profiles[i].name, name) == 0) return &profiles[i];
   }
   return NULL;
-}
-
-static double total_of(const ig_profile *p) {
-  double total = 0;
-  for (int b = 0; b < p->bins; b++) total += (double)p->counts[b];
-  return total;
-}
-
-static bool same_parts(const ig_profile *a, const ig_profile *b) {
-  if (a->bins != b->bins || a->bins < 1 || !a->counts || !b->counts) return false;
-  if (!a->edges || !b->edges) return a->edges == b->edges;
-  return memcmp(a->edges, b->edges, (size_t)(a->bins + 1) * sizeof *a->edges) == 0;
-}
-
-double ig_profile_drift(const ig_profile *reference, const ig_profile *now) {
-  if (!same_parts(reference, now)) return NAN;
-  double total_p = total_of(reference), total_q = total_of(now), sum = 0;
-  if (total_p == 0 || total_q == 0) return NAN;
-  for (int b = 0; b < reference->bins; b++) {
-    double p = (double)reference->counts[b], q = (double)now->counts[b];
-    if (p == 0 && q == 0) continue;
-    p = fmax(p, 0.5) / total_p;
-    q = fmax(q, 0.5) / total_q;
-    sum += (p - q) * log(p / q);
-  }
-  return sum;
 }

@@ -17,11 +17,11 @@ run=runs/quickstart
 data=examples/digits/digits.h5
 
 rm -rf "$run"
-"$ingot" train --model mlp:128,64 --data "$data@train" --val "$data@test" --out "$run" \
+"$ingot" train --model mlp:128,64 --data "$data:train" --val "$data:test" --out "$run" \
   --epochs 40 --batch 32 --optimizer adamw --lr 0.003 --schedule cosine
 echo
-"$ingot" eval --model "$run/best.h5" --data "$data@test"
-"$ingot" infer --model "$run/best.h5" --data "$data@test" --out "$run/predictions.csv"
+"$ingot" eval --model "$run/best.h5" --data "$data:test"
+"$ingot" infer --model "$run/best.h5" --data "$data:test" --out "$run/predictions.csv"
 echo
 echo "Predictions: $run/predictions.csv"
 echo "Checkpoint:  $run/best.h5"

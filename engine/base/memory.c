@@ -43,6 +43,13 @@ bool ig_grow(void **array, int64_t *capacity, int64_t count, size_t size) {
 
 void ig_free(void *block) { free(block); }
 
+bool ig_memory_headroom(size_t size) {
+  void *volatile block = malloc(size); /* volatile, or the pair is optimised away */
+  if (!block) return false;
+  free(block);
+  return true;
+}
+
 char *ig_strdup(const char *text) {
   size_t bytes = strlen(text) + 1;
   char *copy = malloc(bytes);

@@ -17,6 +17,9 @@ void *ig_alloc_zero(size_t count, size_t size);
  * alignment; release with ig_free. */
 bool ig_grow(void **array, int64_t *capacity, int64_t count, size_t size);
 void ig_free(void *block);
+/* Whether `size` bytes could be had now. For the entrances of libraries that crash when their own
+ * allocations fail; other threads may still take the memory in between. */
+bool ig_memory_headroom(size_t size);
 char *ig_strdup(const char *text);
 /* printf into a fresh string; NULL when memory is short. */
 char *ig_format(const char *format, ...) __attribute__((format(printf, 1, 2)));

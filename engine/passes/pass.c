@@ -12,6 +12,7 @@ const char *const ig_pipeline_inference[] = {
     "simplify",
     "fold",
     "fuse_conv_bn",
+    "fuse_batch_norm",
     "fuse_bias_activation",
     "fuse_add_layernorm",
     "mixed_precision",
@@ -23,6 +24,7 @@ const char *const ig_pipeline_forward[] = {
     "train_mode",
     "simplify",
     "fold",
+    "fuse_batch_norm",
     "fuse_bias_activation",
     "fuse_add_layernorm",
     "mixed_precision",
@@ -31,7 +33,7 @@ const char *const ig_pipeline_forward[] = {
     NULL,
 };
 const char *const ig_pipeline_training[] = {
-    "simplify", "fold", "cse", "fuse_gather_grad", "dce", NULL,
+    "simplify", "fold", "cse", "share_pool", "fuse_gather_grad", "dce", NULL,
 };
 
 const ig_pass *ig_pass_find(const char *name) {

@@ -11,6 +11,11 @@
 #include "engine/base/memory.h"
 #include "engine/base/rng.h"
 
+const char *ig_field_kind_name(ig_field_kind kind) {
+  static const char *const names[] = {"features", "image", "tokens", "class", "targets"};
+  return (unsigned)kind < IG_COUNT(names) ? names[kind] : "unknown";
+}
+
 const ig_field *ig_dataset_field(const ig_dataset *dataset, const char *name) {
   for (int f = 0; f < dataset->n_fields; f++) {
     if (strcmp(dataset->fields[f].name, name) == 0) return &dataset->fields[f];

@@ -16,6 +16,9 @@ typedef enum ig_field_kind {
   IG_FIELD_TARGETS       /* regression targets (float) or multi-label flags (u8, bool) */
 } ig_field_kind;
 
+/* "features", "image", "tokens", "class", "targets"; "unknown" for another value. */
+const char *ig_field_kind_name(ig_field_kind kind);
+
 typedef struct ig_field {
   const char *name; /* "x" and "y" unless the file names them; owned by the data set */
   ig_field_kind kind;

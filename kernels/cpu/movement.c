@@ -7,11 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kernels/cpu/parts.h"
+#include "kernels/cpu/parallel.h"
 
 #define MAX_RANK IG_MOVEMENT_MAX_RANK
-/* A tile of 32 x 32 words of 4 bytes is 4 KiB on either side: both fit the first cache level. */
-#define TILE 32
+/* A row of a tile of words of 4 bytes is a cache line: a tile uses its lines up at once, so that strides
+ * which fall on few sets of the cache do no harm. */
+#define TILE 16
 /* Parts of the outer loop: enough to balance on many cores, few enough to cost nothing on two. */
 #define MOST_PARTS 256
 
@@ -131,8 +132,34 @@ static void copy_line(size_t size, const char *from, int64_t from_step, char *to
   }
 }
 
+/* Rows of 16 words of 4 bytes, as vectors of the compiler's: on AVX-512 each is a register. */
+typedef uint32_t words16 __attribute__((vector_size(64)));
+
+/* Transposes a 16 x 16 tile of words: four rounds, each of which interleaves the upper half of the rows
+ * with the lower half. Every cache line of source and target is touched once. */
+static void transpose_16x16(const uint32_t *from, int64_t from_step, uint32_t *to,
+                            int64_t to_step) {
+  words16 a[16], b[16];
+  for (int r = 0; r < 16; r++) memcpy(&a[r], from + r * from_step, sizeof a[r]);
+  for (int round = 0; round < 4; round++) {
+    for (int r = 0; r < 8; r++) {
+      b[2 * r] = __builtin_shufflevector(a[r], a[r + 8], 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21,
+                                         6, 22, 7, 23);
+      b[2 * r + 1] = __builtin_shufflevector(a[r], a[r + 8], 8, 24, 9, 25, 10, 26, 11, 27, 12, 28,
+                                             13, 29, 14, 30, 15, 31);
+    }
+    for (int r = 0; r < 16; r++) a[r] = b[r];
+  }
+  for (int r = 0; r < 16; r++) memcpy(to + r * to_step, &a[r], sizeof a[r]);
+}
+
 static void copy_tile(size_t size, const char *from, int64_t from_step, char *to, int64_t to_step,
                       int64_t rows, int64_t columns) {
+  if (size == 4 && rows == 16 && columns == 16) {
+    transpose_16x16((const uint32_t *)(const void *)from, from_step, (uint32_t *)(void *)to,
+                    to_step);
+    return;
+  }
   switch (size) {
   case 1: tile_8((const uint8_t *)from, from_step, (uint8_t *)to, to_step, rows, columns); break;
   case 2:
@@ -162,7 +189,7 @@ static void copy_lines(size_t size, const box *b, const char *source, char *targ
   int64_t cuts = lines >= MOST_PARTS ? 1 : ig_parts(n, 1 << 14, MOST_PARTS / lines);
   int64_t parts = cuts > 1 ? lines * cuts : ig_parts(lines, 1, MOST_PARTS);
   bool run = b->from[inner] == 1 && b->to[inner] == 1;
-#pragma omp parallel for schedule(static) if (ig_worth_team(lines * n * (int64_t)size))
+  IG_PARALLEL_FOR(ig_worth_team(lines * n * (int64_t)size))
   for (int64_t part = 0; part < parts; part++) {
     int64_t first = cuts > 1 ? part / cuts : ig_part_begin(lines, parts, part);
     int64_t last = cuts > 1 ? first + 1 : ig_part_begin(lines, parts, part + 1);
@@ -188,7 +215,7 @@ static void copy_tiles(size_t size, const box *b, const char *source, char *targ
   int64_t rows = b->dims[outer], columns = b->dims[outer + 1];
   int64_t tile_rows = (rows + TILE - 1) / TILE, boxes = box_count(b, outer);
   int64_t from_step = b->from[outer + 1], to_step = b->to[outer];
-#pragma omp parallel for schedule(static) if (ig_worth_team(boxes * rows * columns * (int64_t)size))
+  IG_PARALLEL_FOR(ig_worth_team(boxes * rows * columns * (int64_t)size))
   for (int64_t unit = 0; unit < boxes * tile_rows; unit++) {
     walk w = walk_at(b, outer, unit / tile_rows);
     int64_t row = unit % tile_rows * TILE;
@@ -268,7 +295,7 @@ void ig_cpu_pad(size_t size, int rank, const ig_pad_axis *axes, const void *valu
   const ig_pad_axis *inner = &axes[rank - 1];
   int64_t lines = 1;
   for (int d = 0; d < rank - 1; d++) lines *= axes[d].out;
-#pragma omp parallel for schedule(static) if (ig_worth_team(lines * inner->out * (int64_t)size))
+  IG_PARALLEL_FOR(ig_worth_team(lines * inner->out * (int64_t)size))
   for (int64_t line = 0; line < lines; line++) {
     int64_t row = line_source(axes, 0, rank, line);
     char *to = (char *)target + line * inner->out * (int64_t)size;
@@ -307,7 +334,7 @@ void ig_cpu_pad_grad(ig_dtype dtype, int rank, const ig_pad_axis *axes, const vo
     in *= axes[d].in;
   }
   const ig_pad_axis *inner = &axes[rank - 1];
-#pragma omp parallel for schedule(static) if (ig_worth_team(units * out * (int64_t)size))
+  IG_PARALLEL_FOR(ig_worth_team(units * out * (int64_t)size))
   for (int64_t unit = 0; unit < units; unit++) {
     memset((char *)dx + unit * in * (int64_t)size, 0, (size_t)in * size);
     for (int64_t line = 0; line < out / inner->out; line++) {

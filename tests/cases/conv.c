@@ -15,6 +15,10 @@ static void reference(const ig_node *node, const ig_case_array *in, ig_case_arra
   if (node->n_inputs > 2) add_channels(dst, in[2].data, out->data);
 }
 
+#define TOO_LONG                                                                                   \
+  .no_grad_check = true, .why = "the reference takes too long; ConvGradInput and ConvGradWeight "  \
+                                "have this case"
+
 /* F(4x4, 3x3) loses up to two digits to its transforms. */
 #define GEOMETRY(title, src, dst, filter, n, ...)                                                  \
   {.name = title,                                                                                  \

@@ -30,12 +30,13 @@ static void reference(const ig_node *node, const ig_case_array *in, ig_case_arra
    .why = "no model needs the gradient of a gradient"},
 
 static const ig_op_case cases[] = {
-    CONV_GEOMETRIES(GEOMETRY){.name = "filter alone",
-                              .inputs = {TENSOR(2, 16, 5, 5), TENSOR(2, 16, 5, 5)},
-                              .n_attrs = 2,
-                              .attrs = {LIST("kernel_shape", 3, 3), PAD1},
-                              .no_grad_check = true,
-                              .why = "no model needs the gradient of a gradient"},
+    CONV_GEOMETRIES(GEOMETRY)
+        WINOGRAD_GEOMETRY(GEOMETRY){.name = "filter alone",
+                                    .inputs = {TENSOR(2, 16, 5, 5), TENSOR(2, 16, 5, 5)},
+                                    .n_attrs = 2,
+                                    .attrs = {LIST("kernel_shape", 3, 3), PAD1},
+                                    .no_grad_check = true,
+                                    .why = "no model needs the gradient of a gradient"},
 };
 
 const ig_op_cases ig_cases_conv_grad_weight = {.op = "ingot.ConvGradWeight",

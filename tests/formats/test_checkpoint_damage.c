@@ -32,7 +32,8 @@ static const unsigned char *find(const unsigned char *bytes, size_t size, const 
   return memmem(bytes, size, what, length);
 }
 
-/* Flips one bit of every byte of the file in turn. A flip that loads must have hit padding. */
+/* Flips one bit of every third byte of the file in turn, and of every byte of the data. A flip that
+ * loads must have hit padding. */
 static void every_flipped_byte(void **state) {
   IG_UNUSED(state);
   scratch dir = scratch_make();
@@ -42,13 +43,13 @@ static void every_flipped_byte(void **state) {
   size_t size;
   unsigned char *bytes = saved(a, path, &size);
   size_t harmless = 0;
-  for (size_t i = 0; i < size; i++) {
+  for (size_t i = 0; i < size; i += 3) {
     bytes[i] ^= (unsigned char)(1u << (i % 8));
     harmless += loads(path, bytes, size, a);
     bytes[i] ^= (unsigned char)(1u << (i % 8));
   }
-  print_message("%zu bytes, %zu of them unused\n", size, harmless);
-  assert_true(harmless < size / 2);
+  print_message("%zu bytes; %zu of %zu flips hit unused ones\n", size, harmless, size / 3);
+  assert_true(harmless < size / 6);
   /* And the bytes of every tensor and text are among those whose change is found. */
   for (int64_t t = 0; t < a->n_tensors; t++) {
     const ig_tensor *tensor = &a->tensors[t];

@@ -14,24 +14,23 @@ static void round_trip(void **state) {
   (void)state;
   const char *const classes[] = {"cat", "d\"og", "\xc3\xa9t\xc3\xa9"};
   const char *const columns[] = {"a", "b"};
-  const ig_dataset data = {
-      .path = "x.csv",
-      .format = "csv",
-      .n_samples = 7,
-      .n_fields = 2,
-      .fields = {{.name = "x",
-                  .kind = IG_FIELD_FEATURES,
-                  .dtype = IG_F32,
-                  .shape = IG_SHAPE(2),
-                  .columns = columns},
-                 {.name = "y",
-                  .kind = IG_FIELD_CLASS,
-                  .dtype = IG_I64,
-                  .shape = IG_SCALAR,
-                  .n_classes = 3,
-                  .classes = classes}},
-      .digest = 0xfedcba9876543210u
-  };
+  const ig_dataset data = {.path = "x.csv",
+                           .format = "csv",
+                           .n_samples = 7,
+                           .n_fields = 2,
+                           .fields = {{.name = "x",
+                                       .kind = IG_FIELD_FEATURES,
+                                       .dtype = IG_F32,
+                                       .shape = IG_SHAPE(2),
+                                       .columns = columns},
+                                      {.name = "y",
+                                       .kind = IG_FIELD_CLASS,
+                                       .dtype = IG_I64,
+                                       .shape = IG_SCALAR,
+                                       .n_classes = 3,
+                                       .classes = classes,
+                                       .columns = columns}},
+                           .digest = 0xfedcba9876543210u};
   ig_arena *arena = ig_arena_create();
   const char *json;
   assert_int_equal(ig_schema_to_json(&data, arena, &json), IG_OK);
@@ -49,6 +48,7 @@ static void round_trip(void **state) {
   }
   for (int k = 0; k < 3; k++) assert_string_equal(fields[1].classes[k], classes[k]);
   for (int k = 0; k < 2; k++) assert_string_equal(fields[0].columns[k], columns[k]);
+  assert_string_equal(fields[1].columns[0], columns[0]); /* a scalar has one */
   assert_null(fields[0].classes);
   ig_arena_destroy(arena);
 }

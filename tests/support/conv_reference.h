@@ -13,7 +13,7 @@ typedef struct window_numbers {
   int64_t kernel[2], stride[2], dilation[2], begin[2], group;
 } window_numbers;
 
-static void find_ints(const ig_node *node, const char *name, int spatial, int from,
+static inline void find_ints(const ig_node *node, const char *name, int spatial, int from,
                       int64_t fallback, int64_t out[2]) {
   ig_attr list[IG_MOST_ATTRS];
   int n = ig_attr_list(node, list);
@@ -24,7 +24,7 @@ static void find_ints(const ig_node *node, const char *name, int spatial, int fr
   }
 }
 
-static void four_dims(const ig_shape *shape, int64_t d[4]) {
+static inline void four_dims(const ig_shape *shape, int64_t d[4]) {
   d[0] = shape->dims[0];
   d[1] = shape->dims[1];
   d[2] = shape->rank == 4 ? shape->dims[2] : 1;
@@ -32,7 +32,7 @@ static void four_dims(const ig_shape *shape, int64_t d[4]) {
 }
 
 /* Pads at the beginning: explicit, or from auto_pad and the extents of the long and short side. */
-static void find_begin(const ig_node *node, int spatial, const int64_t *longer,
+static inline void find_begin(const ig_node *node, int spatial, const int64_t *longer,
                        const int64_t *shorter, window_numbers *w) {
   const char *mode = ig_attr_string_of(node, "auto_pad", "NOTSET");
   int64_t shape[2]; /* of a transposed convolution's output: pads follow as for SAME_LOWER */
@@ -47,7 +47,7 @@ static void find_begin(const ig_node *node, int spatial, const int64_t *longer,
   }
 }
 
-static void find_window(const ig_node *node, int spatial, const int64_t *kernel,
+static inline void find_window(const ig_node *node, int spatial, const int64_t *kernel,
                         window_numbers *w) {
   w->kernel[0] = w->kernel[1] = 1;
   find_ints(node, "kernel_shape", spatial, 0, 1, w->kernel);
@@ -60,7 +60,7 @@ static void find_window(const ig_node *node, int spatial, const int64_t *kernel,
 /* Calls back for every product of a convolution from `src` to `dst`, with element offsets into
  * src, filter and dst. */
 typedef void conv_visit(void *context, int64_t src, int64_t filter, int64_t dst);
-static void visit_conv(const int64_t src[4], const int64_t dst[4], const window_numbers *w,
+static inline void visit_conv(const int64_t src[4], const int64_t dst[4], const window_numbers *w,
                        conv_visit *visit, void *context) {
   int64_t in_group = src[1] / w->group, out_group = dst[1] / w->group;
   for (int64_t n = 0; n < src[0]; n++)

@@ -333,6 +333,70 @@ static void fuse_add_layernorm_declines(void **state) {
   ig_graph_destroy(g);
 }
 
+/* --- fuse_batch_norm ------------------------------------------------------------------------- */
+
+static ig_value *batch_norm(ig_graph *g, const char *name, ig_value *x) {
+  char text[4][32];
+  static const char *const parts[] = {"scale", "bias", "mean", "var"};
+  for (int i = 0; i < 4; i++) snprintf(text[i], sizeof text[i], "%s.%s", name, parts[i]);
+  ig_shape channels = IG_SHAPE(x->shape.dims[1]);
+  return ig_op1(g, "BatchNormalization", name,
+                IG_INS(x, ig_graph_param(g, text[0], IG_F32, channels, noise, false),
+                       ig_graph_param(g, text[1], IG_F32, channels, noise, false),
+                       ig_graph_state(g, text[2], IG_F32, channels, noise),
+                       ig_graph_state(g, text[3], IG_F32, channels, noise)),
+                IG_NO_ATTRS);
+}
+
+static ig_value *scaled(ig_graph *g, const char *name, ig_value *x) {
+  return op2(g, "Mul", x, ig_graph_param(g, name, IG_F32, IG_SHAPE(20, 1, 1), noise, true));
+}
+
+/* A residual block with a normalised shortcut, whose convolutions are products by channel. */
+static ig_graph *block_graph(void) {
+  ig_graph *g = fresh();
+  ig_value *x = ig_graph_input(g, "x", IG_F32, IG_SHAPE(3, 20, 5, 4));
+  ig_value *h = op(g, "Relu", batch_norm(g, "first", scaled(g, "a", x)));
+  ig_value *shortcut = batch_norm(g, "shortcut", scaled(g, "b", x));
+  h = batch_norm(g, "second", scaled(g, "c", h));
+  ig_graph_output(g, "y", op(g, "Relu", op2(g, "Add", shortcut, h)));
+  return g;
+}
+
+static void fuse_batch_norm(void **state) {
+  (void)state;
+  for (int trains = 0; trains < 2; trains++) {
+    run_env env = run_env_open();
+    ig_graph *g = block_graph();
+    if (trains) pass(g, "train_mode", &training);
+    ig_graph *after = same_numbers(&env, g, "fuse_batch_norm", &training, 1e-5);
+    assert_int_equal(run_count(after, "ingot.FusedBatchNormalization"), 2);
+    assert_int_equal(run_count(after, "BatchNormalization"), 1);
+    assert_int_equal(run_count(after, "Relu") + run_count(after, "Add"), 0);
+    assert_int_equal(after->n_assigns, trains ? 6 : 0);
+    same_gradients(&env, g, "fuse_batch_norm", 1e-4);
+    ig_graph_destroy(after);
+    ig_graph_destroy(g);
+    run_env_close(&env);
+  }
+}
+
+static void fuse_batch_norm_declines(void **state) {
+  (void)state;
+  ig_graph *g = fresh();
+  ig_value *x = ig_graph_input(g, "x", IG_F32, IG_SHAPE(3, 20, 5, 4));
+  ig_value *kept = batch_norm(g, "kept", x); /* its result has another reader */
+  ig_graph_output(g, "kept", kept);
+  ig_graph_output(g, "relu", op(g, "Relu", kept));
+  ig_value *wide = op2(g, "Add", batch_norm(g, "wide", x),
+                       ig_graph_param(g, "row", IG_F32, IG_SHAPE(4), noise, true));
+  ig_graph_output(g, "wide", op(g, "Relu", wide)); /* a broadcast sum is not a residual */
+  pass(g, "fuse_batch_norm", &training);
+  assert_int_equal(run_count(g, "BatchNormalization"), 2);
+  assert_int_equal(run_count(g, "Relu"), 2);
+  ig_graph_destroy(g);
+}
+
 /* --- fuse_gather_grad ------------------------------------------------------------------------ */
 
 static void fuse_gather_grad(void **state) {
@@ -425,6 +489,43 @@ static void fuse_clip(void **state) {
   ig_graph *after = same_numbers(&env, g, "fuse_bias_activation", &inference, 1e-5);
   assert_int_equal(after->n_nodes, 1);
   ig_graph_destroy(after);
+  ig_graph_destroy(g);
+  run_env_close(&env);
+}
+
+/* Conv, a channel bias or the shortcut of a residual block, and Relu, as one node. */
+static ig_value *conv(ig_graph *g, const char *name, ig_value *x, bool bias) {
+  ig_value *in[] = {
+      x, ig_graph_param(g, name, IG_F32, IG_SHAPE(8, x->shape.dims[1], 3, 3), noise, true),
+      bias ? ig_graph_param(g, NULL, IG_F32, IG_SHAPE(8), noise, false) : NULL};
+  int64_t pads[] = {1, 1, 1, 1};
+  return ig_op1(g, "Conv", NULL, bias ? 3 : 2, in, IG_ATTRS(IG_INTS("pads", 4, pads)));
+}
+
+static ig_graph *conv_graph(void) {
+  ig_graph *g = fresh();
+  ig_value *x = ig_graph_input(g, "x", IG_F32, IG_SHAPE(2, 3, 6, 5));
+  ig_value *channel = ig_graph_param(g, "channel", IG_F32, IG_SHAPE(8, 1, 1), noise, false);
+  ig_value *h = op(g, "Relu", op2(g, "Add", conv(g, "w1", x, false), channel));
+  ig_value *y = op(g, "Tanh", conv(g, "w2", h, true));
+  y = op(g, "Relu", op2(g, "Add", h, conv(g, "w3", y, true)));
+  ig_graph_output(g, "y", op(g, "HardSwish", conv(g, "w4", y, false)));
+  return g;
+}
+
+static void fuse_conv(void **state) {
+  (void)state;
+  run_env env = run_env_open();
+  ig_graph *g = conv_graph();
+  ig_graph *after = same_numbers(&env, g, "fuse_bias_activation", &inference, 1e-4);
+  assert_int_equal(run_count(after, "ingot.FusedConv"), 4);
+  assert_int_equal(after->n_nodes, 5); /* and the channel bias as a vector */
+  ig_graph_destroy(after);
+  after = same_numbers(&env, g, "fuse_bias_activation", &training, 1e-4);
+  assert_int_equal(run_count(after, "ingot.FusedConv"), 3);
+  assert_int_equal(run_count(after, "HardSwish"), 1);
+  ig_graph_destroy(after);
+  same_gradients(&env, g, "fuse_bias_activation", 1e-4);
   ig_graph_destroy(g);
   run_env_close(&env);
 }
@@ -527,9 +628,12 @@ int main(void) {
       cmocka_unit_test(train_mode_dropout),
       cmocka_unit_test(fuse_add_layernorm),
       cmocka_unit_test(fuse_add_layernorm_declines),
+      cmocka_unit_test(fuse_batch_norm),
+      cmocka_unit_test(fuse_batch_norm_declines),
       cmocka_unit_test(fuse_gather_grad),
       cmocka_unit_test(fuse_bias_activation),
       cmocka_unit_test(fuse_clip),
+      cmocka_unit_test(fuse_conv),
       cmocka_unit_test(fuse_bias_activation_declines),
       cmocka_unit_test(mixed_precision),
       cmocka_unit_test(unknown_pass),

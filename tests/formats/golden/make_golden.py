@@ -45,7 +45,7 @@ with h5py.File("set.h5", "w") as f:
     f.create_dataset("wide/u2", data=np.arange(20, dtype="<u2") + 65000)
     f.create_dataset("wide/half", data=(np.arange(20) / 4).astype("<f2"))
     f.create_dataset("wide/flag", data=np.arange(20) % 2 == 1)
-    f["y"].attrs["classes"] = ["ant", "bee", "cat", "dog"]
+    f["y"].attrs["classes"] = np.array(["ant", "bee", "cat", "dog"], "S")
 with h5py.File("links.h5", "w") as f:
     f["y"] = np.zeros(4, "<i8")
     f["real"] = np.zeros((4, 2), "<f4")

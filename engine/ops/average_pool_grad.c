@@ -1,0 +1,57 @@
+/* ingot.AveragePoolGrad: dX from dY; `shape` holds the input's spatial dims. */
+#include "engine/ops/pooling.h"
+
+static const ig_attr_field attrs[] = {
+    IG_WINDOW_FIELDS(ig_pool_attrs),
+    IG_FIELD_INT(ig_pool_attrs, ceil_mode, 0),
+    IG_FIELD_INT(ig_pool_attrs, count_include_pad, 0),
+    IG_FIELD_INTS(ig_pool_attrs, shape),
+    {0},
+};
+
+static ig_status infer(ig_node *node) {
+  ig_window window;
+  ig_shape dx;
+  IG_TRY(ig_pool_grad_shape(node, &window, &dx));
+  return ig_infer_set(node, 0, node->inputs[0]->dtype, &dx);
+}
+
+static ig_status describe(const ig_node *node, ig_pool *out) {
+  ig_window window;
+  ig_shape dx;
+  IG_TRY(ig_pool_grad_shape(node, &window, &dx));
+  ig_pool_describe(node, node->outputs[0], node->inputs[0], &window, out);
+  return IG_OK;
+}
+
+static ig_status run_lanes(const ig_call *call) {
+  ig_pool pool;
+  IG_TRY(describe(call->node, &pool));
+  ig_cpu_mean_pool_grad_lanes(&pool, call->in[0], call->out[0]);
+  return IG_OK;
+}
+
+static ig_status run_reference(const ig_call *call) {
+  ig_pool pool;
+  IG_TRY(describe(call->node, &pool));
+  ig_cpu_mean_pool_grad_reference(&pool, call->in[0], call->out[0]);
+  return IG_OK;
+}
+
+static const ig_impl impls[] = {
+    {.name = "lanes", .reject = ig_pool_reject_grad_lanes, .run = run_lanes},
+    {.name = "reference", .reject = ig_pool_reject_layouts, .run = run_reference},
+    {0},
+};
+
+const ig_op ig_op_average_pool_grad = {
+    .name = "ingot.AveragePoolGrad",
+    .n_in = {1, 1},
+    .n_out = {1, 1},
+    .flags = IG_OP_PURE | IG_OP_LAYOUT,
+    .attrs = attrs,
+    .attrs_size = sizeof(ig_pool_attrs),
+    .infer = infer,
+    .cost = ig_pool_cost,
+    .impls = impls,
+};

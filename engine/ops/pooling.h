@@ -1,0 +1,36 @@
+/* What the pooling operators share: attributes, shapes, and the kernels' description. */
+#ifndef IG_OPS_POOLING_H
+#define IG_OPS_POOLING_H
+
+#include "engine/ops/window.h"
+#include "kernels/pool.h"
+
+typedef struct ig_pool_attrs {
+  ig_window_attrs window;
+  int64_t ceil_mode;
+  int64_t count_include_pad; /* of means */
+  int64_t storage_order;     /* of MaxPool's indices */
+  ig_ints shape;             /* of gradients: spatial dims of the input */
+} ig_pool_attrs;
+
+/* Checks input 0 as [N, C, spatial...] and sets `window` and the result's shape. */
+ig_status ig_pool_shape(const ig_node *node, ig_window *window, ig_shape *result);
+/* The same for a gradient node, whose input 0 is the result's gradient: gives the input's shape. */
+ig_status ig_pool_grad_shape(const ig_node *node, ig_window *window, ig_shape *input);
+/* The pooling from `src` to `dst`, whose shapes inference has checked. */
+void ig_pool_describe(const ig_node *node, const ig_value *src, const ig_value *dst,
+                      const ig_window *window, ig_pool *out);
+/* The gradient's attributes: explicit pads, and the input's spatial dims. */
+#define IG_POOL_GRAD_ATTRS (IG_WINDOW_ATTRS + 3)
+void ig_pool_grad_attrs(const ig_node *node, const ig_window *window, int64_t pads[4],
+                        ig_attr list[IG_POOL_GRAD_ATTRS]);
+
+/* One flop for each tap. */
+ig_cost ig_pool_cost(const ig_node *node);
+const char *ig_pool_reject_lanes(const ig_node *node);
+/* Of gradients: 16-bit sums in memory would round at every step. */
+const char *ig_pool_reject_grad_lanes(const ig_node *node);
+/* Layouts of all operands agree, and only [N, C, H, W] has one. */
+const char *ig_pool_reject_layouts(const ig_node *node);
+
+#endif

@@ -1,0 +1,39 @@
+/* Cases of ingot.AveragePoolGrad, each also with pads that count. */
+#include "pool_cases.h"
+
+static void reference(const ig_node *node, const ig_case_array *in, ig_case_array *out) {
+  pool_window p;
+  find_pool(node, &out[0].shape, &in[0].shape, &p);
+  bool count_pads = ig_attr_int_of(node, "count_include_pad", 0) != 0, counts;
+  int64_t src_area = p.src[2] * p.src[3], area = p.dst[2] * p.dst[3];
+  memset(out->data, 0, (size_t)ig_shape_count(&out->shape) * sizeof(double));
+  for (int64_t i = 0; i < ig_shape_count(&in[0].shape); i++) {
+    int64_t row = i % area / p.dst[3], column = i % p.dst[3];
+    double count = window_of(&p, NULL, row, column, true, count_pads).count;
+    for (int64_t tap = 0; tap < p.kernel[0] * p.kernel[1]; tap++) {
+      int64_t at = tap_place(&p, row, column, tap / p.kernel[1], tap % p.kernel[1], &counts);
+      if (at >= 0) out->data[i / area * src_area + at] += in[0].data[i] / count;
+    }
+  }
+}
+
+#define SPATIAL(n, c, ...) LIST("shape", __VA_ARGS__)
+#define NO_GRADIENT .no_grad_check = true, .why = "no model needs the gradient of a gradient"
+#define GEOMETRY(title, src, dst, n, ...)                                                          \
+  {.name = title,                                                                                  \
+   .inputs = {TENSOR dst},                                                                         \
+   .n_attrs = n + 1,                                                                               \
+   .attrs = {SPATIAL src, __VA_ARGS__},                                                            \
+   NO_GRADIENT},                                                                                   \
+      {.name = title ", pads count",                                                               \
+       .inputs = {TENSOR dst},                                                                     \
+       .n_attrs = n + 2,                                                                           \
+       .attrs = {SPATIAL src, NUMBER("count_include_pad", 1), __VA_ARGS__},                        \
+       NO_GRADIENT},
+
+static const ig_op_case cases[] = {POOL_GEOMETRIES(GEOMETRY)};
+
+const ig_op_cases ig_cases_average_pool_grad = {.op = "ingot.AveragePoolGrad",
+                                                .reference = reference,
+                                                .n_cases = IG_COUNT(cases),
+                                                .cases = cases};

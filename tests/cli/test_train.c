@@ -1,0 +1,318 @@
+/* The program from end to end: the digits are trained to what the project promises, evaluated, and
+ * predicted; a run that was stopped or killed goes on to the same bits. */
+#include <jansson.h>
+
+#include "formats/checkpoint_h5.h"
+#include "program.h"
+
+static scratch folder;
+
+typedef struct path {
+  char text[2 * SCRATCH_PATH];
+} path;
+
+static path in(const char *name) {
+  path p;
+  snprintf(p.text, sizeof p.text, "%s", scratch_path(&folder, name));
+  return p;
+}
+
+static int make_all(void **state) {
+  (void)state;
+  folder = scratch_make();
+  path p = in("d.csv");
+  FILE *file = fopen(p.text, "wb");
+  assert_non_null(file);
+  fputs("a,b,c,y\n", file);
+  for (int i = 0; i < 150; i++) {
+    fprintf(file, "%d,%d,%d,c%d\n", i * 37 % 101, i * i % 11, i % 5, (i % 5 + i * i % 11) % 3);
+  }
+  fclose(file);
+  return 0;
+}
+
+static int remove_all(void **state) {
+  (void)state;
+  scratch_remove(&folder);
+  return 0;
+}
+
+static json_t *parse(const char *text) {
+  json_error_t error;
+  json_t *value = json_loads(text, 0, &error);
+  if (!value) fail_msg("not JSON: %s\n%.300s", error.text, text);
+  return value;
+}
+
+static double number(const json_t *object, const char *key) {
+  const json_t *value = json_object_get(object, key);
+  if (!json_is_number(value)) fail_msg("no number '%s'", key);
+  return json_number_value(value);
+}
+
+/* --- the digits -------------------------------------------------------------------------------- */
+
+#define DIGITS IG_SOURCE_DIR "/examples/digits/digits.h5"
+
+static void train_digits(void **state) {
+  (void)state;
+  path run = in("digits");
+  const program *p = RUN("train", "--model", "mlp:512,256,dropout=0.2", "--data", DIGITS ":train",
+                         "--out", run.text, "--epochs", "80", "--lr", "2e-3", "--label-smoothing",
+                         "0.1", "--holdout", "0.05", "--json");
+  assert_succeeded(p);
+  json_t *result = parse(p->out);
+  assert_true(json_is_true(json_object_get(result, "finished")));
+  assert_true(number(json_object_get(result, "validation"), "accuracy") > 0.9);
+  json_decref(result);
+}
+
+static void digits_reach_their_accuracy(void **state) {
+  (void)state;
+  path run = in("digits");
+  const program *p = RUN("eval", "--model", run.text, "--data", DIGITS ":test", "--json",
+                         "--latency-seconds", "0.1", "--quiet");
+  assert_succeeded(p);
+  assert_int_equal(p->err[0], 0);
+  json_t *result = parse(p->out);
+  double accuracy = number(result, "accuracy");
+  print_message("digits, held-out third: %.2f %%\n", 100 * accuracy);
+  assert_true(accuracy >= 0.975);
+  assert_int_equal(number(result, "samples"), 599);
+  static const char *const keys[] = {"loss", "top5_accuracy", "precision", "recall",
+                                     "f1",   "auc",           "ece",       "samples_per_second"};
+  for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+    assert_true(number(result, keys[i]) > 0);
+  const json_t *latency = json_object_get(result, "latency_ms");
+  assert_true(number(latency, "p50") <= number(latency, "p95"));
+  assert_true(number(latency, "p95") <= number(latency, "p99"));
+  /* The diagonal of the confusion matrix is the accuracy once more. */
+  const json_t *confusion = json_object_get(result, "confusion");
+  double right = 0;
+  for (size_t k = 0; k < 10; k++) {
+    right += json_number_value(json_array_get(json_array_get(confusion, k), k));
+  }
+  assert_true(right / 599 > accuracy - 1e-6 && right / 599 < accuracy + 1e-6);
+  json_decref(result);
+}
+
+/* Gates end in exit code 1: it ran, and was not good enough. */
+static void gates(void **state) {
+  (void)state;
+  path run = in("digits");
+  assert_int_equal(RUN("eval", "--model", run.text, "--data", DIGITS ":test", "--min-accuracy",
+                       "0.5", "--latency-seconds", "0")
+                       ->code,
+                   0);
+  const program *p = RUN("eval", "--model", run.text, "--data", DIGITS ":test", "--min-accuracy",
+                         "0.9999", "--latency-seconds", "0");
+  assert_int_equal(p->code, 1);
+  assert_true(text_matches(p->err, "^ingot eval: warning: accuracy 0\\.9[0-9]* is below 0.9999$"));
+}
+
+/* Predictions in a CSV file, counted against the labels of another one made by `data convert`. */
+static void predictions_agree_with_eval(void **state) {
+  (void)state;
+  path run = in("digits"), guesses = in("guesses.csv"), truth = in("truth.csv");
+  assert_succeeded(RUN("infer", "--model", run.text, "--data", DIGITS ":test", "--out",
+                       guesses.text, "--quiet"));
+  assert_succeeded(RUN("data", "convert", DIGITS ":test", "--out", truth.text, "--quiet"));
+  FILE *a = fopen(guesses.text, "r"), *b = fopen(truth.text, "r");
+  assert_non_null(a);
+  assert_non_null(b);
+  char line_a[4096], line_b[4096];
+  int rows = 0, right = 0;
+  while (fgets(line_a, sizeof line_a, a) && fgets(line_b, sizeof line_b, b)) {
+    rows++;
+    right += rows > 1 && strcmp(strrchr(line_a, ','), strrchr(line_b, ',')) == 0;
+  }
+  assert_int_equal(rows, 600); /* with the header */
+  assert_true(right >= 584);   /* 97.5 % of 599 */
+  fclose(a);
+  fclose(b);
+}
+
+static void inspect_and_export(void **state) {
+  (void)state;
+  path run = in("digits"), out = in("digits.h5");
+  const program *p = RUN("inspect", run.text, "--json");
+  assert_succeeded(p);
+  json_t *result = parse(p->out);
+  assert_int_equal(number(result, "parameter_count"), 64 * 512 + 512 + 512 * 256 + 256 + 2570);
+  const json_t *memory = json_object_get(result, "memory");
+  assert_true(number(memory, "slab") >= number(memory, "lower_bound"));
+  json_decref(result);
+  p = RUN("inspect", run.text, "--show", "dot", "--training");
+  assert_succeeded(p);
+  assert_int_equal(strncmp(p->out, "digraph", 7), 0);
+  assert_succeeded(RUN("export", "--model", run.text, "--out", out.text));
+  p = RUN("eval", "--model", out.text, "--data", DIGITS ":test", "--min-accuracy", "0.975",
+          "--latency-seconds", "0");
+  assert_succeeded(p);
+}
+
+static void metrics_are_logged(void **state) {
+  (void)state;
+  path log = in("digits/metrics.jsonl");
+  FILE *file = fopen(log.text, "r");
+  assert_non_null(file);
+  char line[4096];
+  double last_step = 0;
+  int validations = 0;
+  while (fgets(line, sizeof line, file)) {
+    json_t *row = parse(line);
+    static const char *const keys[] = {"epoch", "time", "loss", "lr", "samples_per_second"};
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) number(row, keys[i]);
+    assert_true(number(row, "step") > last_step);
+    last_step = number(row, "step");
+    if (json_object_get(row, "val_loss")) {
+      number(row, "val_accuracy");
+      validations++;
+    }
+    json_decref(row);
+  }
+  fclose(file);
+  assert_int_equal(validations, 80);
+}
+
+/* --- stopping and going on --------------------------------------------------------------------- */
+
+#define LONG_RUN(data, out)                                                                        \
+  "train", "--model", "mlp:48,24,dropout=0.1", "--data", (data), "--out", (out), "--steps",        \
+      "20000", "--batch", "8", "--checkpoint-every", "250", "--eval-every", "5000", "--optimizer", \
+      "lamb", "--ema", "0.99", "--keep", "3", "--quiet", "--threads", "1"
+
+/* Everything that training depends on: tensors of all roles, and the position. */
+static void assert_same_state(const char *a, const char *b) {
+  ig_snapshot *x, *y;
+  assert_int_equal(ig_checkpoint_load(a, IG_CHECKPOINT_ALL, &x), IG_OK);
+  assert_int_equal(ig_checkpoint_load(b, IG_CHECKPOINT_ALL, &y), IG_OK);
+  assert_int_equal(x->progress.step, y->progress.step);
+  assert_int_equal(x->progress.epoch, y->progress.epoch);
+  assert_int_equal(x->progress.epoch_samples, y->progress.epoch_samples);
+  assert_int_equal(x->progress.best_step, y->progress.best_step);
+  assert_true(x->n_tensors > 12);
+  assert_int_equal(x->n_tensors, y->n_tensors);
+  for (int64_t i = 0; i < x->n_tensors; i++) {
+    const ig_tensor *t = &x->tensors[i], *u = ig_snapshot_find(y, t->role, t->name);
+    if (!u || memcmp(t->data, u->data, ig_shape_bytes(&t->shape, t->dtype)) != 0) {
+      fail_msg("'%s' differs", t->name);
+    }
+  }
+  ig_snapshot_destroy(x);
+  ig_snapshot_destroy(y);
+}
+
+/* The run that nobody disturbs. */
+static double train_whole(void) {
+  path data = in("d.csv"), whole = in("whole");
+  struct timespec start, end;
+  clock_gettime(CLOCK_MONOTONIC, &start);
+  const program *p = RUN(LONG_RUN(data.text, whole.text));
+  clock_gettime(CLOCK_MONOTONIC, &end);
+  assert_succeeded(p);
+  assert_int_equal(p->err[0], 0);
+  assert_int_equal(p->out[0], 0);
+  return (double)(end.tv_sec - start.tv_sec) + 1e-9 * (double)(end.tv_nsec - start.tv_nsec);
+}
+
+static double whole_seconds;
+
+static void stops_on_a_signal(void **state) {
+  (void)state;
+  whole_seconds = train_whole();
+  path data = in("d.csv"), run = in("stopped"), whole = in("whole/latest.h5");
+  path latest = in("stopped/latest.h5");
+  const int signals[] = {SIGTERM, SIGINT, SIGTERM};
+  for (int i = 0; i < 3; i++) {
+    program_limits limits = {.kill_after = 0.05 + whole_seconds / 6, .kill_signal = signals[i]};
+    const program *p = RUN_LIMITED(&limits, LONG_RUN(data.text, run.text), "--resume");
+    if (p->code == 0 && !p->killed) continue; /* it was done before the signal came */
+    if (p->killed || p->code != 128 + signals[i]) {
+      fail_msg("signal %d: exit %d%s\n%s", signals[i], p->code, p->killed ? " (killed)" : "",
+               p->err);
+    }
+    assert_int_equal(access(latest.text, F_OK), 0);
+  }
+  assert_succeeded(RUN("train", "--resume", "--out", run.text, "--quiet"));
+  assert_same_state(whole.text, latest.text);
+}
+
+/* Kills at instants all over the run, each going on from what the last one left. */
+static void survives_kill_9(void **state) {
+  (void)state;
+  enum { KILLS = 25 };
+  path data = in("d.csv"), run = in("killed"), whole = in("whole/latest.h5");
+  path latest = in("killed/latest.h5");
+  unsigned seed = (unsigned)time(NULL);
+  int killed = 0, finished = 0;
+  print_message("seed %u, an undisturbed run takes %.2f s\n", seed, whole_seconds);
+  while (killed < KILLS && finished < 200) {
+    double at = 0.01 + whole_seconds / 4 * rand_r(&seed) / RAND_MAX;
+    program_limits limits = {.kill_after = at, .kill_signal = SIGKILL};
+    const program *p = RUN_LIMITED(&limits, LONG_RUN(data.text, run.text), "--resume");
+    if (p->killed) {
+      killed++;
+      continue;
+    }
+    if (p->code != 0) fail_msg("after %d kills: exit %d\n%s", killed, p->code, p->err);
+    finished++;
+    assert_same_state(whole.text, latest.text);
+    scratch old;
+    snprintf(old.folder, sizeof old.folder, "%s", scratch_path(&folder, "killed"));
+    scratch_remove(&old); /* and again from the beginning */
+  }
+  assert_int_equal(killed, KILLS);
+  assert_succeeded(RUN(LONG_RUN(data.text, run.text), "--resume"));
+  assert_same_state(whole.text, latest.text);
+  print_message("%d kills, %d runs finished between them\n", killed, finished);
+}
+
+static void refuses_to_overwrite(void **state) {
+  (void)state;
+  path data = in("d.csv"), run = in("whole");
+  assert_refused(RUN("train", "--model", "mlp:4", "--data", data.text, "--out", run.text), 2,
+                 "whole holds a run already: --resume goes on with it, --overwrite starts anew$");
+  assert_refused(RUN("train", "--model", "mlp:4", "--out", run.text, "--resume"), 2,
+                 "--model: .*whole is a run of the model 'mlp:48,24,dropout=0.1', not 'mlp:4'$");
+  const program *p = RUN("train", "--out", run.text, "--resume");
+  assert_succeeded(p);
+  assert_true(text_matches(p->out, "nothing left to do"));
+}
+
+static void divergence_is_named(void **state) {
+  (void)state;
+  path data = in("d.csv"), run = in("diverged");
+  const program *p = RUN("train", "--model", "mlp:8", "--data", data.text, "--out", run.text,
+                         "--optimizer", "sgd", "--lr", "1e6", "--steps", "50", "--quiet");
+  assert_refused(p, 1, "^ingot train: step [0-9]+: .*not finite.*last good step is [0-9]+");
+}
+
+static void splits_and_converts(void **state) {
+  (void)state;
+  path data = in("d.csv"), a = in("a.npz"), b = in("b.npz");
+  const program *p = RUN("data", "split", data.text, "--train", a.text, "--test", b.text,
+                         "--fraction", "0.2", "--json", "--quiet");
+  assert_succeeded(p);
+  json_t *result = parse(p->out);
+  assert_int_equal(number(json_object_get(result, "train"), "samples"), 120);
+  assert_int_equal(number(json_object_get(result, "test"), "samples"), 30);
+  json_decref(result);
+  /* The parts have the distribution of the whole, and together no sample twice. */
+  assert_succeeded(RUN("data", "validate", a.text, "--max-drift", "1", "--allow-duplicates"));
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(train_digits),
+                                     cmocka_unit_test(digits_reach_their_accuracy),
+                                     cmocka_unit_test(gates),
+                                     cmocka_unit_test(predictions_agree_with_eval),
+                                     cmocka_unit_test(inspect_and_export),
+                                     cmocka_unit_test(metrics_are_logged),
+                                     cmocka_unit_test(stops_on_a_signal),
+                                     cmocka_unit_test(survives_kill_9),
+                                     cmocka_unit_test(refuses_to_overwrite),
+                                     cmocka_unit_test(divergence_is_named),
+                                     cmocka_unit_test(splits_and_converts)};
+  return cmocka_run_group_tests(tests, make_all, remove_all);
+}
