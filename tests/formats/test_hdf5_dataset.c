@@ -11,7 +11,9 @@
 #if defined(__SANITIZE_ADDRESS__)
 const char *__asan_default_options(void);
 const char *__asan_default_options(void) { return "replace_intrin=0"; }
-#define STRIDE 31 /* a fork takes long with the sanitizer's tables */
+#define STRIDE 31 /* a fork takes long with a sanitizer's tables */
+#elif defined(__SANITIZE_THREAD__)
+#define STRIDE 301
 #else
 #define STRIDE 3
 #endif
