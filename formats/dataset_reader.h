@@ -25,6 +25,7 @@ typedef struct ig_source {
 
 /* How sure a reader is. A file name's extension adds IG_MATCH_NAMED to what is not zero. */
 enum {
+  IG_MATCH_NO_MEMORY = -1, /* cannot tell */
   IG_MATCH_NO = 0,
   IG_MATCH_POSSIBLE = 1,
   IG_MATCH_FALLBACK = 2,
@@ -65,6 +66,9 @@ ig_status ig_bytes_map(const char *path, ig_bytes *out);
 /* Read into memory, unpacked when it is gzip; IG_ERR_MEMORY beyond `limit` bytes. */
 ig_status ig_bytes_read(const char *path, size_t limit, ig_bytes *out);
 void ig_bytes_release(ig_bytes *bytes);
+
+/* libarchive crashes when its own allocations fail: asked for with ig_memory_headroom before. */
+#define IG_ARCHIVE_HEADROOM ((size_t)4 << 20)
 
 /* What a reader in memory owns: the arena with names, and the bytes of its file. */
 typedef struct ig_holder {

@@ -109,6 +109,7 @@ ig_status ig_h5_rehearse(const char *path, void (*body)(void *context), void *co
   int number = WIFSIGNALED(state) ? WTERMSIG(state) : 0;
   bool crashed = number == SIGSEGV || number == SIGBUS || number == SIGABRT || number == SIGILL ||
                  number == SIGFPE || number == SIGXCPU;
+  if (crashed) IG_TRY(ig_h5_headroom(path)); /* the library crashes of that, too */
   IG_CHECK(!crashed, IG_ERR_INPUT, "%s: damaged: the HDF5 library fails on it (%s)", path,
            strsignal(number));
   return IG_OK;

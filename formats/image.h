@@ -61,7 +61,7 @@ typedef struct ig_image_list {
 ig_status ig_image_list_folder(const ig_source *source, ig_image_list *list);
 ig_status ig_image_list_tar(const ig_source *source, ig_image_list *list);
 void ig_image_list_release(ig_image_list *list);
-/* True when some folder at most two below `path` holds a picture. */
-bool ig_image_folder_looks_so(const char *path);
+/* 1 when some folder at most two below `path` holds a picture, 0 when none does, -1 without memory. */
+int ig_image_folder_looks_so(const char *path);
 
 #endif

@@ -47,6 +47,7 @@ static ig_status unpack(gzFile file, const char *path, size_t limit, ig_bytes *o
       int code;
       const char *why = gzerror(file, &code);
       IG_CHECK(code != Z_ERRNO, IG_ERR_IO, "%s: cannot read: %s", path, strerror(errno));
+      IG_CHECK(code != Z_MEM_ERROR, IG_ERR_MEMORY, "%s: no memory to unpack it", path);
       return ig_fail(IG_ERR_INPUT, "%s: cannot unpack after %zu bytes: %s", path, out->size,
                      code == Z_BUF_ERROR ? "the file is cut short" : why);
     }
