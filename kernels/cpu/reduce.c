@@ -12,6 +12,8 @@
 #define PIECE 4096       /* elements converted or summed at a time; fits the first-level cache */
 #define BLOCK_WORK 16384 /* elements of a task, at least, where a result is cut */
 #define BLOCK_MOST 64    /* blocks of a result whose rows are added to each other */
+#define TILE 512         /* columns of a task where rows are added to each other */
+#define BLOCK_ROWS 512   /* rows added up in one go where there are tiles enough to share */
 
 /* How the work is cut: a function of the sizes alone. */
 typedef struct layout {
@@ -44,9 +46,10 @@ static layout lay_out(const ig_reduction *r) {
     l.blocks = l.row_pieces * ((l.rows + l.rows_a_block - 1) / l.rows_a_block);
   } else {
     l.width = l.length;
-    l.piece = PIECE;
+    l.piece = TILE;
     l.row_pieces = (l.length + l.piece - 1) / l.piece;
     int64_t least = IG_MAX(16, BLOCK_WORK / IG_MAX(1, l.length));
+    if (l.row_pieces >= 4) least = BLOCK_ROWS; /* no partial results to join afterwards */
     l.rows_a_block = IG_MAX(least, (l.rows + BLOCK_MOST - 1) / BLOCK_MOST);
     l.blocks = (l.rows + l.rows_a_block - 1) / l.rows_a_block;
   }

@@ -47,6 +47,10 @@ struct ig_dnn {
   dnnl_exec_arg_t args[IG_DNN_MOST_OPERANDS + 1];
 };
 
+/* Whether there is memory for a primitive with its helpers. The library throws across its C interface,
+ * or follows null pointers, when its own allocations fail. */
+bool ig_dnn_headroom(void);
+
 /* OK, or the failure with what oneDNN was asked to do. */
 ig_status ig_dnn_status(dnnl_status_t status, const char *what);
 #define IG_DNN_TRY(call, what) IG_TRY(ig_dnn_status((call), (what)))

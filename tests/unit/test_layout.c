@@ -1,4 +1,4 @@
-/* Passes around convolutions and poolings: the graph they leave, and that it gives the same
+/* Passes around convolutions, poolings and attention: the graph they leave, and that it gives the same
  * numbers. */
 #include "graph_run.h"
 
@@ -29,7 +29,7 @@ static void same_outputs(run_env *env, ig_graph *before, ig_graph *after, double
   }
 }
 
-/* --- share_pool ------------------------------------------------------------------------------- */
+/* --- share_forward ---------------------------------------------------------------------------- */
 
 static ig_graph *pooling_with_gradient(void) {
   ig_graph *g;
@@ -52,13 +52,13 @@ static ig_graph *pooling_with_gradient(void) {
   return g;
 }
 
-static void share_pool(void **state) {
+static void share_pooling(void **state) {
   IG_UNUSED(state);
   run_env env = run_env_open();
   ig_graph *g = pooling_with_gradient(), *after = copy(g);
   const ig_pass_options options = {.device = IG_CPU, .training = true, .compute = IG_F32};
   assert_int_equal(run_count(after, "MaxPool"), 2);
-  GOOD(ig_passes_run(after, (const char *const[]){"share_pool", NULL}, &options));
+  GOOD(ig_passes_run(after, (const char *const[]){"share_forward", NULL}, &options));
   assert_int_equal(run_count(after, "MaxPool"), 1); /* z has other windows and no gradient */
   assert_int_equal(run_count(after, "ingot.MaxPool"), 1);
   same_outputs(&env, g, after, 0);
@@ -67,9 +67,78 @@ static void share_pool(void **state) {
   run_env_close(&env);
 }
 
+/* --- attention -------------------------------------------------------------------------------- */
+
+/* Four heads of queries over two of keys, from one projection `x`; with `gradient`, its gradient. */
+static ig_graph *attention(bool gradient) {
+  ig_graph *g;
+  GOOD(ig_graph_create("attention", &g));
+  ig_value *x = ig_graph_param(g, "x", IG_F32, IG_SHAPE(2, 37, 128), noise, true);
+  int64_t sizes[] = {64, 32, 32};
+  ig_node *split = ig_graph_node(g, "Split", NULL, IG_INS(x, ig_graph_const_i64s(g, 3, sizes)),
+                                 IG_ATTRS(IG_INT("axis", -1)), 3);
+  assert_non_null(split);
+  ig_value *y =
+      ig_op1(g, "Attention", NULL, IG_INS(split->outputs[0], split->outputs[1], split->outputs[2]),
+             IG_ATTRS(IG_INT("is_causal", 1), IG_INT("q_num_heads", 4), IG_INT("kv_num_heads", 2)));
+  ig_graph_output(g, "y", y);
+  if (!gradient) return g;
+  ig_value *loss =
+      ig_op1(g, "ReduceSum", NULL, IG_INS(ig_op1(g, "Exp", NULL, IG_INS(y), IG_NO_ATTRS)),
+             IG_ATTRS(IG_INT("keepdims", 0)));
+  ig_value *dx;
+  GOOD(ig_graph_status(g));
+  GOOD(ig_autodiff(g, loss, NULL, 1, &x, &dx));
+  ig_graph_output(g, "dx", dx);
+  return g;
+}
+
+static void pass(ig_graph *g, const char *name) {
+  const ig_pass_options options = {.device = IG_CPU, .training = true, .compute = IG_F32};
+  GOOD(ig_passes_run(g, (const char *const[]){name, NULL}, &options));
+  GOOD(ig_graph_verify(g));
+}
+
+static void share_attention(void **state) {
+  IG_UNUSED(state);
+  run_env env = run_env_open();
+  ig_graph *g = attention(true), *after = copy(g);
+  assert_int_equal(run_count(after, "Attention"), 1);
+  pass(after, "share_forward");
+  assert_int_equal(run_count(after, "Attention"), 0);
+  assert_int_equal(run_count(after, "ingot.Attention"), 1);
+  same_outputs(&env, g, after, 0);
+  ig_graph_destroy(g);
+  ig_graph_destroy(after);
+  run_env_close(&env);
+}
+
+/* The gradient through the packed form equals that through Split and its three parts. */
+static void pack_attention(void **state) {
+  IG_UNUSED(state);
+  run_env env = run_env_open();
+  ig_graph *plain = attention(true), *packed = attention(false);
+  pass(packed, "pack_attention");
+  assert_int_equal(run_count(packed, "Split"), 0);
+  assert_int_equal(run_count(packed, "Attention"), 0);
+  ig_value *loss =
+      ig_op1(packed, "ReduceSum", NULL,
+             IG_INS(ig_op1(packed, "Exp", NULL, IG_INS(packed->outputs[0]), IG_NO_ATTRS)),
+             IG_ATTRS(IG_INT("keepdims", 0)));
+  ig_value *x = ig_graph_find_value(packed, "x"), *dx;
+  GOOD(ig_autodiff(packed, loss, NULL, 1, &x, &dx));
+  ig_graph_output(packed, "dx", dx);
+  same_outputs(&env, plain, packed, 1e-6);
+  ig_graph_destroy(plain);
+  ig_graph_destroy(packed);
+  run_env_close(&env);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(share_pool),
+      cmocka_unit_test(share_pooling),
+      cmocka_unit_test(share_attention),
+      cmocka_unit_test(pack_attention),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
