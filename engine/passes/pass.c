@@ -17,6 +17,7 @@ const char *const ig_pipeline_inference[] = {
     "fuse_add_layernorm",
     "mixed_precision",
     "pack_attention",
+    "layout",
     "cse",
     "dce",
     NULL,
@@ -35,7 +36,7 @@ const char *const ig_pipeline_forward[] = {
     NULL,
 };
 const char *const ig_pipeline_training[] = {
-    "simplify", "fold", "cse", "share_forward", "fuse_gather_grad", "dce", NULL,
+    "simplify", "fold", "cse", "share_forward", "fuse_gather_grad", "layout", "dce", NULL,
 };
 
 const ig_pass *ig_pass_find(const char *name) {

@@ -93,21 +93,19 @@ static inline void max_row(ig_dtype dtype, int lanes, const ig_pool *p, const pl
   for (int64_t column = 0; column < p->dst[3]; column++) {
     range w = taps_inside(p, 1, column);
     float best[LANES], v[LANES];
-    int32_t tap[LANES];
-    for (int l = 0; l < lanes; l++) best[l] = -INFINITY;
-    for (int l = 0; l < lanes; l++) tap[l] = 0;
-    bool first = true;
+    int32_t tap[LANES], first = (int32_t)(h.from * p->kernel[1] + w.from);
+    for (int l = 0; l < LANES; l++) best[l] = -INFINITY;
+    for (int l = 0; l < LANES; l++) tap[l] = first;
     for (int64_t i = h.from; i < h.to; i++) {
       int64_t line = at->src + (h.origin + i * p->dilation[0]) * p->src[3] * at->step;
       for (int64_t j = w.from; j < w.to; j++) {
         int32_t index = (int32_t)(i * p->kernel[1] + j);
         load(dtype, x, line + (w.origin + j * p->dilation[1]) * at->step, lanes, v);
         for (int l = 0; l < lanes; l++) {
-          bool wins = first | (v[l] > best[l]) | (v[l] != v[l]);
+          int32_t wins = (v[l] > best[l]) | (v[l] != v[l]); /* NaN stays */
           best[l] = wins ? v[l] : best[l];
           tap[l] = wins ? index : tap[l];
         }
-        first = false;
       }
     }
     int64_t to = at->dst + (row * p->dst[3] + column) * at->step;
