@@ -55,10 +55,7 @@ static inline matrix read_rows(ig_dtype dtype, const void *x, int64_t at, int64_
 static inline void transpose_rows(matrix x, int64_t n, int64_t size, float factor,
                                   float *restrict to) {
   if (n < QUERIES_TILE) memset(to, 0, (size_t)(size * QUERIES_TILE) * sizeof *to);
-  for (int64_t i = 0; i < n; i++) {
-    const float *restrict from = x.data + i * x.row;
-    for (int64_t d = 0; d < size; d++) to[d * QUERIES_TILE + i] = factor * from[d];
-  }
+  ig_tile_transpose(n, size, x.data, x.row, factor, to, QUERIES_TILE);
 }
 
 /* Keys that any query of the tile from query `i` on may see. */
