@@ -146,6 +146,35 @@ static void bad_splits(void **state) {
              "/split/b has dtype f32 and shape [2]; expected a list of integers");
 }
 
+/* One flipped bit among values that only a checksum covers. */
+static void a_checksum_that_does_not_fit(void **state) {
+  (void)state;
+  const char *path = scratch("sum.h5");
+  hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+  hsize_t dims = 9, chunk = 9;
+  hid_t space = H5Screate_simple(1, &dims, NULL), list = H5Pcreate(H5P_DATASET_CREATE);
+  H5Pset_chunk(list, 1, &chunk);
+  H5Pset_fletcher32(list);
+  static const unsigned char values[9] = {201, 7, 99, 255, 255, 0, 13, 77, 254}; /* an odd number */
+  hid_t x = H5Dcreate2(file, "x", H5T_STD_U8LE, space, H5P_DEFAULT, list, H5P_DEFAULT);
+  H5Dwrite(x, H5T_NATIVE_UINT8, H5S_ALL, H5S_ALL, H5P_DEFAULT, values);
+  H5Dclose(x), H5Pclose(list), H5Sclose(space), H5Fclose(file);
+  ig_dataset *d = open_ok(path, NULL);
+  for (int i = 0; i < 9; i++) assert_true(element(d, 0, i) == values[i]);
+  ig_dataset_destroy(d);
+  size_t n;
+  unsigned char *bytes = read_bytes(path, &n);
+  unsigned char *at = memmem(bytes, n, values, sizeof values);
+  assert_non_null(at);
+  for (int i = 0; i < 9; i++) {
+    at[i] ^= 0x10;
+    open_fails(write_bytes("sum.h5", bytes, n), NULL, IG_ERR_INPUT,
+               "sum.h5: /x: damaged data: expected the checksum");
+    at[i] ^= 0x10;
+  }
+  free(bytes);
+}
+
 /* Larger than what is held in memory: chunks of 7 rows, deflated, read by four threads at once. */
 #define ROWS 5000
 
@@ -237,7 +266,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(arrays_at_the_root), cmocka_unit_test(parts),
       cmocka_unit_test(named_arrays),       cmocka_unit_test(refusals),
-      cmocka_unit_test(bad_splits),         cmocka_unit_test(several_threads),
+      cmocka_unit_test(bad_splits),         cmocka_unit_test(a_checksum_that_does_not_fit),
+      cmocka_unit_test(several_threads),
       cmocka_unit_test(damage),
   };
   return cmocka_run_group_tests_name("hdf5_dataset", tests, make_scratch, remove_scratch);

@@ -117,6 +117,15 @@ static void bad_headers(void **state) {
   }
 }
 
+static void bytes_beyond_the_elements(void **state) {
+  (void)state;
+  size_t n;
+  unsigned char *bytes = read_bytes(GOLDEN("table_le_f4.npy"), &n); /* one more byte to spare */
+  open_fails(write_bytes("long.npy", bytes, n + 1), NULL, IG_ERR_INPUT,
+             "long.npy: shape [4, 3] of dtype f4 needs 48 bytes of elements; found 49");
+  free(bytes);
+}
+
 /* images[s, h, w, c] is ((s * 6 + h) * 4 + w) * 3 + c modulo 251; the reader turns it to [c, h,
  * w]. */
 static void npz_images(void **state) {
@@ -203,6 +212,7 @@ int main(void) {
       cmocka_unit_test(a_column_as_target),
       cmocka_unit_test(what_numpy_holds_beyond_numbers),
       cmocka_unit_test(bad_headers),
+      cmocka_unit_test(bytes_beyond_the_elements),
       cmocka_unit_test(npz_images),
       cmocka_unit_test(npz_without_target),
       cmocka_unit_test(npz_refusals),
