@@ -189,6 +189,7 @@ void ig_cpu_attention(const ig_attention *a, const ig_attention_inputs *in, void
   int64_t tasks = a->batch * a->heads * tiles;
   int64_t work = a->batch * a->heads * a->queries * a->keys * a->size;
   int threads = team_size(workspace_size, ig_cpu_attention_workspace(a), work);
+  IG_UNUSED(threads); /* without OpenMP */
 #pragma omp parallel num_threads(threads)
   {
     scratch m = scratch_at(a, workspace, thread_index());

@@ -170,6 +170,7 @@ void ig_cpu_attention_grad(const ig_attention *a, const ig_attention_inputs *in,
   int64_t tasks = a->batch * a->kv_heads, shared = a->heads / a->kv_heads;
   int64_t work = a->batch * a->heads * a->queries * a->keys * a->size;
   int threads = team_size(workspace_size, of_one, work);
+  IG_UNUSED(threads); /* without OpenMP */
 #pragma omp parallel for schedule(static) num_threads(threads)
   for (int64_t task = 0; task < tasks; task++) {
     int64_t b = task / a->kv_heads, group = task % a->kv_heads;

@@ -11,6 +11,9 @@
 #if defined(__SANITIZE_ADDRESS__)
 const char *__asan_default_options(void);
 const char *__asan_default_options(void) { return "replace_intrin=0"; }
+/* The library forgets some of what it had decoded when it gives a damaged file up. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void) { return "leak:libhdf5"; }
 #define STRIDE 31 /* a fork takes long with a sanitizer's tables */
 #elif defined(__SANITIZE_THREAD__)
 #define STRIDE 301
