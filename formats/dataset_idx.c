@@ -1,7 +1,7 @@
 /* IDX, the format of MNIST (and of its successors), plain or gzip: a big-endian header, then the
  * elements. Images and labels are two files, found by name in a folder: `mnist:train` pairs
- * train-images-* with train-labels-*, `mnist:test` t10k-* or test-*. A file of images named alone is
- * paired with the labels beside it when there are any. */
+ * train-images-* with train-labels-*, `mnist:test` t10k-* or test-*. A file of images named
+ * alone is paired with the labels beside it when there are any. */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -109,8 +109,8 @@ static bool names_images(const char *name) {
   return strstr(name, "images") != NULL && strstr(name, "idx") != NULL;
 }
 
-/* The images file of the wanted part, *name NULL when there is none; *more when the folder has another
- * part and none is wanted. */
+/* The images file of the wanted part, *name NULL when there is none; *more when the folder has
+ * another part and none is wanted. */
 static ig_status find_images(ig_arena *arena, const char *folder, const char *part, char **name,
                              bool *more) {
   DIR *dir = opendir(folder);

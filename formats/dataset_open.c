@@ -1,6 +1,6 @@
-/* From a SPEC to a reader: finds the file, reads its beginning, and asks every reader how well that
- * fits. A name's extension only decides between kinds of plain text, and is held against a file that
- * is named like a binary format and is not one. */
+/* From a SPEC to a reader: finds the file, reads its beginning, and asks every reader how well
+ * that fits. A name's extension only decides between kinds of plain text, and is held against a
+ * file that is named like a binary format and is not one. */
 #include "formats/dataset_reader.h"
 
 #include <ctype.h>

@@ -55,7 +55,8 @@ bool ig_is_text(const unsigned char *bytes, size_t n);
 /* Bytes that may be held in memory. */
 size_t ig_memory_limit(const ig_dataset_open_options *options);
 
-/* A whole file: mapped when it is a plain file, and never written. Release with ig_bytes_release. */
+/* A whole file: mapped when it is a plain file, and never written. Release with
+ * ig_bytes_release. */
 typedef struct ig_bytes {
   const unsigned char *data;
   size_t size;
@@ -98,10 +99,10 @@ ig_status ig_raw_convert(ig_raw_type raw, const void *source, int64_t count, voi
 /* The order in which arrays become fields: inputs as they come, the target last. */
 ig_status ig_arrays_order(const char *path, int n, const char *const *names,
                           const ig_dataset_open_options *options, int *order, bool *has_target);
-/* Gives the fields of a data set of plain arrays their meaning: which are images, classes, values,
- * tokens. `raw` has names, dtypes and shapes, the target last; `hints` (one a field, or NULL) says a
- * kind that the file itself states, or -1. Images stored [H, W, C] are turned to [C, H, W] while
- * reading. Takes `raw` over, also on failure. */
+/* Gives the fields of a data set of plain arrays their meaning: which are images, classes,
+ * values, tokens. `raw` has names, dtypes and shapes, the target last; `hints` (one a field, or
+ * NULL) says a kind that the file itself states, or -1. Images stored [H, W, C] are turned to
+ * [C, H, W] while reading. Takes `raw` over, also on failure. */
 ig_status ig_arrays_interpret(ig_dataset *raw, bool has_target, const int *hints,
                               const ig_dataset_open_options *options, ig_dataset **out);
 /* The field of `options->like` with that name, or NULL. */

@@ -59,8 +59,8 @@ void ig_h5_leave(void) {
 #define REHEARSAL_SECONDS 60       /* of processor time */
 #define REHEARSAL_PATIENCE 180.0   /* seconds of waiting */
 
-/* The fork happens while no thread is within the library, so that the child finds it whole. The lock
- * belongs to a thread that the child does not have: the child gets a fresh one. */
+/* The fork happens while no thread is within the library, so that the child finds it whole. The
+ * lock belongs to a thread that the child does not have: the child gets a fresh one. */
 static pid_t fork_outside(void) {
   pthread_mutex_lock(&lock);
   pid_t pid = lock_depth > 0 ? -1 : fork();
@@ -80,8 +80,8 @@ static void be_expendable(void) {
   setrlimit(RLIMIT_CPU, &(struct rlimit){REHEARSAL_SECONDS, REHEARSAL_SECONDS + 1});
 }
 
-/* How the child ended; false when that cannot be known: somebody else reaps this program's children,
- * or the child stands still (fork() copies other libraries' locks as they are). */
+/* How the child ended; false when that cannot be known: somebody else reaps this program's
+ * children, or the child stands still (fork() copies other libraries' locks as they are). */
 static bool await(pid_t pid, int *state) {
   struct timespec nap = {.tv_nsec = 50000};
   for (double waited = 0; waited < REHEARSAL_PATIENCE; waited += (double)nap.tv_nsec * 1e-9) {
@@ -228,8 +228,9 @@ static bool read_fully(ig_h5_file *file, uint64_t address, size_t size, void *bu
   return true;
 }
 
-/* Walks the blocks of a heap as the library will: index and count (2 bytes each), 4 reserved, size
- * (8), then the data, padded to 8. Block 0 is free space, and its size counts the 16 bytes before. */
+/* Walks the blocks of a heap as the library will: index and count (2 bytes each), 4 reserved,
+ * size (8), then the data, padded to 8. Block 0 is free space, and its size counts the 16 bytes
+ * before. */
 static bool heap_blocks_fit(const unsigned char *heap, uint64_t size) {
   uint64_t at = HEAP_HEADER;
   while (size - at >= HEAP_BLOCK) {

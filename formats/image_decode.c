@@ -19,8 +19,8 @@ void ig_image_decoder_release(ig_image_decoder *decoder) {
 
 /* Both libraries report a lack of memory in words only. */
 static ig_status fail_decoding(const char *name, const char *what, const char *why) {
-  return ig_fail(strcasestr(why, "memory") ? IG_ERR_MEMORY : IG_ERR_INPUT, "%s: cannot %s: %s", name,
-                 what, why);
+  return ig_fail(strcasestr(why, "memory") ? IG_ERR_MEMORY : IG_ERR_INPUT, "%s: cannot %s: %s",
+                 name, what, why);
 }
 
 static bool is_jpeg(const unsigned char *data, size_t size) {
@@ -94,7 +94,8 @@ static ig_status png_open(png_image *png, const char *name, const unsigned char 
   return status;
 }
 
-/* Reads with an alpha channel and drops it: asked for none, libpng would blend with a background. */
+/* Reads with an alpha channel and drops it: asked for none, libpng would blend with a
+ * background. */
 static ig_status png_decode(png_image *png, ig_image_decoder *decoder, const char *name,
                             int channels, const ig_image_size *image) {
   png->format = channels == 1 ? PNG_FORMAT_GA : PNG_FORMAT_RGBA;

@@ -207,8 +207,8 @@ static bool is_zero(const unsigned char *bytes, size_t n) {
   return true;
 }
 
-/* Where the current member's bytes lie. libarchive hands out pointers into the memory it reads from,
- * so the first block says it, without a second reader of tar headers. */
+/* Where the current member's bytes lie. libarchive hands out pointers into the memory it reads
+ * from, so the first block says it, without a second reader of tar headers. */
 static ig_status locate(const ig_source *source, struct archive *archive, const char *name,
                         int64_t size, const ig_bytes *tar, int64_t *offset) {
   const void *block;

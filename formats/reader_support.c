@@ -1,5 +1,5 @@
-/* What several readers need: whole files mapped or unpacked into memory within a limit, the owner of
- * a data set that lives in memory, and number types as files state them. */
+/* What several readers need: whole files mapped or unpacked into memory within a limit, the
+ * owner of a data set that lives in memory, and number types as files state them. */
 #include "formats/dataset_reader.h"
 
 #include <errno.h>

@@ -84,7 +84,8 @@ static ig_status write_at(const ig_token_writer *writer, const unsigned char *by
 
 /* Writes the buffered ids, which are the last of header.count. */
 static ig_status flush(ig_token_writer *writer) {
-  uint64_t end = IG_TOKEN_HEADER_BYTES + (uint64_t)writer->header.count * (uint64_t)writer->header.width;
+  uint64_t end =
+      IG_TOKEN_HEADER_BYTES + (uint64_t)writer->header.count * (uint64_t)writer->header.width;
   XXH3_64bits_update(writer->digest, writer->buffer, writer->used);
   size_t size = writer->used;
   writer->used = 0;
@@ -105,7 +106,8 @@ ig_status ig_token_writer_open(const char *path, int64_t vocabulary, ig_token_wr
   }
   XXH3_64bits_reset(digest);
   writer->digest = digest;
-  writer->header = (ig_token_header){.width = vocabulary <= 65536 ? 2 : 4, .vocabulary = vocabulary};
+  writer->header =
+      (ig_token_header){.width = vocabulary <= 65536 ? 2 : 4, .vocabulary = vocabulary};
   *out = writer;
   return IG_OK;
 }

@@ -27,7 +27,8 @@ static void windows_of_characters(void **state) {
     free(all);
   }
   ig_dataset_destroy(d);
-  options.stride = 4; /* windows that follow one another: 4 of x and 1 more fit once, and once more */
+  options.stride =
+      4; /* windows that follow one another: 4 of x and 1 more fit once, and once more */
   d = open_ok(scratch("abc.txt"), &options);
   assert_int_equal(d->n_samples, 2);
   assert_int_equal(d->overlap, 0);
@@ -196,7 +197,8 @@ static void written_token_files(void **state) {
   assert_int_equal(access(scratch("w.bin.partial"), F_OK), -1);
 }
 
-/* 1,115,394 characters, 65 of them distinct (nanoGPT's data/shakespeare_char/readme says so too). */
+/* 1,115,394 characters, 65 of them distinct (nanoGPT's data/shakespeare_char/readme says so
+ * too). */
 static void tiny_shakespeare(void **state) {
   (void)state;
   const char *folder = getenv("INGOT_DATA");
