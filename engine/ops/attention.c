@@ -1,6 +1,6 @@
-/* Attention (opset 24), in all its forms. Training and packed projections use ingot.Attention, which
- * gives what the gradient needs; the gradient is built of that, and the pass share_forward makes one
- * node of the two. */
+/* Attention (opset 24), in all its forms. Training and packed projections use ingot.Attention,
+ * which gives what the gradient needs; the gradient is built of that, and the pass share_forward
+ * makes one node of the two. */
 #include <inttypes.h>
 #include <string.h>
 

@@ -1,7 +1,8 @@
-/* ingot.Attention: attention with the logarithm of each query's sum of exp(scores) as second output,
- * f32 [B, H, T], which is all that the gradient needs beside the operands and the result. Queries,
- * keys and values are inputs 0 to 2, or one packed projection [B, T, (q_num_heads + 2 kv_num_heads)
- * D] is input 0 alone; the mask is input 3, nonpad_kv_seqlen input 4. */
+/* ingot.Attention: attention with the logarithm of each query's sum of exp(scores) as second
+ * output, f32 [B, H, T], which is all that the gradient needs beside the operands and the
+ * result. Queries, keys and values are inputs 0 to 2, or one packed projection [B, T,
+ * (q_num_heads + 2 kv_num_heads) D] is input 0 alone; the mask is input 3, nonpad_kv_seqlen
+ * input 4. */
 #include "engine/ops/heads.h"
 
 static const ig_attr_field attrs[] = {IG_HEADS_FIELDS, {0}};

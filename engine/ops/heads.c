@@ -1,5 +1,5 @@
-/* Attention's operands checked and described. ONNX Attention (opset 24) has queries, keys and values
- * as [B, H, T, D], or as [B, T, H * D] with the numbers of heads as attributes. */
+/* Attention's operands checked and described. ONNX Attention (opset 24) has queries, keys and
+ * values as [B, H, T, D], or as [B, T, H * D] with the numbers of heads as attributes. */
 #include "engine/ops/heads.h"
 
 #include <inttypes.h>

@@ -35,7 +35,8 @@ ig_rows ig_heads_dense(int64_t heads, int64_t tokens, int64_t size);
 #define IG_HEADS_ATTRS 5
 void ig_heads_attr_list(const ig_node *node, ig_attr list[IG_HEADS_ATTRS]);
 
-/* Multiplications and additions of the two products (`products` = 2) or the five of the gradient. */
+/* Multiplications and additions of the two products (`products` = 2) or the five of the
+ * gradient. */
 ig_cost ig_heads_cost(const ig_node *node, const ig_heads *heads, int products);
 /* NULL when the tiled kernels take it. */
 const char *ig_heads_reject_tiles(const ig_node *node, const ig_heads *heads);

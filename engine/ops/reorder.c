@@ -1,5 +1,5 @@
-/* ingot.Reorder: the same activation [N, C, H, W] in another memory layout. The layout pass puts it at
- * the borders of regions; shapes do not change. */
+/* ingot.Reorder: the same activation [N, C, H, W] in another memory layout. The layout pass puts
+ * it at the borders of regions; shapes do not change. */
 #include <inttypes.h>
 #include <string.h>
 

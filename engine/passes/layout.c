@@ -1,14 +1,14 @@
-/* Memory layouts of activations: convolutions compute in blocks of sixteen channels, and what lies
- * between them follows, so that reorders stand only at the borders of such regions. Works on forward
- * and backward nodes alike, after everything that makes nodes. Graph inputs, outputs, parameters and
- * assigned values stay row-major. */
+/* Memory layouts of activations: convolutions compute in blocks of sixteen channels, and what
+ * lies between them follows, so that reorders stand only at the borders of such regions. Works
+ * on forward and backward nodes alike, after everything that makes nodes. Graph inputs, outputs,
+ * parameters and assigned values stay row-major. */
 #include "engine/passes/rewrite.h"
 
-/* The choice, in one place. Measured with oneDNN 2.6 on an AVX-512 machine for 3x3 convolutions of 64
- * to 512 channels, one core, batch 64 and 1, against channels last: direct code within a tenth of
- * each other (about 250 GFLOP/s), but the blocked layout alone has Winograd code (up to 650), and
- * faster filter gradients of first layers (174 against 77). Fewer channels than a block would be
- * padded to one. */
+/* The choice, in one place. Measured with oneDNN 2.6 on an AVX-512 machine for 3x3 convolutions
+ * of 64 to 512 channels, one core, batch 64 and 1, against channels last: direct code within a
+ * tenth of each other (about 250 GFLOP/s), but the blocked layout alone has Winograd code (up to
+ * 650), and faster filter gradients of first layers (174 against 77). Fewer channels than a
+ * block would be padded to one. */
 static ig_layout preferred(const ig_value *activation) {
   return activation->shape.dims[1] >= IG_LAYOUT_BLOCK ? IG_LAYOUT_BLOCK16 : IG_LAYOUT_ROWS;
 }
@@ -31,7 +31,8 @@ static ig_value *laid_out(const ig_node *node, int i) {
   return (rows & 1) || single ? NULL : v;
 }
 
-/* Convolutions read and write each activation in its own layout; elsewhere all operands share one. */
+/* Convolutions read and write each activation in its own layout; elsewhere all operands share
+ * one. */
 static bool has_filter(const ig_node *node) {
   return node->op->rows_in || node->op->rows_out;
 }

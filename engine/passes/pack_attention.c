@@ -1,6 +1,6 @@
-/* One projection to queries, keys and values, split in three for Attention: ingot.Attention reads the
- * projection where it lies, by strides, and its gradient is that of the whole projection. Neither the
- * split nor the joining of three gradients is left. Before autodiff. */
+/* One projection to queries, keys and values, split in three for Attention: ingot.Attention
+ * reads the projection where it lies, by strides, and its gradient is that of the whole
+ * projection. Neither the split nor the joining of three gradients is left. Before autodiff. */
 #include "engine/ops/heads.h"
 #include "engine/passes/rewrite.h"
 

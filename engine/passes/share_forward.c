@@ -1,6 +1,6 @@
-/* The gradients of MaxPool and Attention ask a second operator for what they need (ingot.MaxPool for
- * the places of maxima, ingot.Attention for sums of exponentials), which makes the result again: the
- * two become the one that gives both. After autodiff. */
+/* The gradients of MaxPool and Attention ask a second operator for what they need (ingot.MaxPool
+ * for the places of maxima, ingot.Attention for sums of exponentials), which makes the result
+ * again: the two become the one that gives both. After autodiff. */
 #include <string.h>
 
 #include "engine/ops/heads.h"

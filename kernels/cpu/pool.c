@@ -118,8 +118,8 @@ static inline void max_row(ig_dtype dtype, int lanes, const ig_pool *p, const pl
   }
 }
 
-/* The same for a block of f32 lanes, as one vector of the compiler's each: it does not find this form
- * by itself, and maxima are read and written at the speed of memory with it. */
+/* The same for a block of f32 lanes, as one vector of the compiler's each: it does not find this
+ * form by itself, and maxima are read and written at the speed of memory with it. */
 typedef float lane_floats __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 typedef int32_t lane_ints __attribute__((vector_size(4 * LANES)));
 typedef uint8_t lane_bytes __attribute__((vector_size(LANES), aligned(1), may_alias));

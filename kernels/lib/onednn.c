@@ -48,7 +48,8 @@ bool ig_dnn_supports(ig_dtype dtype) {
 }
 
 /* --- descriptors ------------------------------------------------------------------------------ */
-/* oneDNN declares dims and strides as arrays of its own greatest rank: they are copied into such. */
+/* oneDNN declares dims and strides as arrays of its own greatest rank: they are copied into
+ * such. */
 
 static dnnl_data_type_t data_type(ig_dtype dtype) {
   switch (dtype) {
@@ -153,11 +154,6 @@ static dnnl_alg_kind_t eltwise(const ig_activation *f, float *alpha, float *beta
     return dnnl_eltwise_hardswish;
   default: return dnnl_alg_kind_undef;
   }
-}
-
-bool ig_dnn_fuses(ig_unary kind) {
-  float alpha, beta;
-  return eltwise(&(ig_activation){.kind = kind}, &alpha, &beta) != dnnl_alg_kind_undef;
 }
 
 static dnnl_status_t append_eltwise(dnnl_post_ops_t ops, dnnl_alg_kind_t kind, float alpha,

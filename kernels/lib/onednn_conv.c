@@ -101,11 +101,11 @@ static ig_status try_one(ig_dnn_direction direction, dnnl_alg_kind_t algorithm, 
   return IG_OK;
 }
 
-/* Winograd's F(4x4, 3x3) (Lavin and Gray 2016) needs a quarter of the multiplications; oneDNN has it
- * for blocked activations. It pays where there are enough tiles to share the transforms of a filter.
- * Measured on one core against the direct code at 250 GFLOP/s, in GFLOP/s of direct arithmetic: with
- * 64 tiles and more 380 to 700, with 32 about equal, with 16 half; gradients of filters, whose
- * direct code is slower, gain from 16 tiles on. */
+/* Winograd's F(4x4, 3x3) (Lavin and Gray 2016) needs a quarter of the multiplications; oneDNN
+ * has it for blocked activations. It pays where there are enough tiles to share the transforms
+ * of a filter. Measured on one core against the direct code at 250 GFLOP/s, in GFLOP/s of direct
+ * arithmetic: with 64 tiles and more 380 to 700, with 32 about equal, with 16 half; gradients of
+ * filters, whose direct code is slower, gain from 16 tiles on. */
 static bool winograd_pays(ig_dnn_direction direction, const ig_conv *s) {
   bool shape = s->dtype == IG_F32 && s->groups == 1 && s->kernel[0] == 3 && s->kernel[1] == 3 &&
                s->stride[0] == 1 && s->stride[1] == 1 && s->dilation[0] == 1 &&

@@ -238,16 +238,18 @@ static void stops_on_a_signal(void **state) {
   assert_same_state(whole.text, latest.text);
 }
 
-/* Kills at instants all over the run, each going on from what the last one left. */
+/* Kills at instants all over the run, each going on from what the last one left. INGOT_KILLS asks for
+ * another number of them (benchmarks/soak). */
 static void survives_kill_9(void **state) {
   (void)state;
-  enum { KILLS = 25 };
+  const char *asked = getenv("INGOT_KILLS");
+  int kills = asked ? atoi(asked) : 25;
   path data = in("d.csv"), run = in("killed"), whole = in("whole/latest.h5");
   path latest = in("killed/latest.h5");
   unsigned seed = (unsigned)time(NULL);
   int killed = 0, finished = 0;
   print_message("seed %u, an undisturbed run takes %.2f s\n", seed, whole_seconds);
-  while (killed < KILLS && finished < 200) {
+  while (killed < kills && finished < 8 * kills) {
     double at = 0.01 + whole_seconds / 4 * rand_r(&seed) / RAND_MAX;
     program_limits limits = {.kill_after = at, .kill_signal = SIGKILL};
     const program *p = RUN_LIMITED(&limits, LONG_RUN(data.text, run.text), "--resume");
@@ -262,7 +264,7 @@ static void survives_kill_9(void **state) {
     snprintf(old.folder, sizeof old.folder, "%s", scratch_path(&folder, "killed"));
     scratch_remove(&old); /* and again from the beginning */
   }
-  assert_int_equal(killed, KILLS);
+  assert_int_equal(killed, kills);
   assert_succeeded(RUN(LONG_RUN(data.text, run.text), "--resume"));
   assert_same_state(whole.text, latest.text);
   print_message("%d kills, %d runs finished between them\n", killed, finished);

@@ -1,5 +1,5 @@
-/* Attention over long sequences against a naive float64 version, its memory against the lengths, 16-bit
- * gradients, and decoding against the whole. */
+/* Attention over long sequences against a naive float64 version, its memory against the lengths,
+ * 16-bit gradients, and decoding against the whole. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>

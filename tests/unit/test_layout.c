@@ -1,5 +1,5 @@
-/* Passes around convolutions, poolings and attention: the graph they leave, and that it gives the same
- * numbers. */
+/* Passes around convolutions, poolings and attention: the graph they leave, and that it gives
+ * the same numbers. */
 #include "graph_run.h"
 
 #include "engine/autodiff.h"
@@ -69,7 +69,8 @@ static void share_pooling(void **state) {
 
 /* --- attention -------------------------------------------------------------------------------- */
 
-/* Four heads of queries over two of keys, from one projection `x`; with `gradient`, its gradient. */
+/* Four heads of queries over two of keys, from one projection `x`; with `gradient`, its
+ * gradient. */
 static ig_graph *attention(bool gradient) {
   ig_graph *g;
   GOOD(ig_graph_create("attention", &g));
