@@ -24,6 +24,14 @@ static const int64_t ones[4] = {1, 1, 1, 1}, twos[2] = {2, 2};
     .rank = (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), .dims = { __VA_ARGS__ }     \
   }
 
+/* Causal attention on one packed projection. */
+#define HEADS(n)                                                                                   \
+  {                                                                                                \
+    {.name = "q_num_heads", .type = IG_ATTR_INT, .i = (n)},                                        \
+        {.name = "kv_num_heads", .type = IG_ATTR_INT, .i = (n)},                                   \
+        {.name = "is_causal", .type = IG_ATTR_INT, .i = 1},                                        \
+  }
+
 static const sample_op samples[] = {
     {"matmul 1024", "MatMul", 2, {DIMS(1024, 1024), DIMS(1024, 1024)}, 0, {{0}}},
     {"matmul 64x784x256", "MatMul", 2, {DIMS(64, 784), DIMS(784, 256)}, 0, {{0}}},
@@ -49,6 +57,30 @@ static const sample_op samples[] = {
      {DIMS(256, 768), DIMS(768), DIMS(768)},
      0,
      {{0}}},
+    {"attention 12x4x64x32",
+     "ingot.Attention",
+     1,
+     {DIMS(12, 64, 384)},
+     3,
+     HEADS(4)},
+    {"attention grad 12x4x64x32",
+     "ingot.AttentionGrad",
+     4,
+     {DIMS(12, 64, 128), DIMS(12, 64, 128), DIMS(12, 4, 64), DIMS(12, 64, 384)},
+     3,
+     HEADS(4)},
+    {"attention 1x12x1024x64",
+     "ingot.Attention",
+     1,
+     {DIMS(1, 1024, 2304)},
+     3,
+     HEADS(12)},
+    {"attention grad 1x12x1024x64",
+     "ingot.AttentionGrad",
+     4,
+     {DIMS(1, 1024, 768), DIMS(1, 1024, 768), DIMS(1, 12, 1024), DIMS(1, 1024, 2304)},
+     3,
+     HEADS(12)},
     {"gelu 256x3072", "Gelu", 1, {DIMS(256, 3072)}, 0, {{0}}},
     {"add 4 Mi", "Add", 2, {DIMS(4194304), DIMS(4194304)}, 0, {{0}}},
     {"transpose 2048x2048", "Transpose", 1, {DIMS(2048, 2048)}, 0, {{0}}},
@@ -62,9 +94,10 @@ static ig_status build(const sample_op *sample, ig_graph **out) {
   for (int i = 0; i < sample->n_inputs; i++) {
     inputs[i] = ig_graph_input(graph, NULL, IG_F32, sample->inputs[i]);
   }
-  ig_value *y =
-      ig_op1(graph, sample->op, NULL, sample->n_inputs, inputs, sample->n_attrs, sample->attrs);
-  ig_graph_output(graph, "y", y);
+  const ig_op *op = ig_op_find(sample->op);
+  ig_node *node = ig_graph_node(graph, sample->op, NULL, sample->n_inputs, inputs, sample->n_attrs,
+                                sample->attrs, op ? op->n_out[0] : 1);
+  if (node) ig_graph_output(graph, "y", node->outputs[0]);
   ig_status status = ig_graph_status(graph);
   if (status != IG_OK) {
     ig_graph_destroy(graph);

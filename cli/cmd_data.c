@@ -40,7 +40,11 @@ static const ig_option options[] = {
      .type = IG_OPTION_FLAG,
      .offset = offsetof(V, allow_constant),
      .what = "validate: a column of one value is no failure"},
-    IG_STRING_OPTION(V, out, "out", "FILE", 0, "convert: .h5, .csv, .npy or .npz"),
+    IG_STRING_OPTION(V, out, "out", "FILE", 0,
+                     "convert: .h5, .csv, .npy or .npz; .bin for the tokens of a text"),
+    IG_STRING_OPTION(V, tokenizer, "tokenizer", "NAME", 0,
+                     "convert to .bin: characters, bytes, or a folder with vocab.json and "
+                     "merges.txt"),
     IG_STRING_OPTION(V, train, "train", "FILE", 0, "split: where the larger part goes"),
     IG_STRING_OPTION(V, test, "test", "FILE", 0, "split: where the held-out part goes"),
     IG_FLOAT_OPTION(V, fraction, "fraction", "0.2", 0.000001, 0.999999, "split: share held out"),

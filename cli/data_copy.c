@@ -6,8 +6,11 @@
 
 #include "cli/interrupt.h"
 #include "cli/progress.h"
+#include "cli/text_source.h"
 #include "formats/array_writer.h"
 #include "formats/dataset_open.h"
+#include "formats/schema_json.h"
+#include "formats/token_file.h"
 
 #define BLOCK_BYTES ((size_t)4 << 20)
 
@@ -65,9 +68,10 @@ static ig_status copy(const ig_cli *cli, ig_dataset *data, const char *path) {
     arrays[f] = (ig_array){.name = field->name,
                            .dtype = field->dtype,
                            .shape = field->shape,
-                           .columns = field->shape.rank == 1 ? field->columns : NULL,
+                           .columns = field->shape.rank <= 1 ? field->columns : NULL,
                            .labels = class ? field->classes : NULL,
-                           .n_labels = class && field->classes ? field->n_classes : 0};
+                           .n_labels = class && field->classes ? field->n_classes : 0,
+                           .kind = ig_field_kind_name(field->kind)};
   }
   block b = {0};
   ig_array_writer *writer;
@@ -96,8 +100,64 @@ static json_t *part_json(const char *path, int64_t samples) {
   return part;
 }
 
+/* --- token files ----------------------------------------------------------------------------- */
+
+static bool is_token_file(const char *path) {
+  size_t length = strlen(path);
+  return length > 4 && strcmp(path + length - 4, ".bin") == 0;
+}
+
+/* Windows of one token at every place: x is all tokens but the last, y the last. */
+static ig_status write_tokens(ig_dataset *data, ig_token_writer *writer) {
+  enum { BLOCK = 4096 };
+  int64_t indices[BLOCK], ids[BLOCK];
+  for (int64_t first = 0; first < data->n_samples; first += BLOCK) {
+    int64_t count = IG_MIN(BLOCK, data->n_samples - first);
+    for (int64_t i = 0; i < count; i++) indices[i] = first + i;
+    IG_TRY(ig_dataset_read(data, indices, count, (void *[]){ids, NULL}));
+    IG_TRY(ig_token_writer_append(writer, ids, count));
+    IG_CHECK(ig_interrupt_signal(NULL) == 0, IG_ERR_INTERRUPTED, "stopped by a signal");
+  }
+  int64_t last = data->n_samples - 1;
+  IG_TRY(ig_dataset_read(data, &last, 1, (void *[]){NULL, ids}));
+  return ig_token_writer_append(writer, ids, 1);
+}
+
+/* A tokenizer that is learned here would be lost: its token file could not be read as text again. */
+static ig_status convert_tokens(const ig_cli *cli, const ig_data_values *v) {
+  IG_CHECK(!v->tokenizer || strcmp(v->tokenizer, "bpe") != 0, IG_ERR_USAGE,
+           "tokenizer: a token file keeps no learned tokenizer (valid: characters, bytes, or a "
+           "folder with vocab.json and merges.txt)");
+  ig_tokenizer *tokenizer;
+  IG_TRY(ig_text_tokenizer(v->tokenizer, v->data, 0, &tokenizer));
+  ig_text_encoder encoder = {0};
+  ig_dataset_open_options options = {.context = 1};
+  if (tokenizer) {
+    encoder = ig_text_encoder_of(tokenizer);
+    options.encoder = &encoder;
+  }
+  ig_dataset *data = NULL;
+  ig_token_writer *writer;
+  ig_status status;
+  IG_TRY_DONE(ig_interrupt_install());
+  IG_TRY_DONE(ig_dataset_open(v->data, &options, &data));
+  IG_CHECK_DONE(data->sequential && data->fields[0].kind == IG_FIELD_TOKENS, IG_ERR_USAGE,
+                "%s: is of format %s; a token file is made of text", v->data, data->format);
+  IG_TRY_DONE(ig_token_writer_open(v->out, data->fields[0].n_classes, &writer));
+  IG_TRY_DONE(ig_token_writer_close(writer, write_tokens(data, writer)));
+  ig_say(cli, "%lld tokens to %s\n", (long long)data->n_samples + 1, v->out);
+  status = ig_emit_json(cli, part_json(v->out, data->n_samples + 1));
+done:
+  ig_dataset_destroy(data);
+  ig_tokenizer_destroy(tokenizer);
+  return status;
+}
+
+/* --- the verbs ------------------------------------------------------------------------------- */
+
 ig_status ig_data_convert(const ig_cli *cli, const ig_data_values *v) {
-  IG_CHECK(v->out, IG_ERR_USAGE, "--out is missing: .h5, .csv, .npy or .npz");
+  IG_CHECK(v->out, IG_ERR_USAGE, "--out is missing: .h5, .csv, .npy, .npz, or .bin for tokens");
+  if (is_token_file(v->out)) return convert_tokens(cli, v);
   IG_TRY(ig_array_writer_check(v->out, 1));
   IG_TRY(ig_interrupt_install());
   ig_dataset *data;

@@ -5,7 +5,7 @@
 #include "cli/verb.h"
 
 typedef struct ig_data_values {
-  const char *action, *data, *target, *against, *out, *train, *test;
+  const char *action, *data, *target, *against, *out, *tokenizer, *train, *test;
   double fraction, max_drift, max_missing;
   int64_t min_samples;
   bool no_target, allow_duplicates, allow_constant;

@@ -8,11 +8,15 @@
 /* One array of [rows, shape...]. Pointers are borrowed while the writer lives. */
 typedef struct ig_array {
   const char *name;
-  ig_dtype dtype;             /* not bf16 */
-  ig_shape shape;             /* of one row */
-  const char *const *columns; /* for CSV: a name for each number of a row; NULL for NAME_0, ... */
-  const char *const *labels; /* for CSV: words for the values 0 to n_labels - 1; NULL for numbers */
+  ig_dtype dtype; /* not bf16 */
+  ig_shape shape; /* of one row */
+  /* A name for each number of a row (CSV's header, HDF5's attribute `columns`); NULL for none. */
+  const char *const *columns;
+  /* Words for the values 0 to n_labels - 1 (written in CSV, HDF5's attribute `classes`), or NULL. */
+  const char *const *labels;
   int64_t n_labels;
+  const char
+      *kind; /* HDF5's attribute `kind`: what a field holds, for reading it as data; or NULL */
 } ig_array;
 
 typedef struct ig_array_writer ig_array_writer;

@@ -4,8 +4,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "engine/base/checked.h"
 #include "engine/base/memory.h"
 #include "formats/hdf5.h"
+
+#define MOST_ATTRIBUTE_BYTES 60000
 
 typedef struct h5_state {
   ig_h5_file *file;
@@ -14,6 +17,52 @@ typedef struct h5_state {
 
 static void dims_of(const ig_shape *shape, hsize_t dims[IG_MAX_RANK]) {
   for (int d = 0; d < shape->rank; d++) dims[d] = (hsize_t)shape->dims[d];
+}
+
+/* Texts as an attribute of fixed-length strings; one text without a dimension. */
+static ig_status put_texts(const ig_h5_file *file, hid_t dataset, const char *name, int64_t count,
+                           const char *const *texts) {
+  size_t width = 1;
+  for (int64_t i = 0; i < count; i++) width = IG_MAX(width, strlen(texts[i]));
+  size_t bytes;
+  char *block = ig_mul_size(width, (size_t)count, &bytes) ? ig_alloc_zero(bytes, 1) : NULL;
+  IG_CHECK(block, IG_ERR_MEMORY, "%s: no memory for the attribute '%s'", file->path, name);
+  for (int64_t i = 0; i < count; i++) memcpy(block + (size_t)i * width, texts[i], strlen(texts[i]));
+  hsize_t dims[1] = {(hsize_t)count};
+  hid_t type = H5Tcopy(H5T_C_S1), attribute = -1;
+  hid_t space = count > 1 ? H5Screate_simple(1, dims, NULL) : H5Screate(H5S_SCALAR);
+  if (type >= 0 && space >= 0 && H5Tset_size(type, width) >= 0 &&
+      H5Tset_strpad(type, H5T_STR_NULLPAD) >= 0 && H5Tset_cset(type, H5T_CSET_UTF8) >= 0) {
+    attribute = H5Acreate2(dataset, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
+  }
+  bool wrote = attribute >= 0 && H5Awrite(attribute, type, block) >= 0;
+  ig_status status =
+      wrote ? IG_OK : ig_h5_fail(file, IG_ERR_IO, "cannot write the attribute '%s'", name);
+  if (attribute >= 0) H5Aclose(attribute);
+  if (space >= 0) H5Sclose(space);
+  if (type >= 0) H5Tclose(type);
+  ig_free(block);
+  return status;
+}
+
+/* An attribute has to fit into the object's header, beside everything else there: 64 KiB. Names that do
+ * not are left out, as other writers do. */
+static bool fits_header(const char *const *texts, int64_t count) {
+  size_t width = 1;
+  for (int64_t i = 0; i < count; i++) width = IG_MAX(width, strlen(texts[i]));
+  return width * (size_t)count < MOST_ATTRIBUTE_BYTES;
+}
+
+static ig_status put_description(const ig_h5_file *file, hid_t dataset, const ig_array *array) {
+  int64_t columns = array->columns ? ig_shape_count(&array->shape) : 0;
+  if (array->kind) IG_TRY(put_texts(file, dataset, "kind", 1, &array->kind));
+  if (array->labels && array->n_labels > 0 && fits_header(array->labels, array->n_labels)) {
+    IG_TRY(put_texts(file, dataset, "classes", array->n_labels, array->labels));
+  }
+  if (columns > 0 && fits_header(array->columns, columns)) {
+    IG_TRY(put_texts(file, dataset, "columns", columns, array->columns));
+  }
+  return IG_OK;
 }
 
 static ig_status make_dataset(ig_array_writer *w, int i) {
@@ -28,8 +77,10 @@ static ig_status make_dataset(ig_array_writer *w, int i) {
                                 H5P_DEFAULT, H5P_DEFAULT);
   }
   if (space >= 0) H5Sclose(space);
-  if (s->datasets[i] > 0) return IG_OK;
-  return ig_h5_fail(s->file, IG_ERR_IO, "cannot make the dataset '%s'", w->arrays[i].name);
+  if (s->datasets[i] <= 0) {
+    return ig_h5_fail(s->file, IG_ERR_IO, "cannot make the dataset '%s'", w->arrays[i].name);
+  }
+  return put_description(s->file, s->datasets[i], &w->arrays[i]);
 }
 
 static ig_status h5_open(ig_array_writer *w) {

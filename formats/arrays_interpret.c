@@ -1,7 +1,7 @@
-/* What plain arrays mean. A file of arrays says names, types and shapes, but not which array is the
- * target, whether [28, 28, 3] is an image, or whether integers count or name something. The rules
- * stand here once, for HDF5, NPY, NPZ and IDX alike; a file or the training data (options->like) can
- * state a kind, which then wins. */
+/* What plain arrays mean. A file of arrays says names, types and shapes, but not which array is
+ * the target, whether [28, 28, 3] is an image, or whether integers count or name something. The
+ * rules stand here once, for HDF5, NPY, NPZ and IDX alike; a file or the training data
+ * (options->like) can state a kind, which then wins. */
 #include "formats/dataset_reader.h"
 
 #include <inttypes.h>
@@ -181,7 +181,8 @@ done:
 static ig_status set_classes(ig_dataset *dataset, ig_field *field, const ig_field *like,
                              const label_range *range) {
   IG_CHECK(range->min >= 0, IG_ERR_INPUT,
-           "%s: '%s', sample %" PRId64 ": found label %" PRId64 "; classes count from 0 (for values "
+           "%s: '%s', sample %" PRId64 ": found label %" PRId64
+           "; classes count from 0 (for values "
            "to predict, say --task regression)",
            dataset->path, field->name, range->min_at, range->min);
   int64_t known = like && like->n_classes > 0 ? like->n_classes : field->n_classes;

@@ -1,5 +1,5 @@
-/* Parts of the CSV reader: csv_scan.c cuts bytes into fields (RFC 4180), csv_table.c decides what each
- * column is, dataset_csv.c makes the data set. */
+/* Parts of the CSV reader: csv_scan.c cuts bytes into fields (RFC 4180), csv_table.c decides
+ * what each column is, dataset_csv.c makes the data set. */
 #ifndef IG_FORMATS_CSV_H
 #define IG_FORMATS_CSV_H
 

@@ -20,8 +20,8 @@ static int64_t count_fields(ig_csv_scan *scan) {
   return n;
 }
 
-/* Text whose first two records have as many fields, at least two; any other text may still be called
- * CSV by its name. */
+/* Text whose first two records have as many fields, at least two; any other text may still be
+ * called CSV by its name. */
 static int csv_recognise(const ig_source *source) {
   if (!source->n_prefix || !ig_is_text(source->prefix, source->n_prefix)) return IG_MATCH_NO;
   ig_csv_scan scan;
@@ -263,7 +263,8 @@ static ig_status csv_open(const ig_source *source, const ig_dataset_open_options
     ig_holder_destroy(holder);
     return status;
   }
-  int hints[2] = {IG_FIELD_FEATURES, raw->n_fields == 2 && raw->fields[1].classes ? IG_FIELD_CLASS : -1};
+  int hints[2] = {IG_FIELD_FEATURES,
+                  raw->n_fields == 2 && raw->fields[1].classes ? IG_FIELD_CLASS : -1};
   return ig_arrays_interpret(raw, has_target, hints, options, out);
 }
 

@@ -1,6 +1,7 @@
-/* HDF5 as a data set: arrays with samples first, named in the SPEC or found at the file's root. What
- * fits is read once; what does not is read sample by sample under HDF5's lock, in the order in which
- * it lies in the file, so that a compressed chunk is unpacked once for the samples it holds. */
+/* HDF5 as a data set: arrays with samples first, named in the SPEC or found at the file's root.
+ * What fits is read once; what does not is read sample by sample under HDF5's lock, in the order
+ * in which it lies in the file, so that a compressed chunk is unpacked once for the samples it
+ * holds. */
 #include "formats/hdf5.h"
 
 #include <inttypes.h>

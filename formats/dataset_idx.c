@@ -1,11 +1,12 @@
 /* IDX, the format of MNIST (and of its successors), plain or gzip: a big-endian header, then the
  * elements. Images and labels are two files, found by name in a folder: `mnist:train` pairs
- * train-images-* with train-labels-*, `mnist:test` t10k-* or test-*. A file of images named alone is
- * paired with the labels beside it when there are any. */
+ * train-images-* with train-labels-*, `mnist:test` t10k-* or test-*. A file of images named
+ * alone is paired with the labels beside it when there are any. */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <xxhash.h>
 
 #include "engine/base/checked.h"
@@ -108,56 +109,62 @@ static bool names_images(const char *name) {
   return strstr(name, "images") != NULL && strstr(name, "idx") != NULL;
 }
 
-/* The images file of the wanted part; *more when the folder has another part and none is wanted. */
-static char *find_images(ig_arena *arena, const char *folder, const char *part, bool *more) {
+/* The images file of the wanted part, *name NULL when there is none; *more when the folder has
+ * another part and none is wanted. */
+static ig_status find_images(ig_arena *arena, const char *folder, const char *part, char **name,
+                             bool *more) {
   DIR *dir = opendir(folder);
-  char *found = NULL;
+  *name = NULL;
   *more = false;
-  if (!dir) return NULL;
+  if (!dir) return ig_fail_errno("list", folder);
+  ig_status status = IG_OK;
   for (struct dirent *entry; (entry = readdir(dir));) {
     const char *of = part_of(entry->d_name);
     if (!of || !names_images(entry->d_name) || (part && strcmp(part, of) != 0)) continue;
-    if (found) {
+    if (*name) {
       *more = *more || !part;
-      if (strcmp(entry->d_name, found) > 0) continue; /* the folder's order is chance */
+      if (strcmp(entry->d_name, *name) > 0) continue; /* the folder's order is chance */
     }
-    found = ig_arena_strdup(arena, entry->d_name);
+    *name = ig_arena_strdup(arena, entry->d_name);
+    IG_CHECK_DONE(*name, IG_ERR_MEMORY, "%s: out of memory", folder);
   }
+done:
   closedir(dir);
-  return found;
+  return status;
 }
 
 /* "a/train-images-idx3-ubyte.gz" to "a/train-labels-idx1-ubyte.gz", in its last component, with or
- * without .gz; NULL when no such file exists. */
-static char *find_labels(ig_arena *arena, const char *images) {
+ * without .gz; *labels is NULL when no such file exists. */
+static ig_status find_labels(ig_arena *arena, const char *images, const char **labels) {
   const char *name = strrchr(images, '/');
   name = name ? name + 1 : images;
   const char *word = strstr(name, "images");
-  if (!word) return NULL;
+  *labels = NULL;
+  if (!word) return IG_OK;
   char *path = ig_arena_format(arena, "%.*slabels%s.gz", (int)(word - images), images, word + 6);
-  char *idx3 = path ? strstr(path + (word - images), "idx3") : NULL;
-  if (!path) return NULL;
+  IG_CHECK_ALLOC(path);
+  char *idx3 = strstr(path + (word - images), "idx3");
   if (idx3) idx3[3] = '1';
   size_t length = strlen(path);
   for (int cut = 0; cut <= 2; cut++) { /* x.gz.gz, x.gz, x */
-    FILE *file = fopen(path, "rbe");
-    if (file) {
-      fclose(file);
-      return path;
+    if (access(path, F_OK) == 0) {
+      *labels = path;
+      return IG_OK;
     }
-    if (length < 3 || strcmp(path + length - 3, ".gz") != 0) return NULL;
+    if (length < 3 || strcmp(path + length - 3, ".gz") != 0) return IG_OK;
     path[length -= 3] = '\0';
   }
-  return NULL;
+  return IG_OK;
 }
 
 static int idx_recognise(const ig_source *source) {
   if (source->folder) {
     ig_arena *arena = ig_arena_create();
+    char *name = NULL;
     bool more;
-    bool is = arena && find_images(arena, source->path, NULL, &more);
+    ig_status status = arena ? find_images(arena, source->path, NULL, &name, &more) : IG_ERR_MEMORY;
     ig_arena_destroy(arena);
-    return is ? IG_MATCH_SIGNATURE : IG_MATCH_NO;
+    return status == IG_ERR_MEMORY ? IG_MATCH_NO_MEMORY : name ? IG_MATCH_SIGNATURE : IG_MATCH_NO;
   }
   bool is = begins_like_idx(source->prefix, source->n_prefix) ||
             begins_like_idx(source->inflated, source->n_inflated);
@@ -170,7 +177,8 @@ static ig_status find_files(ig_arena *arena, const ig_source *source, const char
   *images = source->path;
   if (source->folder) {
     bool more;
-    char *name = find_images(arena, source->path, source->part, &more);
+    char *name;
+    IG_TRY(find_images(arena, source->path, source->part, &name, &more));
     IG_CHECK(name, IG_ERR_INPUT,
              "%s: the folder has no images for '%s'; expected a file such as %s-images-idx3-ubyte",
              source->spec, source->part ? source->part : "train",
@@ -180,7 +188,7 @@ static ig_status find_files(ig_arena *arena, const ig_source *source, const char
     *images = ig_arena_format(arena, "%s/%s", source->path, name);
     IG_CHECK_ALLOC(*images);
   }
-  *labels = find_labels(arena, *images);
+  IG_TRY(find_labels(arena, *images, labels));
   IG_CHECK(*labels || !source->folder, IG_ERR_INPUT, "%s: has no labels beside %s", source->spec,
            *images);
   return IG_OK;

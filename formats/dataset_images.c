@@ -1,5 +1,5 @@
-/* Pictures by class: a folder of folders, or the same as a tar. Only names are kept; a sample's file
- * is read and decoded when it is asked for, on the thread that asks. */
+/* Pictures by class: a folder of folders, or the same as a tar. Only names are kept; a sample's
+ * file is read and decoded when it is asked for, on the thread that asks. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -26,9 +26,11 @@ static bool is_tar(const unsigned char *bytes, size_t n) {
 
 static int images_recognise(const ig_source *source) {
   if (source->folder) {
-    return ig_image_folder_looks_so(source->path) ? IG_MATCH_LIKELY : IG_MATCH_NO;
+    int holds = ig_image_folder_looks_so(source->path);
+    return holds < 0 ? IG_MATCH_NO_MEMORY : holds ? IG_MATCH_LIKELY : IG_MATCH_NO;
   }
-  bool is = is_tar(source->prefix, source->n_prefix) || is_tar(source->inflated, source->n_inflated);
+  bool is =
+      is_tar(source->prefix, source->n_prefix) || is_tar(source->inflated, source->n_inflated);
   return is ? IG_MATCH_SIGNATURE : IG_MATCH_NO;
 }
 

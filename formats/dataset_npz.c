@@ -106,6 +106,8 @@ static ig_status keep_member(npz *z, struct archive *archive, const char *path) 
 }
 
 static ig_status read_members(npz *z) {
+  IG_CHECK(ig_memory_headroom(IG_ARCHIVE_HEADROOM), IG_ERR_MEMORY, "%s: out of memory",
+           z->source->spec);
   struct archive *archive = archive_read_new();
   IG_CHECK_ALLOC(archive);
   ig_status status = IG_OK;

@@ -1,6 +1,6 @@
-/* From a SPEC to a reader: finds the file, reads its beginning, and asks every reader how well that
- * fits. A name's extension only decides between kinds of plain text, and is held against a file that
- * is named like a binary format and is not one. */
+/* From a SPEC to a reader: finds the file, reads its beginning, and asks every reader how well
+ * that fits. A name's extension only decides between kinds of plain text, and is held against a
+ * file that is named like a binary format and is not one. */
 #include "formats/dataset_reader.h"
 
 #include <ctype.h>
@@ -77,13 +77,16 @@ static bool exists(const char *path) {
   return stat(path, &info) == 0;
 }
 
-/* `name` itself, or beneath $INGOT_DATA; NULL when neither exists. */
-static char *locate(ig_arena *arena, const char *name) {
-  if (exists(name)) return ig_arena_strdup(arena, name);
+/* `name` itself, or beneath $INGOT_DATA; *path is NULL when neither exists. */
+static ig_status locate(ig_arena *arena, const char *name, const char **path) {
   const char *folder = getenv("INGOT_DATA");
-  if (name[0] == '/' || !folder || !*folder) return NULL;
-  char *path = ig_arena_format(arena, "%s/%s", folder, name);
-  return path && exists(path) ? path : NULL;
+  *path = NULL;
+  char *found = exists(name) || name[0] == '/' || !folder || !*folder
+                    ? ig_arena_strdup(arena, name)
+                    : ig_arena_format(arena, "%s/%s", folder, name);
+  IG_CHECK_ALLOC(found);
+  if (exists(found)) *path = found;
+  return IG_OK;
 }
 
 static ig_status find(ig_arena *arena, const char *spec, ig_source *source) {
@@ -91,7 +94,9 @@ static ig_status find(ig_arena *arena, const char *spec, ig_source *source) {
   char *name = ig_arena_strdup(arena, spec);
   IG_CHECK_ALLOC(name);
   IG_CHECK(*name, IG_ERR_USAGE, "no data set is named; expected PATH[:ARRAYS][:PART]");
-  while (!(source->path = locate(arena, name))) {
+  for (;;) {
+    IG_TRY(locate(arena, name, &source->path));
+    if (source->path) return IG_OK;
     char *colon = strrchr(name, ':');
     bool arrays = colon && colon[1] == '/';
     if (!colon || !colon[1] || (arrays ? source->arrays != NULL : source->part || source->arrays)) {
@@ -103,7 +108,6 @@ static ig_status find(ig_arena *arena, const char *spec, ig_source *source) {
     if (arrays) source->arrays = colon + 1;
     else source->part = colon + 1;
   }
-  return IG_OK;
 }
 
 /* ---- how it begins ---- */
@@ -191,6 +195,8 @@ static ig_status choose(const ig_source *source, const ig_reader **out) {
   char text[256], beginning[64];
   for (const ig_reader *const *r = ig_reader_registry; *r; r++) {
     int score = (*r)->recognise(source);
+    IG_CHECK(score != IG_MATCH_NO_MEMORY, IG_ERR_MEMORY, "%s: no memory to look into it",
+             source->spec);
     bool like = !source->folder && is_named_like(*r, source->path);
     if (like && score) score += IG_MATCH_NAMED;
     if (like && !score && (*r)->signature) named = *r;

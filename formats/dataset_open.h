@@ -2,11 +2,12 @@
  *
  *     PATH[:ARRAYS][:PART]
  *
- * PATH is a file or a folder, as given or beneath $INGOT_DATA; what it holds is told by its content,
- * never by its name alone. ARRAYS, comma-separated with a leading '/' each, chooses arrays of an HDF5
- * file ("digits.h5:/x,/y"). PART chooses one of the named parts: "mnist:train" and "mnist:test" the
- * files of an IDX folder, "photos:train" the subfolder (or the tar's folder) `train`, and
- * "digits.h5:test" or "digits.h5:/x,/y:test" the samples whose indices /split/test lists. */
+ * PATH is a file or a folder, as given or beneath $INGOT_DATA; what it holds is told by its
+ * content, never by its name alone. ARRAYS, comma-separated with a leading '/' each, chooses
+ * arrays of an HDF5 file ("digits.h5:/x,/y"). PART chooses one of the named parts: "mnist:train"
+ * and "mnist:test" the files of an IDX folder, "photos:train" the subfolder (or the tar's
+ * folder) `train`, and "digits.h5:test" or "digits.h5:/x,/y:test" the samples whose indices
+ * /split/test lists. */
 #ifndef IG_FORMATS_DATASET_OPEN_H
 #define IG_FORMATS_DATASET_OPEN_H
 
@@ -72,8 +73,8 @@ typedef struct ig_dataset_open_options {
   size_t memory_limit; /* bytes that may be held in memory; 0 for 8 GiB */
 } ig_dataset_open_options;
 
-/* Opens SPEC; `options` may be NULL. IG_ERR_INPUT names the file, the place in it, what was expected
- * and what was found. */
+/* Opens SPEC; `options` may be NULL. IG_ERR_INPUT names the file, the place in it, what was
+ * expected and what was found. */
 ig_status ig_dataset_open(const char *spec, const ig_dataset_open_options *options,
                           ig_dataset **out);
 /* "csv, hdf5, ..." */

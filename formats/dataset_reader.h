@@ -25,6 +25,7 @@ typedef struct ig_source {
 
 /* How sure a reader is. A file name's extension adds IG_MATCH_NAMED to what is not zero. */
 enum {
+  IG_MATCH_NO_MEMORY = -1, /* cannot tell */
   IG_MATCH_NO = 0,
   IG_MATCH_POSSIBLE = 1,
   IG_MATCH_FALLBACK = 2,
@@ -54,7 +55,8 @@ bool ig_is_text(const unsigned char *bytes, size_t n);
 /* Bytes that may be held in memory. */
 size_t ig_memory_limit(const ig_dataset_open_options *options);
 
-/* A whole file: mapped when it is a plain file, and never written. Release with ig_bytes_release. */
+/* A whole file: mapped when it is a plain file, and never written. Release with
+ * ig_bytes_release. */
 typedef struct ig_bytes {
   const unsigned char *data;
   size_t size;
@@ -65,6 +67,9 @@ ig_status ig_bytes_map(const char *path, ig_bytes *out);
 /* Read into memory, unpacked when it is gzip; IG_ERR_MEMORY beyond `limit` bytes. */
 ig_status ig_bytes_read(const char *path, size_t limit, ig_bytes *out);
 void ig_bytes_release(ig_bytes *bytes);
+
+/* libarchive crashes when its own allocations fail: asked for with ig_memory_headroom before. */
+#define IG_ARCHIVE_HEADROOM ((size_t)4 << 20)
 
 /* What a reader in memory owns: the arena with names, and the bytes of its file. */
 typedef struct ig_holder {
@@ -94,10 +99,10 @@ ig_status ig_raw_convert(ig_raw_type raw, const void *source, int64_t count, voi
 /* The order in which arrays become fields: inputs as they come, the target last. */
 ig_status ig_arrays_order(const char *path, int n, const char *const *names,
                           const ig_dataset_open_options *options, int *order, bool *has_target);
-/* Gives the fields of a data set of plain arrays their meaning: which are images, classes, values,
- * tokens. `raw` has names, dtypes and shapes, the target last; `hints` (one a field, or NULL) says a
- * kind that the file itself states, or -1. Images stored [H, W, C] are turned to [C, H, W] while
- * reading. Takes `raw` over, also on failure. */
+/* Gives the fields of a data set of plain arrays their meaning: which are images, classes,
+ * values, tokens. `raw` has names, dtypes and shapes, the target last; `hints` (one a field, or
+ * NULL) says a kind that the file itself states, or -1. Images stored [H, W, C] are turned to
+ * [C, H, W] while reading. Takes `raw` over, also on failure. */
 ig_status ig_arrays_interpret(ig_dataset *raw, bool has_target, const int *hints,
                               const ig_dataset_open_options *options, ig_dataset **out);
 /* The field of `options->like` with that name, or NULL. */

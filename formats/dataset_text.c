@@ -1,5 +1,6 @@
 /* Plain text as tokens: its bytes, its Unicode characters, or what a tokenizer makes of it. Of
- * characters, the vocabulary is the sorted set of those that occur, or that of the training data. */
+ * characters, the vocabulary is the sorted set of those that occur, or that of the training
+ * data. */
 #include <stdio.h>
 #include <string.h>
 #include <xxhash.h>

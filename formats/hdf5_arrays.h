@@ -17,8 +17,8 @@ typedef struct ig_h5_array {
   const char *const *classes, *const *columns; /* attributes of fixed-length strings */
 } ig_h5_array;
 
-/* The paths of the arrays that source->arrays names, or of those at the root that look like input and
- * target. */
+/* The paths of the arrays that source->arrays names, or of those at the root that look like
+ * input and target. */
 ig_status ig_h5_choose_arrays(ig_h5_file *file, const ig_source *source,
                               const ig_dataset_open_options *options, ig_arena *arena,
                               char *paths[IG_MAX_FIELDS], int *count);

@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #if H5_VERSION_GE(1, 13, 0)
@@ -55,10 +56,11 @@ void ig_h5_leave(void) {
 
 /* --- rehearsal -------------------------------------------------------------------------------- */
 
-#define REHEARSAL_SECONDS 60 /* of processor time */
+#define REHEARSAL_SECONDS 60       /* of processor time */
+#define REHEARSAL_PATIENCE 180.0   /* seconds of waiting */
 
-/* The fork happens while no thread is within the library, so that the child finds it whole. The lock
- * belongs to a thread that the child does not have: the child gets a fresh one. */
+/* The fork happens while no thread is within the library, so that the child finds it whole. The
+ * lock belongs to a thread that the child does not have: the child gets a fresh one. */
 static pid_t fork_outside(void) {
   pthread_mutex_lock(&lock);
   pid_t pid = lock_depth > 0 ? -1 : fork();
@@ -78,6 +80,22 @@ static void be_expendable(void) {
   setrlimit(RLIMIT_CPU, &(struct rlimit){REHEARSAL_SECONDS, REHEARSAL_SECONDS + 1});
 }
 
+/* How the child ended; false when that cannot be known: somebody else reaps this program's
+ * children, or the child stands still (fork() copies other libraries' locks as they are). */
+static bool await(pid_t pid, int *state) {
+  struct timespec nap = {.tv_nsec = 50000};
+  for (double waited = 0; waited < REHEARSAL_PATIENCE; waited += (double)nap.tv_nsec * 1e-9) {
+    pid_t ended = waitpid(pid, state, WNOHANG);
+    if (ended == pid) return true;
+    if (ended < 0 && errno != EINTR) return false;
+    nanosleep(&nap, NULL);
+    if (nap.tv_nsec < 20000000) nap.tv_nsec += nap.tv_nsec / 4;
+  }
+  kill(pid, SIGKILL);
+  waitpid(pid, state, 0);
+  return false;
+}
+
 ig_status ig_h5_rehearse(const char *path, void (*body)(void *context), void *context) {
   pid_t pid = fork_outside();
   if (pid < 0) return IG_OK;
@@ -87,12 +105,11 @@ ig_status ig_h5_rehearse(const char *path, void (*body)(void *context), void *co
     _exit(0);
   }
   int state;
-  while (waitpid(pid, &state, 0) < 0) {
-    if (errno != EINTR) return IG_OK; /* somebody else reaps this program's children */
-  }
+  if (!await(pid, &state)) return IG_OK;
   int number = WIFSIGNALED(state) ? WTERMSIG(state) : 0;
   bool crashed = number == SIGSEGV || number == SIGBUS || number == SIGABRT || number == SIGILL ||
                  number == SIGFPE || number == SIGXCPU;
+  if (crashed) IG_TRY(ig_h5_headroom(path)); /* the library crashes of that, too */
   IG_CHECK(!crashed, IG_ERR_INPUT, "%s: damaged: the HDF5 library fails on it (%s)", path,
            strsignal(number));
   return IG_OK;
@@ -211,8 +228,9 @@ static bool read_fully(ig_h5_file *file, uint64_t address, size_t size, void *bu
   return true;
 }
 
-/* Walks the blocks of a heap as the library will: index and count (2 bytes each), 4 reserved, size
- * (8), then the data, padded to 8. Block 0 is free space, and its size counts the 16 bytes before. */
+/* Walks the blocks of a heap as the library will: index and count (2 bytes each), 4 reserved,
+ * size (8), then the data, padded to 8. Block 0 is free space, and its size counts the 16 bytes
+ * before. */
 static bool heap_blocks_fit(const unsigned char *heap, uint64_t size) {
   uint64_t at = HEAP_HEADER;
   while (size - at >= HEAP_BLOCK) {

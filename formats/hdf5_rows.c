@@ -1,6 +1,7 @@
-/* Rows through a cache of unpacked chunks. A chunk's slot is its number modulo the slots, so that
- * neighbours do not push each other out. The filters' formats: "HDF5 File Format Specification",
- * filter pipeline message, and the descriptions of shuffle and Fletcher-32 in HDF5's documentation. */
+/* Rows through a cache of unpacked chunks. A chunk's slot is its number modulo the slots, so
+ * that neighbours do not push each other out. The filters' formats: "HDF5 File Format
+ * Specification", filter pipeline message, and the descriptions of shuffle and Fletcher-32 in
+ * HDF5's documentation. */
 #include "formats/hdf5_rows.h"
 
 #include <string.h>
@@ -44,7 +45,8 @@ struct ig_h5_rows {
 
 /* ---- undoing filters ---- */
 
-/* Fletcher's checksum over big-endian 16-bit words modulo 65535, an odd last byte as a high byte. */
+/* Fletcher's checksum over big-endian 16-bit words modulo 65535, an odd last byte as a high
+ * byte. */
 static uint32_t fletcher32(const unsigned char *data, size_t n) {
   uint64_t a = 0, b = 0;
   for (size_t i = 0; i + 1 < n; i += 2) {
@@ -126,7 +128,8 @@ static ig_status convert(const ig_h5_rows *rows, const void *source, int64_t cou
                          : ig_fail_in(status, "%s: %s", rows->file->path, rows->name);
 }
 
-/* Fetches the chunk at `offset` (in elements) into rows->raw; *size is 0 when it was never written. */
+/* Fetches the chunk at `offset` (in elements) into rows->raw; *size is 0 when it was never
+ * written. */
 static ig_status fetch(ig_h5_rows *rows, const hsize_t *offset, uint32_t *skipped, size_t *size) {
   hsize_t stored = 0;
   *skipped = 0;
@@ -389,8 +392,10 @@ static ig_status find_type(ig_h5_rows *rows) {
     rows->raw_type = i ? (ig_raw_type){'b', 1, false} : (ig_raw_type){'f', 2, false};
     return IG_OK;
   }
-  return ig_fail(IG_ERR_INPUT, "%s: %s holds no numbers that are read here (f16 to f64, integers of "
-                 "8 to 64 bits, booleans)", rows->file->path, rows->name);
+  return ig_fail(IG_ERR_INPUT,
+                 "%s: %s holds no numbers that are read here (f16 to f64, integers of "
+                 "8 to 64 bits, booleans)",
+                 rows->file->path, rows->name);
 }
 
 ig_status ig_h5_rows_create(ig_h5_file *file, hid_t dataset, const char *name,

@@ -1,4 +1,5 @@
-/* JPEG and PNG pictures in memory to bytes of pixels, and the list of pictures in a folder or tar. */
+/* JPEG and PNG pictures in memory to bytes of pixels, and the list of pictures in a folder or
+ * tar. */
 #ifndef IG_FORMATS_IMAGE_H
 #define IG_FORMATS_IMAGE_H
 
@@ -28,8 +29,8 @@ typedef struct ig_image_size {
 /* The size from the header. `name` is for messages. */
 ig_status ig_image_header(ig_image_decoder *decoder, const char *name, const unsigned char *data,
                           size_t size, ig_image_size *out);
-/* Decodes to [height, width, channels] bytes, borrowed until the next call. Grey pictures fill three
- * equal channels where three are wanted; transparency is dropped. */
+/* Decodes to [height, width, channels] bytes, borrowed until the next call. Grey pictures fill
+ * three equal channels where three are wanted; transparency is dropped. */
 ig_status ig_image_decode(ig_image_decoder *decoder, const char *name, const unsigned char *data,
                           size_t size, int channels, ig_image_size *out,
                           const unsigned char **pixels);
@@ -61,7 +62,8 @@ typedef struct ig_image_list {
 ig_status ig_image_list_folder(const ig_source *source, ig_image_list *list);
 ig_status ig_image_list_tar(const ig_source *source, ig_image_list *list);
 void ig_image_list_release(ig_image_list *list);
-/* True when some folder at most two below `path` holds a picture. */
-bool ig_image_folder_looks_so(const char *path);
+/* 1 when some folder at most two below `path` holds a picture, 0 when none does, -1 without
+ * memory. */
+int ig_image_folder_looks_so(const char *path);
 
 #endif

@@ -17,6 +17,12 @@ void ig_image_decoder_release(ig_image_decoder *decoder) {
   *decoder = (ig_image_decoder){0};
 }
 
+/* Both libraries report a lack of memory in words only. */
+static ig_status fail_decoding(const char *name, const char *what, const char *why) {
+  return ig_fail(strcasestr(why, "memory") ? IG_ERR_MEMORY : IG_ERR_INPUT, "%s: cannot %s: %s",
+                 name, what, why);
+}
+
 static bool is_jpeg(const unsigned char *data, size_t size) {
   return size >= 3 && data[0] == 0xff && data[1] == 0xd8 && data[2] == 0xff;
 }
@@ -50,9 +56,9 @@ static ig_status jpeg_header(ig_image_decoder *decoder, const char *name,
   if (!decoder->jpeg) decoder->jpeg = tjInitDecompress();
   IG_CHECK(decoder->jpeg, IG_ERR_MEMORY, "%s: no memory for a JPEG decoder", name);
   int width, height, sampling, space;
-  IG_CHECK(tjDecompressHeader3(decoder->jpeg, data, size, &width, &height, &sampling, &space) == 0,
-           IG_ERR_INPUT, "%s: cannot read the JPEG header: %s", name,
-           tjGetErrorStr2(decoder->jpeg));
+  if (tjDecompressHeader3(decoder->jpeg, data, size, &width, &height, &sampling, &space) != 0) {
+    return fail_decoding(name, "read the JPEG header", tjGetErrorStr2(decoder->jpeg));
+  }
   IG_CHECK(space != TJCS_CMYK && space != TJCS_YCCK, IG_ERR_INPUT,
            "%s: a JPEG in four print colours (CMYK); expected grey or RGB", name);
   *out = (ig_image_size){height, width, space == TJCS_GRAY ? 1 : 3};
@@ -70,8 +76,7 @@ static ig_status jpeg_decode(ig_image_decoder *decoder, const char *name,
   if (code == 0) return IG_OK;
   const char *why = tjGetErrorStr2(decoder->jpeg);
   bool harmless = tjGetErrorCode(decoder->jpeg) == TJERR_WARNING && !strstr(why, "remature end");
-  IG_CHECK(harmless, IG_ERR_INPUT, "%s: cannot decode the JPEG: %s", name, why);
-  return IG_OK;
+  return harmless ? IG_OK : fail_decoding(name, "decode the JPEG", why);
 }
 
 /* ---- PNG ---- */
@@ -81,7 +86,7 @@ static ig_status png_open(png_image *png, const char *name, const unsigned char 
                           ig_image_size *out) {
   *png = (png_image){.version = PNG_IMAGE_VERSION};
   if (!png_image_begin_read_from_memory(png, data, size)) {
-    return ig_fail(IG_ERR_INPUT, "%s: cannot read the PNG header: %s", name, png->message);
+    return fail_decoding(name, "read the PNG header", png->message);
   }
   *out = (ig_image_size){png->height, png->width, png->format & PNG_FORMAT_FLAG_COLOR ? 3 : 1};
   ig_status status = check_size(name, out);
@@ -89,13 +94,14 @@ static ig_status png_open(png_image *png, const char *name, const unsigned char 
   return status;
 }
 
-/* Reads with an alpha channel and drops it: asked for none, libpng would blend with a background. */
+/* Reads with an alpha channel and drops it: asked for none, libpng would blend with a
+ * background. */
 static ig_status png_decode(png_image *png, ig_image_decoder *decoder, const char *name,
                             int channels, const ig_image_size *image) {
   png->format = channels == 1 ? PNG_FORMAT_GA : PNG_FORMAT_RGBA;
   png->flags |= PNG_IMAGE_FLAG_16BIT_sRGB; /* 16 bits are a finer 8, not linear light */
   if (!png_image_finish_read(png, NULL, decoder->pixels, 0, NULL)) {
-    ig_status status = ig_fail(IG_ERR_INPUT, "%s: cannot decode the PNG: %s", name, png->message);
+    ig_status status = fail_decoding(name, "decode the PNG", png->message);
     png_image_free(png);
     return status;
   }

@@ -6,6 +6,7 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -179,23 +180,23 @@ void ig_image_list_release(ig_image_list *list) {
   *list = (ig_image_list){0};
 }
 
-static bool has_picture(const char *path, int depth) {
+static int has_picture(const char *path, int depth) {
   DIR *dir = opendir(path);
-  bool found = false;
-  if (!dir) return false;
+  int found = 0;
+  if (!dir) return errno == ENOMEM ? -1 : 0;
   for (struct dirent *entry; !found && (entry = readdir(dir));) {
     if (entry->d_name[0] == '.') continue;
     found = is_picture(entry->d_name);
     if (found || depth == 0 || entry->d_type == DT_REG) continue;
     char *full = ig_format("%s/%s", path, entry->d_name);
-    found = full && has_picture(full, depth - 1);
+    found = full ? has_picture(full, depth - 1) : -1;
     ig_free(full);
   }
   closedir(dir);
   return found;
 }
 
-bool ig_image_folder_looks_so(const char *path) { return has_picture(path, 2); }
+int ig_image_folder_looks_so(const char *path) { return has_picture(path, 2); }
 
 /* ---- tars ---- */
 
@@ -206,8 +207,8 @@ static bool is_zero(const unsigned char *bytes, size_t n) {
   return true;
 }
 
-/* Where the current member's bytes lie. libarchive hands out pointers into the memory it reads from,
- * so the first block says it, without a second reader of tar headers. */
+/* Where the current member's bytes lie. libarchive hands out pointers into the memory it reads
+ * from, so the first block says it, without a second reader of tar headers. */
 static ig_status locate(const ig_source *source, struct archive *archive, const char *name,
                         int64_t size, const ig_bytes *tar, int64_t *offset) {
   const void *block;
@@ -253,6 +254,8 @@ static ig_status open_tar(const ig_source *source, const ig_bytes *tar, ig_image
            "%s: the tar is cut short: expected blocks of 512 bytes and zeros at the end, found %zu "
            "bytes",
            source->spec, tar->size);
+  IG_CHECK(ig_memory_headroom(IG_ARCHIVE_HEADROOM), IG_ERR_MEMORY, "%s: out of memory",
+           source->spec);
   struct archive *archive = archive_read_new();
   IG_CHECK_ALLOC(archive);
   ig_status status = IG_OK;

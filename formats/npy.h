@@ -1,5 +1,5 @@
-/* The NPY container (NumPy Enhancement Proposal 1, format versions 1 to 3), as .npy files and as the
- * members of .npz: a header of Python text, then the elements. */
+/* The NPY container (NumPy Enhancement Proposal 1, format versions 1 to 3), as .npy files and as
+ * the members of .npz: a header of Python text, then the elements. */
 #ifndef IG_FORMATS_NPY_H
 #define IG_FORMATS_NPY_H
 

@@ -1,5 +1,5 @@
-/* What several readers need: whole files mapped or unpacked into memory within a limit, the owner of
- * a data set that lives in memory, and number types as files state them. */
+/* What several readers need: whole files mapped or unpacked into memory within a limit, the
+ * owner of a data set that lives in memory, and number types as files state them. */
 #include "formats/dataset_reader.h"
 
 #include <errno.h>
@@ -47,6 +47,7 @@ static ig_status unpack(gzFile file, const char *path, size_t limit, ig_bytes *o
       int code;
       const char *why = gzerror(file, &code);
       IG_CHECK(code != Z_ERRNO, IG_ERR_IO, "%s: cannot read: %s", path, strerror(errno));
+      IG_CHECK(code != Z_MEM_ERROR, IG_ERR_MEMORY, "%s: no memory to unpack it", path);
       return ig_fail(IG_ERR_INPUT, "%s: cannot unpack after %zu bytes: %s", path, out->size,
                      code == Z_BUF_ERROR ? "the file is cut short" : why);
     }

@@ -25,8 +25,14 @@ void ig_token_header_encode(const ig_token_header *header,
 /* `size`: bytes of the whole file at `data`. */
 ig_status ig_token_header_decode(const char *name, const unsigned char *data, size_t size,
                                  ig_token_header *out);
-/* Writes a token file in the place of `path`, whole or not at all. */
-ig_status ig_token_file_write(const char *path, const int32_t *ids, int64_t count,
-                              int64_t vocabulary);
+/* Writes a token file piece by piece: open, append, close. */
+typedef struct ig_token_writer ig_token_writer;
+
+ig_status ig_token_writer_open(const char *path, int64_t vocabulary, ig_token_writer **out);
+/* IG_ERR_INPUT for an id outside the vocabulary. */
+ig_status ig_token_writer_append(ig_token_writer *writer, const int64_t *ids, int64_t count);
+/* With `status` IG_OK the file takes its place, whole; otherwise nothing is left of it. Returns
+ * `status` or the first failure. Releases the writer. */
+ig_status ig_token_writer_close(ig_token_writer *writer, ig_status status);
 
 #endif

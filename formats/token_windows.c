@@ -1,5 +1,5 @@
-/* Windows over a run of tokens. The ids stay as narrow as they came (a mapped file, or bytes) and are
- * widened while reading, where each is held against the vocabulary. */
+/* Windows over a run of tokens. The ids stay as narrow as they came (a mapped file, or bytes)
+ * and are widened while reading, where each is held against the vocabulary. */
 #include "formats/token_windows.h"
 
 #include <inttypes.h>

@@ -24,7 +24,8 @@ typedef struct ig_conv {
 /* Weights are [dst channels, src channels / groups, kh, kw], row-major, in all of these.
  * The reference kernels are plain loops for any float dtype and any layout, with sums in double. */
 
-/* dst = activation(conv(src, weights) + bias + old dst); the last two where the description says. */
+/* dst = activation(conv(src, weights) + bias + old dst); the last two where the description
+ * says. */
 void ig_cpu_conv_reference(const ig_conv *spec, const void *src, const void *weights,
                            const void *bias, void *dst);
 /* The gradient of src; with `bias` (by src channel, may be NULL) the transposed convolution. */

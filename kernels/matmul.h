@@ -6,8 +6,8 @@
 #include "kernels/activation.h"
 
 /* c = activation(alpha * a b + addend), by batch. Every operand has rank `rank`, at least 2; the
- * dims before the last two are the batch, and where an operand's is 1 it is repeated. Strides are in
- * elements, so that a transposed matrix is read in place. */
+ * dims before the last two are the batch, and where an operand's is 1 it is repeated. Strides
+ * are in elements, so that a transposed matrix is read in place. */
 typedef struct ig_matmul {
   ig_dtype dtype, c_dtype; /* of a and b; of c and addend */
   int rank;

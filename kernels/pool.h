@@ -1,6 +1,6 @@
-/* Pooling: maxima and means over sliding windows, in two spatial dimensions. `lanes` kernels take
- * f32, bf16 and f16 and work on up to sixteen channels at once where the layout has them side by side;
- * `reference` kernels take any dtype, in double. */
+/* Pooling: maxima and means over sliding windows, in two spatial dimensions. `lanes` kernels
+ * take f32, bf16 and f16 and work on up to sixteen channels at once where the layout has them
+ * side by side; `reference` kernels take any dtype, in double. */
 #ifndef IG_KERNELS_POOL_H
 #define IG_KERNELS_POOL_H
 

@@ -24,7 +24,4 @@ void ig_cpu_reduce_vector(ig_reduce kind, ig_dtype dtype, const ig_reduction *r,
 void ig_cpu_reduce_reference(ig_reduce kind, ig_dtype dtype, const ig_reduction *r, const void *x,
                              void *y);
 
-/* sum of n floats in the fixed order of these kernels, for others that need one. */
-float ig_cpu_sum_f32(const float *x, int64_t n);
-
 #endif

@@ -37,11 +37,9 @@ esac
 want() { [ "$only" = all ] || [ "$only" = "$1" ]; }
 
 export OMP_NUM_THREADS=2
-# Leaks inside third-party libraries that live as long as the process are listed with their reason.
-export LSAN_OPTIONS=suppressions=$PWD/tests/support/lsan.supp:print_suppressions=0
 export ASAN_OPTIONS=detect_stack_use_after_return=0:allocator_may_return_null=1
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
-export TSAN_OPTIONS=halt_on_error=1:suppressions=$PWD/tests/support/tsan.supp
+export TSAN_OPTIONS=halt_on_error=1
 
 if want fuzz; then
   build fuzz

@@ -1,5 +1,6 @@
-/* What the convolution operators share. Each describes itself as an ig_conv (the forward direction)
- * and runs one of three kernels over it: forward, gradient of the source, gradient of the weights. */
+/* What the convolution operators share. Each describes itself as an ig_conv (the forward
+ * direction) and runs one of three kernels over it: forward, gradient of the source, gradient of
+ * the weights. */
 #ifndef IG_OPS_CONVOLUTION_H
 #define IG_OPS_CONVOLUTION_H
 
@@ -24,7 +25,8 @@ const char *ig_conv_reject_onednn(const ig_node *node);
 const char *ig_conv_reject_reference(const ig_node *node);
 void ig_conv_release(ig_call *call);
 
-/* Gradient builders: attributes `list` with explicit pads (IG_WINDOW_ATTRS of them), group added. */
+/* Gradient builders: attributes `list` with explicit pads (IG_WINDOW_ATTRS of them), group
+ * added. */
 ig_value *ig_conv_grad_input(ig_graph *graph, ig_value *dy, ig_value *w, const ig_value *x,
                              const ig_window *window, int64_t group);
 /* dw, and db when it is not NULL. */

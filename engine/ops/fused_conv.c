@@ -1,5 +1,6 @@
-/* ingot.FusedConv: activation(Conv(X, W, B) + Z), with B and Z optional. Z has the result's shape, and
- * the result may overwrite it: the sum at the end of a residual block costs no pass of its own. */
+/* ingot.FusedConv: activation(Conv(X, W, B) + Z), with B and Z optional. Z has the result's
+ * shape, and the result may overwrite it: the sum at the end of a residual block costs no pass
+ * of its own. */
 #include "engine/ops/conv_forward.h"
 
 static const ig_attr_field attrs[] = {

@@ -1,6 +1,6 @@
 /* MaxPool: the maximum of each window, and on demand where it was found, as a position in the whole
  * input. Training wants less of the second: the place within the window, which ingot.MaxPool gives;
- * the gradient is built of that, and the pass share_pool makes one node of the two. */
+ * the gradient is built of that, and the pass share_forward makes one node of the two. */
 #include <inttypes.h>
 
 #include "engine/ops/elementwise.h"

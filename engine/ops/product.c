@@ -1,6 +1,6 @@
-/* Matrix products as operators. A node is turned into the kernels' description once, with leading
- * dimensions merged where that makes fewer and larger products: [B, T, K] x [K, N] is one product of
- * B T rows. */
+/* Matrix products as operators. A node is turned into the kernels' description once, with
+ * leading dimensions merged where that makes fewer and larger products: [B, T, K] x [K, N] is
+ * one product of B T rows. */
 #include "engine/ops/product.h"
 
 #include <string.h>
@@ -246,8 +246,8 @@ void ig_product_grad(const ig_grad *g, const ig_product *p) {
 
 /* --- execution -------------------------------------------------------------------------------- */
 
-/* Bytes of beta times the addend, which lies at the start of the workspace where beta is not 1: this
- * is rare, so that kernels need not know of it. */
+/* Bytes of beta times the addend, which lies at the start of the workspace where beta is not 1:
+ * this is rare, so that kernels need not know of it. */
 static size_t scaled_bytes(const ig_node *node, const ig_product *p) {
   const ig_value *c = addend_of(node);
   return c && p->beta != 0 && p->beta != 1 ? ig_value_bytes(c) : 0;

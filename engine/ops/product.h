@@ -6,8 +6,9 @@
 #include "engine/ops/op.h"
 #include "kernels/matmul.h"
 
-/* activation(alpha * a' b' + beta * c), where a' and b' are inputs 0 and 1, transposed in their last
- * two dimensions where the flags say so, and c is input 2, absent or broadcast to the result. */
+/* activation(alpha * a' b' + beta * c), where a' and b' are inputs 0 and 1, transposed in their
+ * last two dimensions where the flags say so, and c is input 2, absent or broadcast to the
+ * result. */
 typedef struct ig_product {
   bool trans_a, trans_b;
   float alpha, beta;

@@ -58,7 +58,7 @@ static ig_cost resize_cost(const ig_node *node) {
 }
 
 static const ig_impl resize_impls[] = {
-    {.name = "cpu",                  .device = IG_CPU, .workspace = resize_workspace, .run = resize_run},
+    {.name = "cpu", .device = IG_CPU, .workspace = resize_workspace, .run = resize_run},
     {.name = NULL},
 };
 

@@ -17,11 +17,12 @@ typedef struct ig_resize_attrs {
   ig_ints shape;
 } ig_resize_attrs;
 
-/* What a node says, checked: by dimension, the sizes, the scale and the region of interest. */
+/* What a node says, checked: by dimension, the sizes, the scale, the length that coordinates refer to
+ * (scale * size, before it is cut to an integer), and the region of interest. */
 typedef struct ig_resize {
   const ig_resize_attrs *attrs;
   ig_shape in, out;
-  double scale[IG_MAX_RANK], from[IG_MAX_RANK], to[IG_MAX_RANK];
+  double scale[IG_MAX_RANK], length[IG_MAX_RANK], from[IG_MAX_RANK], to[IG_MAX_RANK];
 } ig_resize;
 
 /* `in` is the shape that is resized; inputs 1 to 3 of the node are roi, scales and sizes. */

@@ -28,10 +28,10 @@ static ig_status check_words(const ig_resize_attrs *a) {
     int n;
   } checks[] = {
       {"coordinate_transformation_mode", a->coordinate_transformation_mode, transforms,
-       IG_COUNT(transforms)                                                                               },
-      {"mode",                           a->mode,                           modes,      IG_COUNT(modes)   },
-      {"nearest_mode",                   a->nearest_mode,                   nearest,    IG_COUNT(nearest) },
-      {"keep_aspect_ratio_policy",       a->keep_aspect_ratio_policy,       policies,   IG_COUNT(policies)},
+       IG_COUNT(transforms)},
+      {"mode", a->mode, modes, IG_COUNT(modes)},
+      {"nearest_mode", a->nearest_mode, nearest, IG_COUNT(nearest)},
+      {"keep_aspect_ratio_policy", a->keep_aspect_ratio_policy, policies, IG_COUNT(policies)},
   };
   for (int i = 0; i < IG_COUNT(checks); i++) {
     bool known = false;
@@ -76,11 +76,13 @@ static ig_status by_sizes(ig_resize *r, const ig_value *sizes, int n, const int 
     int d = axes[k];
     r->scale[d] = (double)wanted[k] / (double)r->in.dims[d];
     common = is(policy, "not_larger") ? fmin(common, r->scale[d]) : fmax(common, r->scale[d]);
-    IG_TRY(set_dim(r, d, (double)wanted[k]));
+    r->length[d] = (double)wanted[k];
+    IG_TRY(set_dim(r, d, r->length[d]));
   }
   for (int k = 0; k < n && !is(policy, "stretch"); k++) {
     r->scale[axes[k]] = common;
-    IG_TRY(set_dim(r, axes[k], floor(common * (double)r->in.dims[axes[k]] + 0.5)));
+    r->length[axes[k]] = common * (double)r->in.dims[axes[k]];
+    IG_TRY(set_dim(r, axes[k], floor(r->length[axes[k]] + 0.5)));
   }
   return IG_OK;
 }
@@ -91,7 +93,8 @@ static ig_status by_scales(ig_resize *r, const ig_value *scales, int n, const in
   for (int k = 0; k < n; k++) {
     IG_CHECK(wanted[k] > 0 && isfinite(wanted[k]), IG_ERR_SHAPE, "scale %d is %g", k, wanted[k]);
     r->scale[axes[k]] = wanted[k];
-    IG_TRY(set_dim(r, axes[k], floor((double)r->in.dims[axes[k]] * wanted[k])));
+    r->length[axes[k]] = (double)r->in.dims[axes[k]] * wanted[k];
+    IG_TRY(set_dim(r, axes[k], floor(r->length[axes[k]])));
   }
   return IG_OK;
 }
@@ -119,6 +122,7 @@ ig_status ig_resize_of(const ig_node *node, const ig_shape *in, ig_resize *out) 
   for (int d = 0; d < in->rank; d++) {
     out->scale[d] = out->to[d] = 1;
     out->from[d] = 0;
+    out->length[d] = (double)in->dims[d];
   }
   const ig_value *roi = given(node, 1), *scales = given(node, 2), *sizes = given(node, 3);
   IG_CHECK(!scales != !sizes, IG_ERR_SHAPE, "either scales or sizes must be given");
@@ -139,19 +143,19 @@ ig_status ig_resize_of(const ig_node *node, const ig_shape *in, ig_resize *out) 
 
 static double source_of(const ig_resize *r, int d, int64_t i) {
   const char *mode = r->attrs->coordinate_transformation_mode;
-  double in = (double)r->in.dims[d], out = (double)r->out.dims[d], x = (double)i;
+  double in = (double)r->in.dims[d], out = r->length[d], x = (double)i;
   double half_pixel = (x + 0.5) / r->scale[d] - 0.5;
   if (is(mode, "half_pixel_symmetric")) {
-    double adjustment = out / (r->scale[d] * in);
+    double adjustment = (double)r->out.dims[d] / out;
     return in / 2 * (1 - adjustment) + half_pixel;
   }
-  if (is(mode, "pytorch_half_pixel")) return out > 1 ? half_pixel : 0;
-  if (is(mode, "align_corners")) return out > 1 ? x * (in - 1) / (out - 1) : 0;
+  if (is(mode, "pytorch_half_pixel")) return out == 1 ? 0 : half_pixel;
+  if (is(mode, "align_corners")) return out == 1 ? 0 : x * (in - 1) / (out - 1);
   if (is(mode, "asymmetric")) return x / r->scale[d];
   if (is(mode, "tf_crop_and_resize")) {
     double from = r->from[d], to = r->to[d];
-    return out > 1 ? from * (in - 1) + x * (to - from) * (in - 1) / (out - 1)
-                   : 0.5 * (from + to) * (in - 1);
+    return out == 1 ? 0.5 * (from + to) * (in - 1)
+                    : from * (in - 1) + x * (to - from) * (in - 1) / (out - 1);
   }
   return half_pixel;
 }

@@ -52,7 +52,7 @@ static ig_cost resize_grad_cost(const ig_node *node) {
 }
 
 static const ig_impl resize_grad_impls[] = {
-    {.name = "cpu",                       .device = IG_CPU, .workspace = resize_grad_workspace, .run = resize_grad_run},
+    {.name = "cpu", .device = IG_CPU, .workspace = resize_grad_workspace, .run = resize_grad_run},
     {.name = NULL},
 };
 

@@ -27,8 +27,9 @@ typedef struct ig_window {
   int64_t kernel[2], stride[2], dilation[2], begin[2], end[2];
 } ig_window;
 
-/* Kernel, strides, dilations and explicit pads in `spatial` dimensions. The kernel is `kernel` where
- * it is not NULL (the dims of a filter; kernel_shape must agree) and kernel_shape otherwise. */
+/* Kernel, strides, dilations and explicit pads in `spatial` dimensions. The kernel is `kernel`
+ * where it is not NULL (the dims of a filter; kernel_shape must agree) and kernel_shape
+ * otherwise. */
 ig_status ig_window_read(const ig_window_attrs *attrs, int spatial, const int64_t *kernel,
                          ig_window *out);
 /* Applies auto_pad and gives the output's spatial dims; `ceil_mode` as poolings have it. */

@@ -72,6 +72,15 @@ static ig_status set_inputs(casts *c, ig_node *node, ig_dtype from, ig_dtype to)
   return ig_node_infer(node);
 }
 
+/* An implementation meant for use: the readable reference would cost more than 16 bits save. */
+static ig_status choose_fast(const ig_node *node, ig_device device) {
+  const ig_impl *impl;
+  IG_TRY(ig_op_choose(node, device, &impl));
+  IG_CHECK(node->op->flags & IG_OP_VIEW || strcmp(impl->name, "reference") != 0, IG_ERR_UNSUPPORTED,
+           "node '%s': only a reference in 16 bits", node->name);
+  return IG_OK;
+}
+
 /* Lowers the node's inputs when the device then has an implementation; otherwise all are f32. */
 static ig_status try_low(casts *c, ig_node *node) {
   size_t bytes = (size_t)node->n_inputs * sizeof *node->inputs;
@@ -79,8 +88,7 @@ static ig_status try_low(casts *c, ig_node *node) {
   IG_CHECK(before, IG_ERR_MEMORY, "node '%s': out of memory", node->name);
   ig_status status = set_inputs(c, node, IG_F32, c->options->compute);
   IG_TRY(ig_graph_status(c->graph));
-  const ig_impl *impl;
-  if (status == IG_OK) status = ig_op_choose(node, c->options->device, &impl);
+  if (status == IG_OK) status = choose_fast(node, c->options->device);
   if (status == IG_OK) return IG_OK;
   IG_CHECK(status != IG_ERR_MEMORY, status, "node '%s': out of memory", node->name);
   ig_clear_error();

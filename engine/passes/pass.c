@@ -16,6 +16,8 @@ const char *const ig_pipeline_inference[] = {
     "fuse_bias_activation",
     "fuse_add_layernorm",
     "mixed_precision",
+    "pack_attention",
+    "layout",
     "cse",
     "dce",
     NULL,
@@ -28,12 +30,13 @@ const char *const ig_pipeline_forward[] = {
     "fuse_bias_activation",
     "fuse_add_layernorm",
     "mixed_precision",
+    "pack_attention",
     "cse",
     "dce",
     NULL,
 };
 const char *const ig_pipeline_training[] = {
-    "simplify", "fold", "cse", "share_pool", "fuse_gather_grad", "dce", NULL,
+    "simplify", "fold", "cse", "share_forward", "fuse_gather_grad", "layout", "dce", NULL,
 };
 
 const ig_pass *ig_pass_find(const char *name) {

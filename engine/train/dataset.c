@@ -1,6 +1,6 @@
-/* Data sets made of other data sets or of arrays: views by index, the held-out split, and arrays in
- * memory. A view owns its indices and nothing else, so that splitting a set larger than memory costs
- * eight bytes a sample; what it reads, it reads through the set beneath. */
+/* Data sets made of other data sets or of arrays: views by index, the held-out split, and arrays
+ * in memory. A view owns its indices and nothing else, so that splitting a set larger than
+ * memory costs eight bytes a sample; what it reads, it reads through the set beneath. */
 #include "engine/train/dataset.h"
 
 #include <inttypes.h>

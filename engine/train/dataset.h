@@ -1,5 +1,6 @@
-/* What a data set is to the engine: named fields of fixed shape, and random access to samples. The
- * readers in formats/ implement it; the feeder shuffles, augments, normalises and batches on top. */
+/* What a data set is to the engine: named fields of fixed shape, and random access to samples.
+ * The readers in formats/ implement it; the feeder shuffles, augments, normalises and batches on
+ * top. */
 #ifndef IG_TRAIN_DATASET_H
 #define IG_TRAIN_DATASET_H
 

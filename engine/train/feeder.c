@@ -1,11 +1,12 @@
-/* Batches ahead of the trainer. A ring of `depth` slots; ticket t is batch t since the last seek and
- * lives in slot t % depth. Workers take tickets in order and fill their slots at the same time; the
- * consumer takes slots in ticket order, so the number of workers changes nothing but speed. One mutex
- * guards all that both sides see; a slot's content belongs to the worker between taking the ticket
- * and setting `ready`, and to the consumer after.
+/* Batches ahead of the trainer. A ring of `depth` slots; ticket t is batch t since the last seek
+ * and lives in slot t % depth. Workers take tickets in order and fill their slots at the same time;
+ * the consumer takes slots in ticket order, so the number of workers changes nothing but speed. One
+ * mutex guards all that both sides see; a slot's content belongs to the worker between taking the
+ * ticket and setting `ready`, and to the consumer after.
  *
- * A step of a small model takes less time than waking a thread, so a worker that went to sleep on a
- * full ring is woken only when half of the ring is free: one wake-up then pays for several batches. */
+ * A step of a small model takes less time than waking a thread, so a worker that went to sleep
+ * on a full ring is woken only when half of the ring is free: one wake-up then pays for several
+ * batches. */
 #include "engine/train/feeder.h"
 
 #include <inttypes.h>
@@ -63,7 +64,8 @@ static double now(void) {
   return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-/* Half of the cores: the others compute. Beyond eight, memory and the reader's lock are the limit. */
+/* Half of the cores: the others compute. Beyond eight, memory and the reader's lock are the
+ * limit. */
 static int suitable_workers(void) {
   cpu_set_t set;
   int cores = 1;

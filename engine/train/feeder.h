@@ -29,8 +29,8 @@ typedef struct ig_feeder_options {
   int rank, size;
 } ig_feeder_options;
 
-/* One batch. Normalised fields are f32; CLASS and TOKENS fields are i64; TARGETS f32. The last batch
- * of an epoch may be short. */
+/* One batch. Normalised fields are f32; CLASS and TOKENS fields are i64; TARGETS f32. The last
+ * batch of an epoch may be short. */
 typedef struct ig_batch {
   int64_t count;          /* this rank's samples */
   int64_t total;          /* samples of all ranks */
@@ -55,9 +55,10 @@ double ig_feeder_waited(const ig_feeder *feeder);
 /* The dtype in which field `f` of the data set is delivered. */
 ig_dtype ig_feeder_dtype(const ig_dataset *dataset, int f);
 
-/* Mean and (population) standard deviation of every IMAGE (by channel) and FEATURES (by column) field over the
- * whole data set (at most `limit` samples, evenly spaced; 0 for all); constant columns get std 1.
- * The arrays are in `arena`. IG_ERR_INPUT names field, sample and column of a NaN or Inf. */
+/* Mean and (population) standard deviation of every IMAGE (by channel) and FEATURES (by column)
+ * field over the whole data set (at most `limit` samples, evenly spaced; 0 for all); constant
+ * columns get std 1. The arrays are in `arena`. IG_ERR_INPUT names field, sample and column of a
+ * NaN or Inf. */
 ig_status ig_normalization_measure(ig_dataset *dataset, int64_t limit, ig_arena *arena,
                                    int *count, ig_normalization **out);
 

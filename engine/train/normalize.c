@@ -143,7 +143,8 @@ static ig_status measure(ig_dataset *dataset, int64_t samples, sums *measured, v
       const ig_field *field = &dataset->fields[f];
       size_t bytes = ig_shape_bytes(&field->shape, field->dtype);
       for (int64_t i = 0; i < n; i++) {
-        int64_t bad = add_sample(&measured[f], field->dtype, (char *)buffers[f] + (size_t)i * bytes);
+        int64_t bad =
+            add_sample(&measured[f], field->dtype, (char *)buffers[f] + (size_t)i * bytes);
         if (bad >= 0) return report(dataset, f, indices[i], bad, measured[f].n_columns);
       }
     }

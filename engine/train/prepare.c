@@ -1,6 +1,6 @@
-/* One batch, from what the reader delivers to what a model takes. Values that no model can use (a
- * class out of range, NaN or Inf among numbers) stop here with file, sample and column, since this is
- * the one place that sees every sample of every format. */
+/* One batch, from what the reader delivers to what a model takes. Values that no model can use
+ * (a class out of range, NaN or Inf among numbers) stop here with file, sample and column, since
+ * this is the one place that sees every sample of every format. */
 #include "engine/train/prepare.h"
 
 #include <inttypes.h>

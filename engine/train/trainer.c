@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "engine/eval/evaluator.h"
+#include "engine/train/match.h"
 #include "engine/train/step.h"
 
 #define N_KINDS 3
@@ -23,6 +24,7 @@ struct ig_trainer {
   const ig_graph *model;
   ig_backend *backend;
   ig_dataset *data, *validation;
+  ig_match match; /* fields of `data` by model input */
   ig_train_options options;
   ig_train_observer observer;
   int n_normalizations;
@@ -121,33 +123,12 @@ static ig_status create_evaluator(ig_trainer *t) {
   return ig_evaluator_create(t->model, t->backend, store, t->validation, &options, &t->evaluator);
 }
 
-static ig_status check_input(const ig_trainer *t, int32_t i) {
-  const ig_value *input = t->model->inputs[i];
-  const ig_field *field = &t->data->fields[i];
-  ig_dtype dtype = ig_feeder_dtype(t->data, i);
-  bool fits = input->dtype == dtype && input->shape.rank == field->shape.rank + 1;
-  for (int d = 0; d < field->shape.rank && fits; d++) {
-    fits = input->symbols[d + 1] || input->shape.dims[d + 1] == field->shape.dims[d];
-  }
-  IG_CHECK(fits, IG_ERR_SHAPE,
-           "model input '%s' is %s%s, but field '%s' of %s gives samples of %s%s", input->name,
-           ig_dtype_name(input->dtype), IG_SHAPE_STR(&input->shape), field->name, t->data->path,
-           ig_dtype_name(dtype), IG_SHAPE_STR(&field->shape));
-  return IG_OK;
-}
-
-static ig_status check_inputs(const ig_trainer *t) {
-  IG_CHECK(t->model->n_inputs == t->data->n_fields - 1, IG_ERR_SHAPE,
-           "the model has %d inputs, but %s has %d fields besides the target", t->model->n_inputs,
-           t->data->path, t->data->n_fields - 1);
-  for (int32_t i = 0; i < t->model->n_inputs; i++) IG_TRY(check_input(t, i));
-  return IG_OK;
-}
-
 static ig_status create_parts(ig_trainer *t) {
   IG_TRY(check_options(&t->options));
   IG_CHECK(t->data->n_samples > 0, IG_ERR_INPUT, "%s: no samples", t->data->path);
-  IG_TRY(check_inputs(t));
+  IG_TRY(ig_match_fields(t->model, t->data, &t->match));
+  IG_CHECK(t->match.target >= 0, IG_ERR_SHAPE, "%s: has no target besides the model's %d inputs",
+           t->data->path, t->match.n_inputs);
   count_steps(t);
   t->progress.seed = t->options.seed;
   t->progress.best_metric = NAN;
@@ -198,11 +179,8 @@ void ig_trainer_destroy(ig_trainer *t) {
 
 static ig_status plan_for(ig_trainer *t, int64_t count, ig_step_kind kind, ig_plan **out) {
   ig_shape shapes[IG_MAX_FIELDS];
-  for (int32_t i = 0; i < t->model->n_inputs; i++) {
-    const ig_field *field = &t->data->fields[i];
-    shapes[i].rank = field->shape.rank + 1;
-    shapes[i].dims[0] = count;
-    for (int d = 0; d < field->shape.rank; d++) shapes[i].dims[d + 1] = field->shape.dims[d];
+  for (int i = 0; i < t->match.n_inputs; i++) {
+    shapes[i] = ig_match_shape(&t->match, t->data, i, count);
   }
   IG_TRY(ig_plan_cache_get(t->plans[kind].cache, shapes, out));
   if (count == t->options.batch && kind != IG_STEP_ACCUMULATE) t->full_plan = *out;
@@ -231,10 +209,10 @@ static ig_status run_micro(ig_trainer *t, const ig_batch *batch, ig_step_kind ki
                            step_result *result) {
   ig_plan *plan;
   IG_TRY(plan_for(t, batch->count, kind, &plan));
-  for (int32_t i = 0; i < t->model->n_inputs; i++) {
-    IG_TRY(ig_plan_bind_input(plan, i, batch->fields[i]));
+  for (int i = 0; i < t->match.n_inputs; i++) {
+    IG_TRY(ig_plan_bind_input(plan, i, batch->fields[t->match.inputs[i]]));
   }
-  IG_TRY(bind_named(plan, "target", batch->fields[t->data->n_fields - 1]));
+  IG_TRY(bind_named(plan, "target", batch->fields[t->match.target]));
   IG_TRY(bind_named(plan, "lr", &t->lr));
   IG_TRY(bind_named(plan, "step", &t->step_number));
   IG_TRY(bind_named(plan, "weight", &t->weight));

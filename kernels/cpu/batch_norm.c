@@ -179,8 +179,7 @@ INLINE void apply_lanes(const float *x, const float *residual, const unit_factor
 }
 
 static void apply_piece(const ig_channels *at, const piece *p, int64_t lanes,
-                        const ig_batch_norm_forward *t, const unit_factors *factors,
-                        float floor) {
+                        const ig_batch_norm_forward *t, const unit_factors *factors, float floor) {
   const unit_factors f = *factors;
   const float *residual = t->residual ? t->residual + p->from : NULL;
   if (at->block != 1 && lanes == LANES) {
@@ -220,17 +219,17 @@ void ig_cpu_batch_norm_f32(const ig_batch_norm *norm, const ig_batch_norm_forwar
   cut c = cut_of(at);
   if (c.pieces == 0) return;
   bool team = batch_norm_team(at, 2), by_unit = spread_units(&c);
-#pragma omp parallel for schedule(static) if (team && by_unit)
+  IG_PARALLEL_FOR(team && by_unit)
   for (int64_t unit = 0; unit < c.units; unit++) {
     segment_sums *sums = (segment_sums *)workspace + unit * c.segments;
     unit_factors f;
     if (t->batch_stats) {
-#pragma omp parallel for schedule(static) if (team && !by_unit)
+      IG_PARALLEL_FOR(team && !by_unit)
       for (int64_t s = 0; s < c.segments; s++) segment_stats(at, &c, t->x, unit, s, &sums[s]);
       combine_stats(at, &c, sums, unit, t->mean, t->variance);
     }
     factors_of(norm, &c, unit, t->mean, t->variance, t->scale, t->bias, &f);
-#pragma omp parallel for schedule(static) if (team && !by_unit)
+    IG_PARALLEL_FOR(team && !by_unit)
     for (int64_t s = 0; s < c.segments; s++) apply_segment(norm, &c, t, &f, unit, s);
   }
 }

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "kernels/batch_norm.h"
-#include "kernels/cpu/parts.h"
+#include "kernels/cpu/parallel.h"
 
 #define LANES 16
 #define MAX_WIDTH 64

@@ -97,8 +97,8 @@ INLINE void sum_planes(mask_kind mask, const ig_channels *at, const piece *p, in
   for (int64_t n = 0; n < p->outer; n++) {
     for (int64_t c = 0; c < channels; c++) {
       int64_t from = p->from + n * at->outer_stride + c * at->block_stride;
-      sum_plane(mask, t->dy + from, t->x + from, t->y ? t->y + from : NULL, f->mean[c],
-                f->gain[c], f->bias[c], p->rows, &sums[c]);
+      sum_plane(mask, t->dy + from, t->x + from, t->y ? t->y + from : NULL, f->mean[c], f->gain[c],
+                f->bias[c], p->rows, &sums[c]);
     }
   }
   for (int64_t c = 0; c < channels; c++) {
@@ -243,17 +243,16 @@ void ig_cpu_batch_norm_grad_f32(const ig_batch_norm *norm, const ig_batch_norm_b
     return;
   }
   bool team = batch_norm_team(at, 3), by_unit = spread_units(&c);
-#pragma omp parallel for schedule(static) if (team && by_unit)
+  IG_PARALLEL_FOR(team && by_unit)
   for (int64_t unit = 0; unit < c.units; unit++) {
     segment_sums *sums = (segment_sums *)workspace + unit * c.segments;
     unit_factors f;
     grad_factors g;
     factors_of(norm, &c, unit, t->mean, t->variance, t->scale, t->bias, &f);
-#pragma omp parallel for schedule(static) if (team && !by_unit)
-    for (int64_t s = 0; s < c.segments; s++)
-      segment_grad_sums(norm, &c, t, &f, unit, s, &sums[s]);
+    IG_PARALLEL_FOR(team && !by_unit)
+    for (int64_t s = 0; s < c.segments; s++) segment_grad_sums(norm, &c, t, &f, unit, s, &sums[s]);
     combine_grad(norm, &c, t, &f, sums, unit, &g);
-#pragma omp parallel for schedule(static) if (team && !by_unit)
+    IG_PARALLEL_FOR(team && !by_unit)
     for (int64_t s = 0; s < c.segments; s++) grad_segment(norm, &c, t, &f, &g, unit, s);
   }
 }

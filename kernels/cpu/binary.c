@@ -126,7 +126,7 @@ static void narrow_segment(void *context, const int64_t *offset, int64_t to, int
 
 void ig_cpu_binary_vector(ig_binary kind, ig_dtype dtype, const ig_walk *walk, const void *a,
                           const void *b, void *y) {
-  int inner = walk->rank - 1, heavy = kind == IG_BINARY_POW ? 8 : 1;
+  int inner = walk->rank - 1;
   binary_job job = {.loop = loops[kind],
                     .dtype = dtype,
                     .result = kind >= IG_BINARY_EQUAL ? IG_BOOL : dtype,
@@ -136,7 +136,7 @@ void ig_cpu_binary_vector(ig_binary kind, ig_dtype dtype, const ig_walk *walk, c
                     .b = b,
                     .y = y};
   int64_t count = ig_walk_count(walk);
-#pragma omp parallel if (count * heavy >= IG_PARALLEL_FROM)
+#pragma omp parallel if (count * (kind == IG_BINARY_POW ? 8 : 1) >= IG_PARALLEL_FROM)
   {
     int64_t begin, end;
     ig_thread_share(count, 64, &begin, &end);

@@ -3,7 +3,7 @@
 #include "kernels/dropout.h"
 
 #include "engine/base/rng.h"
-#include "kernels/cpu/parts.h"
+#include "kernels/cpu/parallel.h"
 
 /* Elements of a run: 4 KiB of random numbers. A multiple of a Philox block. */
 #define RUN 1024
@@ -22,18 +22,24 @@ static void draw_run(const ig_rng *rng, int64_t first, int64_t n, uint32_t thres
   for (int64_t i = 0; i < n; i++) mask[i] = bits[i] >= threshold;
 }
 
+static void apply_f32(const float *x, const uint8_t *mask, float scale, int64_t n, float *y) {
+#pragma omp simd
+  for (int64_t i = 0; i < n; i++) y[i] = mask[i] ? x[i] * scale : 0;
+}
+
+/* At most RUN elements: 16-bit types go through f32. */
 static void apply_run(ig_dtype dtype, const void *x, const uint8_t *mask, double scale,
                       int64_t begin, int64_t n, void *y) {
   if (dtype == IG_F32) {
-    const float *from = (const float *)x + begin;
-    float *to = (float *)y + begin, factor = (float)scale;
-#pragma omp simd
-    for (int64_t i = 0; i < n; i++) to[i] = mask[i] ? from[i] * factor : 0;
-    return;
-  }
-  for (int64_t i = 0; i < n; i++) {
-    double value = mask[i] ? ig_load_f64(dtype, x, begin + i) * scale : 0;
-    ig_store_f64(dtype, y, begin + i, value);
+    apply_f32((const float *)x + begin, mask, (float)scale, n, (float *)y + begin);
+  } else if (dtype == IG_F64) {
+    for (int64_t i = 0; i < n; i++)
+      ((double *)y)[begin + i] = mask[i] ? ((const double *)x)[begin + i] * scale : 0;
+  } else {
+    float wide[RUN];
+    ig_convert(dtype, (const uint16_t *)x + begin, IG_F32, wide, n);
+    apply_f32(wide, mask, (float)scale, n, wide);
+    ig_convert(IG_F32, wide, dtype, (uint16_t *)y + begin, n);
   }
 }
 
@@ -43,7 +49,7 @@ void ig_cpu_dropout(ig_dtype dtype, const ig_dropout_draw *draw, double ratio, c
   int64_t runs = (draw->sample_elements + RUN - 1) / RUN;
   /* Drawing a number takes about as long as moving 16 bytes. */
   bool team = ig_worth_team(draw->samples * draw->sample_elements * 16);
-#pragma omp parallel for schedule(static) if (team)
+  IG_PARALLEL_FOR(team)
   for (int64_t unit = 0; unit < draw->samples * runs; unit++) {
     int64_t sample = unit / runs, first = unit % runs * RUN;
     int64_t left = draw->sample_elements - first, n = left < RUN ? left : RUN;
@@ -58,11 +64,10 @@ void ig_cpu_dropout(ig_dtype dtype, const ig_dropout_draw *draw, double ratio, c
 
 void ig_cpu_masked_scale(ig_dtype dtype, const void *x, const uint8_t *mask, double scale,
                          int64_t count, void *y) {
-  int64_t size = (int64_t)ig_dtype_size(dtype), parts = ig_parts(count, 1 << 13, 1024);
-#pragma omp parallel for schedule(static) if (ig_worth_team(count * 2 * size))
-  for (int64_t part = 0; part < parts; part++) {
-    int64_t begin = ig_part_begin(count, parts, part);
-    apply_run(dtype, x, mask + begin, scale, begin, ig_part_begin(count, parts, part + 1) - begin,
-              y);
+  int64_t runs = (count + RUN - 1) / RUN;
+  IG_PARALLEL_FOR(ig_worth_team(count * 2 * (int64_t)ig_dtype_size(dtype)))
+  for (int64_t run = 0; run < runs; run++) {
+    int64_t begin = run * RUN, n = count - begin < RUN ? count - begin : RUN;
+    apply_run(dtype, x, mask + begin, scale, begin, n, y);
   }
 }

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "kernels/cpu/parts.h"
+#include "kernels/cpu/parallel.h"
 
 static inline int64_t row_of(const void *indices, bool wide, int64_t i, int64_t rows) {
   int64_t row = wide ? ((const int64_t *)indices)[i] : ((const int32_t *)indices)[i];
@@ -38,22 +38,19 @@ void ig_cpu_gather(size_t size, int64_t outer, int64_t rows, int64_t inner, cons
                    const void *indices, bool wide, int64_t count, void *target) {
   size_t bytes = (size_t)inner * size;
   int64_t parts = ig_parts(count, 1, 64);
-#pragma omp parallel for collapse(2)                                                               \
-    schedule(static) if (ig_worth_team(outer * count * (int64_t)bytes))
-  for (int64_t o = 0; o < outer; o++) {
-    for (int64_t part = 0; part < parts; part++) {
-      int64_t begin = ig_part_begin(count, parts, part);
-      int64_t end = ig_part_begin(count, parts, part + 1);
-      const char *from = (const char *)source + (size_t)(o * rows) * bytes;
-      char *to = (char *)target + (size_t)(o * count) * bytes;
-      if (inner == 1) {
-        gather_words(size, from, indices, wide, rows, begin, end, to);
-        continue;
-      }
-      for (int64_t i = begin; i < end; i++)
-        memcpy(to + (size_t)i * bytes, from + (size_t)row_of(indices, wide, i, rows) * bytes,
-               bytes);
+  IG_PARALLEL_FOR(ig_worth_team(outer * count * (int64_t)bytes))
+  for (int64_t unit = 0; unit < outer * parts; unit++) {
+    int64_t o = unit / parts, part = unit % parts;
+    int64_t begin = ig_part_begin(count, parts, part);
+    int64_t end = ig_part_begin(count, parts, part + 1);
+    const char *from = (const char *)source + (size_t)(o * rows) * bytes;
+    char *to = (char *)target + (size_t)(o * count) * bytes;
+    if (inner == 1) {
+      gather_words(size, from, indices, wide, rows, begin, end, to);
+      continue;
     }
+    for (int64_t i = begin; i < end; i++)
+      memcpy(to + (size_t)i * bytes, from + (size_t)row_of(indices, wide, i, rows) * bytes, bytes);
   }
 }
 
@@ -127,10 +124,10 @@ void ig_cpu_gather_grad(ig_dtype dtype, int64_t outer, int64_t rows, int64_t inn
   sort_by_row(indices, wide, count, rows, start, order);
   int64_t parts = ig_parts(outer * rows, 1, 128);
   int64_t bytes = outer * (rows + count) * inner * (int64_t)ig_dtype_size(dtype);
-#pragma omp parallel for schedule(dynamic) if (ig_worth_team(bytes))
-  for (int64_t part = 0; part < parts; part++) {
-    int64_t last = ig_part_begin(outer * rows, parts, part + 1);
-    for (int64_t at = ig_part_begin(outer * rows, parts, part); at < last; at++) {
+  IG_PARALLEL_FOR(ig_worth_team(bytes))
+  for (int64_t part = 0; part < parts;
+       part++) { /* rows in turn: frequent ones often are neighbours */
+    for (int64_t at = part; at < outer * rows; at += parts) {
       int64_t row = at % rows;
       sum_row(dtype, target, base, at * inner, dy, at / rows * count * inner, inner,
               order + start[row], start[row + 1] - start[row]);

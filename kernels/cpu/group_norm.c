@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-#include "kernels/cpu/parts.h"
+#include "kernels/cpu/parallel.h"
 #include "kernels/cpu/sums.h"
 
 static bool worth_team(const ig_group_norm *norm, int64_t operands) {
@@ -14,7 +14,7 @@ static bool worth_team(const ig_group_norm *norm, int64_t operands) {
 void ig_cpu_group_norm_f32(const ig_group_norm *norm, const ig_group_norm_forward *t) {
   int64_t inner = norm->inner, n = norm->depth * inner;
   const float *scale = t->scale, *bias = t->bias;
-#pragma omp parallel for schedule(static) if (worth_team(norm, 2))
+  IG_PARALLEL_FOR(worth_team(norm, 2))
   for (int64_t unit = 0; unit < norm->batch * norm->groups; unit++) {
     const float *x = (const float *)t->x + unit * n;
     float *y = (float *)t->y + unit * n;
@@ -73,7 +73,7 @@ void ig_cpu_group_norm_grad_f32(const ig_group_norm *norm, const ig_group_norm_b
   int64_t inner = norm->inner, n = norm->depth * inner;
   const float *scale = t->scale;
   channel_sums *all = workspace;
-#pragma omp parallel for schedule(static) if (worth_team(norm, 3))
+  IG_PARALLEL_FOR(worth_team(norm, 3))
   for (int64_t unit = 0; unit < norm->batch * norm->groups; unit++) {
     const float *x = (const float *)t->x + unit * n, *dy = (const float *)t->dy + unit * n;
     float *dx = (float *)t->dx + unit * n;

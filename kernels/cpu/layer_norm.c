@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "kernels/cpu/parts.h"
+#include "kernels/cpu/parallel.h"
 #include "kernels/cpu/sums.h"
 
 static void scale_row(const float *x, float mean, float invstd, const float *scale,
@@ -27,7 +27,7 @@ static void add_rows(const float *a, const float *b, int64_t n, float *sum) {
 
 void ig_cpu_row_norm_f32(const ig_row_norm *shape, const ig_row_norm_forward *t) {
   int64_t rows = shape->rows, n = shape->columns;
-#pragma omp parallel for schedule(static) if (ig_worth_team(rows * n * 8))
+  IG_PARALLEL_FOR(ig_worth_team(rows * n * 8))
   for (int64_t r = 0; r < rows; r++) {
     const float *x = (const float *)t->x + r * n;
     float *y = (float *)t->y + r * n;
@@ -108,7 +108,7 @@ void ig_cpu_row_norm_grad_f32(const ig_row_norm *shape, const ig_row_norm_backwa
                               void *workspace) {
   int64_t n = shape->columns, parts = row_parts(shape);
   float *partial = workspace;
-#pragma omp parallel for schedule(static) if (ig_worth_team(shape->rows * n * 12))
+  IG_PARALLEL_FOR(ig_worth_team(shape->rows * n * 12))
   for (int64_t part = 0; part < parts; part++) {
     float *dscale = partial + 2 * part * n, *dbias = dscale + n;
     memset(dscale, 0, 2 * (size_t)n * sizeof *dscale);

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "kernels/cpu/parallel.h"
+#include "kernels/cpu/sums.h"
 #include "kernels/cpu/vector_math.h"
-#include "kernels/reduce.h"
 
 #define PIECE 512
 
@@ -166,7 +166,7 @@ static float block_loss(ig_pair_loss kind, const float *x, const float *t, int64
 #pragma omp simd
     for (int64_t i = 0; i < n; i++) each[i] = ig_vsoftplus(x[i]) - x[i] * t[i];
   }
-  return ig_cpu_sum_f32(each, n);
+  return ig_sum_f32(each, n);
 }
 
 static const float *as_floats(ig_dtype dtype, const void *x, int64_t at, int64_t n, float *buffer) {
@@ -185,7 +185,7 @@ float ig_cpu_pair_loss_vector(ig_pair_loss kind, ig_dtype dtype, const void *x, 
     workspace[b] = block_loss(kind, as_floats(dtype, x, b * BLOCK, m, xs),
                               as_floats(dtype, t, b * BLOCK, m, ts), m);
   }
-  return ig_cpu_sum_f32(workspace, blocks) / (float)n;
+  return (float)(ig_long_sum_f32(workspace, blocks) / (double)n);
 }
 
 double ig_cpu_pair_loss_reference(ig_pair_loss kind, ig_dtype dtype, const void *x, const void *t,

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kernels/cpu/parts.h"
+#include "kernels/cpu/parallel.h"
 
 #define MAX_RANK IG_MOVEMENT_MAX_RANK
 /* A row of a tile of words of 4 bytes is a cache line: a tile uses its lines up at once, so that strides
@@ -189,7 +189,7 @@ static void copy_lines(size_t size, const box *b, const char *source, char *targ
   int64_t cuts = lines >= MOST_PARTS ? 1 : ig_parts(n, 1 << 14, MOST_PARTS / lines);
   int64_t parts = cuts > 1 ? lines * cuts : ig_parts(lines, 1, MOST_PARTS);
   bool run = b->from[inner] == 1 && b->to[inner] == 1;
-#pragma omp parallel for schedule(static) if (ig_worth_team(lines * n * (int64_t)size))
+  IG_PARALLEL_FOR(ig_worth_team(lines * n * (int64_t)size))
   for (int64_t part = 0; part < parts; part++) {
     int64_t first = cuts > 1 ? part / cuts : ig_part_begin(lines, parts, part);
     int64_t last = cuts > 1 ? first + 1 : ig_part_begin(lines, parts, part + 1);
@@ -215,7 +215,7 @@ static void copy_tiles(size_t size, const box *b, const char *source, char *targ
   int64_t rows = b->dims[outer], columns = b->dims[outer + 1];
   int64_t tile_rows = (rows + TILE - 1) / TILE, boxes = box_count(b, outer);
   int64_t from_step = b->from[outer + 1], to_step = b->to[outer];
-#pragma omp parallel for schedule(static) if (ig_worth_team(boxes * rows * columns * (int64_t)size))
+  IG_PARALLEL_FOR(ig_worth_team(boxes * rows * columns * (int64_t)size))
   for (int64_t unit = 0; unit < boxes * tile_rows; unit++) {
     walk w = walk_at(b, outer, unit / tile_rows);
     int64_t row = unit % tile_rows * TILE;
@@ -295,7 +295,7 @@ void ig_cpu_pad(size_t size, int rank, const ig_pad_axis *axes, const void *valu
   const ig_pad_axis *inner = &axes[rank - 1];
   int64_t lines = 1;
   for (int d = 0; d < rank - 1; d++) lines *= axes[d].out;
-#pragma omp parallel for schedule(static) if (ig_worth_team(lines * inner->out * (int64_t)size))
+  IG_PARALLEL_FOR(ig_worth_team(lines * inner->out * (int64_t)size))
   for (int64_t line = 0; line < lines; line++) {
     int64_t row = line_source(axes, 0, rank, line);
     char *to = (char *)target + line * inner->out * (int64_t)size;
@@ -334,7 +334,7 @@ void ig_cpu_pad_grad(ig_dtype dtype, int rank, const ig_pad_axis *axes, const vo
     in *= axes[d].in;
   }
   const ig_pad_axis *inner = &axes[rank - 1];
-#pragma omp parallel for schedule(static) if (ig_worth_team(units * out * (int64_t)size))
+  IG_PARALLEL_FOR(ig_worth_team(units * out * (int64_t)size))
   for (int64_t unit = 0; unit < units; unit++) {
     memset((char *)dx + unit * in * (int64_t)size, 0, (size_t)in * size);
     for (int64_t line = 0; line < out / inner->out; line++) {

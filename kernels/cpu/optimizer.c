@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "kernels/cpu/parts.h"
+#include "kernels/cpu/parallel.h"
 #include "kernels/cpu/sums.h"
 
 /* 64 KiB an operand: long enough for the prefetchers, short enough to balance. */
@@ -51,7 +51,7 @@ static void sgd_block(int64_t n, float lr, float scale, float momentum, float de
 void ig_cpu_sgd(const ig_update *u, double momentum, double decay, bool nesterov, const float *m,
                 float *new_m) {
   if (skips(u, m, new_m, NULL, NULL)) return;
-#pragma omp parallel for schedule(static) if (ig_worth_team(u->count * 12))
+  IG_PARALLEL_FOR(ig_worth_team(u->count * 12))
   for (int64_t b = 0; b < blocks_of(u->count); b++) {
     int64_t at = b * BLOCK;
     sgd_block(block_length(u->count, b), (float)u->lr, (float)u->scale, (float)momentum,
@@ -99,7 +99,7 @@ void ig_cpu_adam(const ig_update *u, const ig_adam *o, const float *m, const flo
                  float *new_v) {
   if (skips(u, m, new_m, v, new_v)) return;
   adam_step s = adam_step_of(u, o);
-#pragma omp parallel for schedule(static) if (ig_worth_team(u->count * 16))
+  IG_PARALLEL_FOR(ig_worth_team(u->count * 16))
   for (int64_t b = 0; b < blocks_of(u->count); b++) {
     int64_t at = b * BLOCK;
     adam_block(block_length(u->count, b), &s, u->param + at, u->grad + at, m + at, v + at,
@@ -154,7 +154,7 @@ void ig_cpu_lamb(const ig_update *u, const ig_adam *o, const float *m, const flo
   float decay = (float)o->decay, inv_first = (float)(1 / (1 - pow(o->beta1, u->step)));
   double *norms = workspace, pp = 0, rr = 0;
   int64_t blocks = blocks_of(u->count);
-#pragma omp parallel for schedule(static) if (ig_worth_team(u->count * 16))
+  IG_PARALLEL_FOR(ig_worth_team(u->count * 16))
   for (int64_t b = 0; b < blocks; b++) {
     int64_t at = b * BLOCK;
     lamb_moments(block_length(u->count, b), &s, decay, inv_first, u->param + at, u->grad + at,
@@ -165,7 +165,7 @@ void ig_cpu_lamb(const ig_update *u, const ig_adam *o, const float *m, const flo
     rr += norms[2 * b + 1];
   }
   double trust = pp > 0 && rr > 0 ? sqrt(pp) / sqrt(rr) : 1;
-#pragma omp parallel for schedule(static) if (ig_worth_team(u->count * 16))
+  IG_PARALLEL_FOR(ig_worth_team(u->count * 16))
   for (int64_t b = 0; b < blocks; b++) {
     int64_t at = b * BLOCK;
     lamb_apply(block_length(u->count, b), &s, decay, inv_first, (float)(u->lr * trust),
@@ -188,7 +188,7 @@ static void lion_block(int64_t n, float lr, float scale, float beta1, float rest
 void ig_cpu_lion(const ig_update *u, double beta1, double beta2, double decay, const float *m,
                  float *new_m) {
   if (skips(u, m, new_m, NULL, NULL)) return;
-#pragma omp parallel for schedule(static) if (ig_worth_team(u->count * 12))
+  IG_PARALLEL_FOR(ig_worth_team(u->count * 12))
   for (int64_t b = 0; b < blocks_of(u->count); b++) {
     int64_t at = b * BLOCK;
     lion_block(block_length(u->count, b), (float)u->lr, (float)u->scale, (float)beta1,
@@ -199,7 +199,7 @@ void ig_cpu_lion(const ig_update *u, double beta1, double beta2, double decay, c
 
 void ig_cpu_ema(const float *average, const float *param, double decay, int64_t count, float *out) {
   float old = (float)decay, fresh = (float)(1 - decay);
-#pragma omp parallel for schedule(static) if (ig_worth_team(count * 12))
+  IG_PARALLEL_FOR(ig_worth_team(count * 12))
   for (int64_t b = 0; b < blocks_of(count); b++) {
     int64_t at = b * BLOCK, n = block_length(count, b);
 #pragma omp simd
@@ -223,7 +223,7 @@ static double block_squares(ig_dtype dtype, const void *x, int64_t at, int64_t n
 
 double ig_cpu_sum_squares(ig_dtype dtype, const void *x, int64_t count, void *workspace) {
   double *sums = workspace, sum = 0;
-#pragma omp parallel for schedule(static) if (ig_worth_team(count * (int64_t)ig_dtype_size(dtype)))
+  IG_PARALLEL_FOR(ig_worth_team(count * (int64_t)ig_dtype_size(dtype)))
   for (int64_t b = 0; b < blocks_of(count); b++)
     sums[b] = block_squares(dtype, x, b * BLOCK, block_length(count, b));
   for (int64_t b = 0; b < blocks_of(count); b++) sum += sums[b];

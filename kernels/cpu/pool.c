@@ -38,11 +38,15 @@ typedef struct range {
   int64_t from, to, origin; /* src index of tap 0, may be negative */
 } range;
 
+static int64_t divide_up(int64_t count, int64_t by) {
+  return by == 1 ? count : (count + by - 1) / by; /* a division takes as long as a window */
+}
+
 static range taps_inside(const ig_pool *p, int axis, int64_t at) {
   int64_t d = p->dilation[axis], extent = p->src[2 + axis];
   int64_t origin = at * p->stride[axis] - p->begin[axis];
-  int64_t from = origin < 0 ? (-origin + d - 1) / d : 0;
-  int64_t to = origin < extent ? (extent - origin + d - 1) / d : 0;
+  int64_t from = origin < 0 ? divide_up(-origin, d) : 0;
+  int64_t to = origin < extent ? divide_up(extent - origin, d) : 0;
   return (range){from, IG_MIN(to, p->kernel[axis]), origin};
 }
 
@@ -93,26 +97,53 @@ static inline void max_row(ig_dtype dtype, int lanes, const ig_pool *p, const pl
   for (int64_t column = 0; column < p->dst[3]; column++) {
     range w = taps_inside(p, 1, column);
     float best[LANES], v[LANES];
-    int32_t tap[LANES];
-    for (int l = 0; l < lanes; l++) best[l] = -INFINITY;
-    for (int l = 0; l < lanes; l++) tap[l] = 0;
-    bool first = true;
+    int32_t tap[LANES], first = (int32_t)(h.from * p->kernel[1] + w.from);
+    for (int l = 0; l < LANES; l++) best[l] = -INFINITY;
+    for (int l = 0; l < LANES; l++) tap[l] = first;
     for (int64_t i = h.from; i < h.to; i++) {
       int64_t line = at->src + (h.origin + i * p->dilation[0]) * p->src[3] * at->step;
       for (int64_t j = w.from; j < w.to; j++) {
         int32_t index = (int32_t)(i * p->kernel[1] + j);
         load(dtype, x, line + (w.origin + j * p->dilation[1]) * at->step, lanes, v);
         for (int l = 0; l < lanes; l++) {
-          bool wins = first | (v[l] > best[l]) | (v[l] != v[l]);
+          int32_t wins = (v[l] > best[l]) | (v[l] != v[l]); /* NaN stays */
           best[l] = wins ? v[l] : best[l];
           tap[l] = wins ? index : tap[l];
         }
-        first = false;
       }
     }
     int64_t to = at->dst + (row * p->dst[3] + column) * at->step;
     store(dtype, y, to, lanes, best);
     for (int l = 0; l < lanes && taps; l++) taps[to + l] = (uint8_t)tap[l];
+  }
+}
+
+/* The same for a block of f32 lanes, as one vector of the compiler's each: it does not find this
+ * form by itself, and maxima are read and written at the speed of memory with it. */
+typedef float lane_floats __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+typedef int32_t lane_ints __attribute__((vector_size(4 * LANES)));
+typedef uint8_t lane_bytes __attribute__((vector_size(LANES), aligned(1), may_alias));
+
+static void max_row_block(const ig_pool *p, const plane *at, int64_t row, const float *x, float *y,
+                          uint8_t *taps) {
+  range h = taps_inside(p, 0, row);
+  for (int64_t column = 0; column < p->dst[3]; column++) {
+    range w = taps_inside(p, 1, column);
+    lane_floats best = (lane_floats){0} - INFINITY;
+    lane_ints tap = (lane_ints){0} + (int32_t)(h.from * p->kernel[1] + w.from);
+    for (int64_t i = h.from; i < h.to; i++) {
+      const float *line = x + at->src + (h.origin + i * p->dilation[0]) * p->src[3] * at->step;
+      for (int64_t j = w.from; j < w.to; j++) {
+        int32_t index = (int32_t)(i * p->kernel[1] + j);
+        lane_floats v = *(const lane_floats *)(line + (w.origin + j * p->dilation[1]) * at->step);
+        lane_ints wins = (v > best) | (v != v);
+        best = (lane_floats)(((lane_ints)v & wins) | ((lane_ints)best & ~wins));
+        tap = (index & wins) | (tap & ~wins);
+      }
+    }
+    int64_t to = at->dst + (row * p->dst[3] + column) * at->step;
+    *(lane_floats *)(y + to) = best;
+    if (taps) *(lane_bytes *)(taps + to) = __builtin_convertvector(tap, lane_bytes);
   }
 }
 
@@ -123,7 +154,11 @@ void ig_cpu_max_pool_lanes(const ig_pool *pool, const void *x, void *y, uint8_t 
 #pragma omp parallel for schedule(static) if (team)
   for (int64_t task = 0; task < tasks; task++) {
     plane at = plane_at(p, task / rows);
-    WITH_CONSTANTS(max_row, p, at.lanes, &at, task % rows, x, y, taps);
+    if (p->dtype == IG_F32 && at.lanes == LANES) {
+      max_row_block(p, &at, task % rows, x, y, taps);
+    } else {
+      WITH_CONSTANTS(max_row, p, at.lanes, &at, task % rows, x, y, taps);
+    }
   }
 }
 

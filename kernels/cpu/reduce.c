@@ -8,10 +8,13 @@
 #include <string.h>
 
 #include "kernels/cpu/parallel.h"
+#include "kernels/cpu/sums.h"
 
 #define PIECE 4096       /* elements converted or summed at a time; fits the first-level cache */
 #define BLOCK_WORK 16384 /* elements of a task, at least, where a result is cut */
 #define BLOCK_MOST 64    /* blocks of a result whose rows are added to each other */
+#define TILE 512         /* columns of a task where rows are added to each other */
+#define BLOCK_ROWS 512   /* rows added up in one go where there are tiles enough to share */
 
 /* How the work is cut: a function of the sizes alone. */
 typedef struct layout {
@@ -44,9 +47,10 @@ static layout lay_out(const ig_reduction *r) {
     l.blocks = l.row_pieces * ((l.rows + l.rows_a_block - 1) / l.rows_a_block);
   } else {
     l.width = l.length;
-    l.piece = PIECE;
+    l.piece = TILE;
     l.row_pieces = (l.length + l.piece - 1) / l.piece;
     int64_t least = IG_MAX(16, BLOCK_WORK / IG_MAX(1, l.length));
+    if (l.row_pieces >= 4) least = BLOCK_ROWS; /* no partial results to join afterwards */
     l.rows_a_block = IG_MAX(least, (l.rows + BLOCK_MOST - 1) / BLOCK_MOST);
     l.blocks = (l.rows + l.rows_a_block - 1) / l.rows_a_block;
   }
@@ -68,28 +72,11 @@ static int64_t offset_of(const ig_reduction *r, bool reduced, int64_t index) {
 
 /* --- one row --------------------------------------------------------------------------------- */
 
-/* Four quarters side by side: their sums do not wait for each other, only the running total does. */
-static float sum_piece(const float *x, int64_t n) {
-  int64_t quarter = n / 4;
-  const float *a = x, *b = x + quarter, *c = b + quarter, *d = c + quarter;
-  float total = 0, rest = 0;
-#pragma omp simd reduction(+ : total)
-  for (int64_t i = 0; i < quarter; i++) total += (a[i] + b[i]) + (c[i] + d[i]);
-  for (int64_t i = 4 * quarter; i < n; i++) rest += x[i];
-  return total + rest;
-}
-
 static float max_piece(const float *x, int64_t n) {
   float most = -INFINITY;
 #pragma omp simd reduction(max : most)
   for (int64_t i = 0; i < n; i++) most = x[i] > most ? x[i] : most;
   return most;
-}
-
-float ig_cpu_sum_f32(const float *x, int64_t n) {
-  float total = 0;
-  for (int64_t i = 0; i < n; i += PIECE) total += sum_piece(x + i, IG_MIN(PIECE, n - i));
-  return total;
 }
 
 /* n <= PIECE elements as floats: where they are, or converted into `buffer`. */
@@ -108,7 +95,7 @@ static float reduce_row(ig_reduce kind, ig_dtype dtype, const void *x, int64_t a
   for (int64_t i = 0; i < n; i += PIECE) {
     int64_t m = IG_MIN(PIECE, n - i);
     const float *piece = as_floats(dtype, x, at + i, m, buffer);
-    total = join(kind, total, kind == IG_REDUCE_MAX ? max_piece(piece, m) : sum_piece(piece, m));
+    total = join(kind, total, kind == IG_REDUCE_MAX ? max_piece(piece, m) : ig_sum_f32(piece, m));
   }
   return total;
 }
@@ -181,7 +168,8 @@ static void finish(const job *j, int64_t result) {
   const layout *l = &j->l;
   float *to = j->partial + result * l->blocks * l->width;
   if (l->along && l->blocks > 1) {
-    *to = j->kind == IG_REDUCE_MAX ? max_piece(to, l->blocks) : ig_cpu_sum_f32(to, l->blocks);
+    *to =
+        j->kind == IG_REDUCE_MAX ? max_piece(to, l->blocks) : (float)ig_long_sum_f32(to, l->blocks);
   }
   for (int64_t b = 1; b < l->blocks && !l->along; b++)
     join_row(j->kind, to, to + b * l->width, l->width);

@@ -4,10 +4,10 @@
 
 #include <string.h>
 
-#include "kernels/cpu/parts.h"
+#include "kernels/cpu/parallel.h"
 
 #define DEFINE_RESAMPLE(type, suffix)                                                              \
-  static void line_##suffix(const ig_resample *axis, int64_t j, int64_t inner, const type *x,     \
+  static void line_##suffix(const ig_resample *axis, int64_t j, int64_t inner, const type *x,      \
                             type *y) {                                                             \
     const int64_t *index = axis->index + j * axis->taps;                                           \
     const double *weight = axis->weight + j * axis->taps;                                          \
@@ -25,23 +25,22 @@
     }                                                                                              \
   }                                                                                                \
                                                                                                    \
-  void ig_cpu_resample_##suffix(const ig_resample *axis, int64_t outer, int64_t inner,            \
+  void ig_cpu_resample_##suffix(const ig_resample *axis, int64_t outer, int64_t inner,             \
                                 const type *x, type *y) {                                          \
     int64_t lines = outer * axis->out;                                                             \
     int64_t work = lines * inner * (axis->taps + 1) * (int64_t)sizeof(type);                       \
-    _Pragma("omp parallel for schedule(static) if (ig_worth_team(work))") for (int64_t line = 0;  \
-                                                                               line < lines;      \
-                                                                               line++) {          \
+    IG_PARALLEL_FOR(ig_worth_team(work))                                                           \
+    for (int64_t line = 0; line < lines; line++) {                                                 \
       int64_t o = line / axis->out, j = line % axis->out;                                          \
       line_##suffix(axis, j, inner, x + o * axis->in * inner, y + line * inner);                   \
     }                                                                                              \
   }                                                                                                \
                                                                                                    \
-  void ig_cpu_resample_grad_##suffix(const ig_resample *axis, int64_t outer, int64_t inner,       \
+  void ig_cpu_resample_grad_##suffix(const ig_resample *axis, int64_t outer, int64_t inner,        \
                                      const type *dy, type *dx) {                                   \
     int64_t work = outer * axis->out * inner * (axis->taps + 1) * (int64_t)sizeof(type);           \
-    _Pragma("omp parallel for schedule(static) if (ig_worth_team(work))") for (int64_t o = 0;     \
-                                                                               o < outer; o++) {  \
+    IG_PARALLEL_FOR(ig_worth_team(work))                                                           \
+    for (int64_t o = 0; o < outer; o++) {                                                          \
       type *to = dx + o * axis->in * inner;                                                        \
       memset(to, 0, (size_t)(axis->in * inner) * sizeof *to);                                      \
       for (int64_t k = 0; k < axis->out * axis->taps; k++) {                                       \

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "kernels/cpu/parts.h"
+#include "kernels/cpu/parallel.h"
 
 /* y may be x: both elements of a pair are read before either is written. */
 static void turn_f32(const float *x, const float *c, const float *s, int64_t half, bool interleaved,
@@ -42,8 +42,8 @@ void ig_cpu_rotary(ig_dtype dtype, const ig_rotary *r, const void *x, const void
                    const void *sines, const int64_t *rows, void *y) {
   int64_t tokens = r->batch * r->tokens;
   size_t size = ig_dtype_size(dtype), rest = (size_t)(r->size - 2 * r->half) * size;
-#pragma omp parallel for schedule(                                                                 \
-    static) if (ig_worth_team(tokens * r->heads * r->size * 2 * (int64_t)size))
+  int64_t bytes = 2 * tokens * r->heads * r->size * (int64_t)size;
+  IG_PARALLEL_FOR(ig_worth_team(bytes))
   for (int64_t t = 0; t < tokens; t++) {
     int64_t row = rows ? rows[t] : t;
     for (int64_t h = 0; h < r->heads; h++) {

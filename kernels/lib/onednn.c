@@ -48,7 +48,8 @@ bool ig_dnn_supports(ig_dtype dtype) {
 }
 
 /* --- descriptors ------------------------------------------------------------------------------ */
-/* oneDNN declares dims and strides as arrays of its own greatest rank: they are copied into such. */
+/* oneDNN declares dims and strides as arrays of its own greatest rank: they are copied into
+ * such. */
 
 static dnnl_data_type_t data_type(ig_dtype dtype) {
   switch (dtype) {
@@ -155,11 +156,6 @@ static dnnl_alg_kind_t eltwise(const ig_activation *f, float *alpha, float *beta
   }
 }
 
-bool ig_dnn_fuses(ig_unary kind) {
-  float alpha, beta;
-  return eltwise(&(ig_activation){.kind = kind}, &alpha, &beta) != dnnl_alg_kind_undef;
-}
-
 static dnnl_status_t append_eltwise(dnnl_post_ops_t ops, dnnl_alg_kind_t kind, float alpha,
                                     float beta) {
 #if DNN_V3
@@ -182,11 +178,14 @@ int ig_dnn_addend_arg(float alpha) {
   return DNNL_ARG_ATTR_MULTIPLE_POST_OP(before) | DNNL_ARG_SRC_1;
 }
 
+bool ig_dnn_headroom(void) { return ig_memory_headroom((size_t)32 << 20); }
+
 /* oneDNN 2.6 confuses two eltwise post-ops of one kind: there is at most one linear. */
 ig_status ig_dnn_attr_create(float alpha, bool sum, ig_dnn_md addend,
                              const ig_activation *activation, dnnl_primitive_attr_t *out) {
   dnnl_primitive_attr_t attr = NULL;
   dnnl_post_ops_t ops = NULL;
+  IG_CHECK(ig_dnn_headroom(), IG_ERR_MEMORY, "oneDNN: no memory for a primitive");
   dnnl_status_t s = dnnl_primitive_attr_create(&attr);
   if (!s) s = dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user);
   if (!s) s = dnnl_post_ops_create(&ops);

@@ -19,9 +19,6 @@ typedef struct ig_dnn ig_dnn;
 /* Whether matrix products and convolutions of this type have optimised code on this processor. */
 bool ig_dnn_supports(ig_dtype dtype);
 
-/* Whether oneDNN has this function for fusing. */
-bool ig_dnn_fuses(ig_unary kind);
-
 /* Bytes of workspace that ig_dnn_run needs, 64-byte aligned. */
 size_t ig_dnn_workspace(const ig_dnn *dnn);
 /* oneDNN's name of the code it chose, e.g. "brg:avx512_core". */

@@ -1,5 +1,5 @@
-/* Between the files behind onednn.h: how a primitive is put together. The version of oneDNN shows in
- * the one typedef below and otherwise only in onednn.c. */
+/* Between the files behind onednn.h: how a primitive is put together. The version of oneDNN
+ * shows in the one typedef below and otherwise only in onednn.c. */
 #ifndef IG_KERNELS_LIB_ONEDNN_PARTS_H
 #define IG_KERNELS_LIB_ONEDNN_PARTS_H
 
@@ -22,8 +22,8 @@ typedef struct ig_dnn_copy {
   dnnl_memory_t scratch;
 } ig_dnn_copy;
 
-/* One operand of a primitive. `user` is the caller's memory; `own` is the primitive's, which differs
- * where the primitive reads another layout. */
+/* One operand of a primitive. `user` is the caller's memory; `own` is the primitive's, which
+ * differs where the primitive reads another layout. */
 typedef struct ig_dnn_operand {
   int index; /* in the caller's list */
   dnnl_memory_t user, own;
@@ -46,6 +46,10 @@ struct ig_dnn {
   ig_dnn_operand operands[IG_DNN_MOST_OPERANDS];
   dnnl_exec_arg_t args[IG_DNN_MOST_OPERANDS + 1];
 };
+
+/* Whether there is memory for a primitive with its helpers. The library throws across its C
+ * interface, or follows null pointers, when its own allocations fail. */
+bool ig_dnn_headroom(void);
 
 /* OK, or the failure with what oneDNN was asked to do. */
 ig_status ig_dnn_status(dnnl_status_t status, const char *what);

@@ -5,9 +5,6 @@
 #include "engine/base/memory.h"
 #include "kernels/lib/onednn_parts.h"
 
-/* More than the code generators of a primitive and of its helpers take together. */
-#define HEADROOM_BYTES ((size_t)32 << 20)
-
 static const char *code_of(const_dnnl_primitive_desc_t desc) {
   const char *text = NULL;
   dnnl_primitive_desc_query(desc, dnnl_query_impl_info_str, 0, &text);
@@ -45,12 +42,6 @@ static ig_status memory_of(const ig_dnn *dnn, ig_dnn_md md, dnnl_memory_t *out) 
   return ig_dnn_status(dnnl_memory_create(out, md, dnn->engine, DNNL_MEMORY_NONE), "tensor");
 }
 
-/* The code generators do not check their allocations. */
-static dnnl_status_t primitive_create(dnnl_primitive_t *out, const_dnnl_primitive_desc_t desc) {
-  if (!ig_memory_headroom(HEADROOM_BYTES)) return dnnl_out_of_memory;
-  return dnnl_primitive_create(out, desc);
-}
-
 /* A copy between layouts; its scratch is in the part that all copies and the primitive share. */
 static ig_status copy_create(ig_dnn *dnn, ig_dnn_md from, ig_dnn_md to, ig_dnn_copy *copy) {
   dnnl_primitive_attr_t attr;
@@ -60,7 +51,7 @@ static ig_status copy_create(ig_dnn *dnn, ig_dnn_md from, ig_dnn_md to, ig_dnn_c
       dnnl_reorder_primitive_desc_create(&desc, from, dnn->engine, to, dnn->engine, attr);
   dnnl_primitive_attr_destroy(attr);
   IG_DNN_TRY(s, "reorder");
-  s = primitive_create(&copy->primitive, desc);
+  s = ig_dnn_headroom() ? dnnl_primitive_create(&copy->primitive, desc) : dnnl_out_of_memory;
   ig_dnn_md scratch = dnnl_primitive_desc_query_md(desc, dnnl_query_scratchpad_md, 0);
   if (!s) s = dnnl_memory_create(&copy->scratch, scratch, dnn->engine, DNNL_MEMORY_NONE);
   if (!s) dnn->copy_bytes = IG_MAX(dnn->copy_bytes, dnnl_memory_desc_get_size(scratch));
@@ -125,7 +116,8 @@ ig_status ig_dnn_close(ig_dnn *dnn) {
   size_t bytes = IG_MAX(dnnl_memory_desc_get_size(scratch), dnn->copy_bytes);
   IG_TRY(reserve(dnn, bytes, &dnn->scratch_offset));
   dnn->args[dnn->n_args++] = (dnnl_exec_arg_t){DNNL_ARG_SCRATCHPAD, dnn->scratch};
-  IG_DNN_TRY(primitive_create(&dnn->primitive, dnn->desc), "primitive");
+  IG_CHECK(ig_dnn_headroom(), IG_ERR_MEMORY, "oneDNN: no memory for a primitive");
+  IG_DNN_TRY(dnnl_primitive_create(&dnn->primitive, dnn->desc), "primitive");
   return IG_OK;
 }
 

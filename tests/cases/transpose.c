@@ -19,6 +19,7 @@ static const ig_op_case cases[] = {
     {.name = "matrix", .inputs = {NORMAL(IG_F32, 37, 70)}},
     {.name = "threads", .inputs = {NORMAL(IG_F32, 3, 130, 131)}, PERM(0, 2, 1), BIG},
     {.name = "heads", .inputs = {NORMAL(IG_F32, 2, 5, 3, 8)}, PERM(0, 2, 1, 3)},
+    {.name = "many runs", .inputs = {NORMAL(IG_F32, 3, 40, 7, 8)}, PERM(0, 2, 1, 3), BIG},
     {.name = "merged", .inputs = {NORMAL(IG_F32, 2, 3, 4, 5)}, PERM(2, 3, 0, 1)},
     {.name = "channels last", .inputs = {NORMAL(IG_F32, 2, 33, 5, 7)}, PERM(0, 2, 3, 1)},
     {.name = "short sides", .inputs = {NORMAL(IG_F32, 40, 2)}, PERM(1, 0)},

@@ -238,16 +238,18 @@ static void stops_on_a_signal(void **state) {
   assert_same_state(whole.text, latest.text);
 }
 
-/* Kills at instants all over the run, each going on from what the last one left. */
+/* Kills at instants all over the run, each going on from what the last one left. INGOT_KILLS asks for
+ * another number of them (benchmarks/soak). */
 static void survives_kill_9(void **state) {
   (void)state;
-  enum { KILLS = 25 };
+  const char *asked = getenv("INGOT_KILLS");
+  int kills = asked ? atoi(asked) : 25;
   path data = in("d.csv"), run = in("killed"), whole = in("whole/latest.h5");
   path latest = in("killed/latest.h5");
   unsigned seed = (unsigned)time(NULL);
   int killed = 0, finished = 0;
   print_message("seed %u, an undisturbed run takes %.2f s\n", seed, whole_seconds);
-  while (killed < KILLS && finished < 200) {
+  while (killed < kills && finished < 8 * kills) {
     double at = 0.01 + whole_seconds / 4 * rand_r(&seed) / RAND_MAX;
     program_limits limits = {.kill_after = at, .kill_signal = SIGKILL};
     const program *p = RUN_LIMITED(&limits, LONG_RUN(data.text, run.text), "--resume");
@@ -262,7 +264,7 @@ static void survives_kill_9(void **state) {
     snprintf(old.folder, sizeof old.folder, "%s", scratch_path(&folder, "killed"));
     scratch_remove(&old); /* and again from the beginning */
   }
-  assert_int_equal(killed, KILLS);
+  assert_int_equal(killed, kills);
   assert_succeeded(RUN(LONG_RUN(data.text, run.text), "--resume"));
   assert_same_state(whole.text, latest.text);
   print_message("%d kills, %d runs finished between them\n", killed, finished);
@@ -286,6 +288,43 @@ static void divergence_is_named(void **state) {
   const program *p = RUN("train", "--model", "mlp:8", "--data", data.text, "--out", run.text,
                          "--optimizer", "sgd", "--lr", "1e6", "--steps", "50", "--quiet");
   assert_refused(p, 1, "^ingot train: step [0-9]+: .*not finite.*last good step is [0-9]+");
+}
+
+/* A text that repeats can be learned by heart: the likeliest continuation is then the text itself,
+ * far past the context, and the perplexity is near 1. */
+static void text_is_learned_and_continued(void **state) {
+  (void)state;
+  path text = in("abc.txt"), run = in("text");
+  FILE *file = fopen(text.text, "wb");
+  assert_non_null(file);
+  for (int i = 0; i < 600; i++) fputs("abcd, efg\n", file);
+  fclose(file);
+  const program *p =
+      RUN("train", "--model", "gpt:layers=1,heads=2,embd=32,ctx=16", "--data", text.text, "--out",
+          run.text, "--steps", "150", "--batch", "16", "--lr", "1e-2", "--quiet", "--threads", "1");
+  assert_succeeded(p);
+  p = RUN("infer", "--model", run.text, "--prompt", "abcd, ", "--max-tokens", "44", "--temperature",
+          "0", "--json", "--quiet", "--threads", "1");
+  assert_succeeded(p);
+  json_t *result = parse(p->out);
+  assert_string_equal(json_string_value(json_object_get(result, "text")),
+                      "efg\nabcd, efg\nabcd, efg\nabcd, efg\nabcd, efg\n");
+  assert_int_equal(json_array_size(json_object_get(result, "tokens")), 44);
+  json_decref(result);
+  p = RUN("eval", "--model", run.text, "--data", text.text, "--json", "--quiet",
+          "--latency-seconds", "0", "--threads", "1");
+  assert_succeeded(p);
+  result = parse(p->out);
+  assert_true(number(result, "perplexity") < 1.3);
+  json_decref(result);
+  /* One seed, one text; characters that the training text lacks are refused. */
+  const char *const call[] = {"infer", "--model",      run.text, "--prompt",  "abcd", "--seed",
+                              "5",     "--max-tokens", "30",     "--threads", "1",    NULL};
+  char first[PROGRAM_TEXT];
+  memcpy(first, program_run_limited(&(program_limits){0}, call)->out, sizeof first);
+  assert_string_equal(program_run_limited(&(program_limits){0}, call)->out, first);
+  assert_refused(RUN("infer", "--model", run.text, "--prompt", "xyz"), 2,
+                 "^ingot infer: --prompt: ");
 }
 
 static void splits_and_converts(void **state) {
@@ -313,6 +352,7 @@ int main(void) {
                                      cmocka_unit_test(survives_kill_9),
                                      cmocka_unit_test(refuses_to_overwrite),
                                      cmocka_unit_test(divergence_is_named),
+                                     cmocka_unit_test(text_is_learned_and_continued),
                                      cmocka_unit_test(splits_and_converts)};
   return cmocka_run_group_tests(tests, make_all, remove_all);
 }

@@ -5,6 +5,7 @@
 #include <hdf5.h>
 
 #include "formats/array_writer.h"
+#include "formats/dataset_open.h"
 #include "scratch.h"
 
 static const float floats[6] = {0, 0.5f, 1, 1.5f, 2, 2.5f};
@@ -136,6 +137,38 @@ static void h5_has_datasets(void **state) {
   scratch_remove(&s);
 }
 
+/* What the writer says about an array, the reader of data sets takes up. */
+static void h5_describes_itself(void **state) {
+  (void)state;
+  scratch s = scratch_make();
+  static const char *const columns[] = {"a", "longer name", "\xc3\xa9", "d"};
+  static const char *const classes[] = {"no", "yes", "perhaps"};
+  const float x[8] = {0, 1, 2, 3, 4, 5, 6, 7};
+  const int64_t y[2] = {1, 0};
+  const ig_array arrays[] = {
+      {.name = "x", .dtype = IG_F32, .shape = IG_SHAPE(4), .columns = columns, .kind = "features"},
+      {.name = "y",
+       .dtype = IG_I64,
+       .shape = IG_SCALAR,
+       .labels = classes,
+       .n_labels = 3,
+       .kind = "class"}};
+  ig_array_writer *w;
+  assert_int_equal(ig_array_writer_open(scratch_path(&s, "d.h5"), 2, 2, arrays, &w), IG_OK);
+  assert_int_equal(ig_array_writer_append(w, (const void *[]){x, y}, 2), IG_OK);
+  assert_int_equal(ig_array_writer_close(w, IG_OK), IG_OK);
+  ig_dataset *data;
+  assert_int_equal(ig_dataset_open(scratch_path(&s, "d.h5"), NULL, &data), IG_OK);
+  assert_int_equal(data->n_samples, 2);
+  assert_int_equal(data->fields[0].kind, IG_FIELD_FEATURES);
+  for (int k = 0; k < 4; k++) assert_string_equal(data->fields[0].columns[k], columns[k]);
+  assert_int_equal(data->fields[1].kind, IG_FIELD_CLASS);
+  assert_int_equal(data->fields[1].n_classes, 3);
+  for (int k = 0; k < 3; k++) assert_string_equal(data->fields[1].classes[k], classes[k]);
+  ig_dataset_destroy(data);
+  scratch_remove(&s);
+}
+
 static void nothing_is_left_of_a_failure(void **state) {
   (void)state;
   static const char *const names[] = {"f.npy", "f.npz", "f.csv", "f.h5"};
@@ -182,10 +215,13 @@ static void refuses(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(npy_is_numpys),   cmocka_unit_test(npz_is_a_zip),
-      cmocka_unit_test(csv_is_text),     cmocka_unit_test(csv_keeps_every_digit),
-      cmocka_unit_test(h5_has_datasets), cmocka_unit_test(nothing_is_left_of_a_failure),
-      cmocka_unit_test(refuses)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(npy_is_numpys),
+                                     cmocka_unit_test(npz_is_a_zip),
+                                     cmocka_unit_test(csv_is_text),
+                                     cmocka_unit_test(csv_keeps_every_digit),
+                                     cmocka_unit_test(h5_has_datasets),
+                                     cmocka_unit_test(h5_describes_itself),
+                                     cmocka_unit_test(nothing_is_left_of_a_failure),
+                                     cmocka_unit_test(refuses)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

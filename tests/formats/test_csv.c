@@ -175,8 +175,9 @@ static void like_the_training_data(void **state) {
   assert_int_equal(d->n_fields, 1);
   check_rows(d, 0, 8, (double[]){0, 0, 1, 5, 1, 0, 0, 6});
   ig_dataset_destroy(d);
-  open_fails(write_text("u.csv", "size,color,kind\n5,pink,cat\n"), &options, IG_ERR_INPUT,
-             "u.csv: line 2, column 'color': expected a category of the training data, found 'pink'");
+  open_fails(
+      write_text("u.csv", "size,color,kind\n5,pink,cat\n"), &options, IG_ERR_INPUT,
+      "u.csv: line 2, column 'color': expected a category of the training data, found 'pink'");
   open_fails(write_text("u.csv", "size,color,kind\n5,red,owl\n"), &options, IG_ERR_INPUT,
              "column 'kind': expected a category of the training data, found 'owl'");
   open_fails(write_text("u.csv", "size,kind\n5,cat\n"), &options, IG_ERR_INPUT,
@@ -200,7 +201,8 @@ static void broken_tables(void **state) {
       {"a,b\n1,2\n3\n", "b.csv: line 3: found 1 fields; expected 2"},
       {"a,b\n1,2\n\"x\ny\",2\n3,4,5\n", "line 5: found 3 fields; expected 2"},
       {"a,b\n1,\"2\n", "line 2: the quoted field that begins here does not end"},
-      {"a,b\n1,\"2\"x\n", "line 2: expected ',' or the line's end after the closing quote, found 'x'"},
+      {"a,b\n1,\"2\"x\n",
+       "line 2: expected ',' or the line's end after the closing quote, found 'x'"},
       {"a,b\n", "holds a header and no rows"},
       {"\n\n", "holds no records"},
       {"a\n1\n2\n", "has one column, delimited by none of , ; | and tab"},

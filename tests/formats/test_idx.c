@@ -1,5 +1,5 @@
-/* IDX files, plain and gzip, made here from the format's definition; pairs of images and labels; and
- * MNIST itself where it is present, against figures of the original data set. */
+/* IDX files, plain and gzip, made here from the format's definition; pairs of images and labels;
+ * and MNIST itself where it is present, against figures of the original data set. */
 #include "data_files.h"
 
 #include <zlib.h>
@@ -132,7 +132,8 @@ static void pairs_that_do_not_fit(void **state) {
   write_bytes("short/train-labels-idx1-ubyte", bytes, n);
   open_fails(scratch("short"), NULL, IG_ERR_INPUT, "the labels have shape [6, 1]");
   write_bytes("short/train-labels-idx1-ubyte", "\0\0\7\1\0\0\0\0", 8);
-  open_fails(scratch("short"), NULL, IG_ERR_INPUT, "not IDX: expected the bytes 00 00, a type from");
+  open_fails(scratch("short"), NULL, IG_ERR_INPUT,
+             "not IDX: expected the bytes 00 00, a type from");
   unlink(scratch("short/train-labels-idx1-ubyte"));
   open_fails(scratch("short"), NULL, IG_ERR_INPUT, "has no labels beside");
   snprintf(name, sizeof name, "%s", write_bytes("huge", "\0\0\x0e\4\xff\xff\xff\xff\xff\xff\xff\xff"

@@ -63,7 +63,8 @@ static void check_set(const char *spec) {
     }
   }
   /* The JPEG as Pillow decodes it, which uses the same library: equal. */
-  ig_dataset *golden = open_ok(GOLDEN("decoded_jpg.npy"), &(ig_dataset_open_options){.no_target = 1});
+  ig_dataset *golden =
+      open_ok(GOLDEN("decoded_jpg.npy"), &(ig_dataset_open_options){.no_target = 1});
   uint8_t *jpeg = read_field(golden, 0);
   for (int c = 0; c < 3; c++) {
     for (int p = 0; p < 160; p++) assert_int_equal(x[3 * 480 + c * 160 + p], jpeg[p * 3 + c]);
@@ -155,7 +156,8 @@ static void grey_pictures(void **state) {
   int64_t second = 1;
   uint8_t x[160];
   assert_int_equal(ig_dataset_read(d, &second, 1, (void *[]){x, NULL}), IG_ERR_INPUT);
-  assert_non_null(strstr(ig_last_error(), "mixed.tar: b/2.jpg: expected a grey picture, found colour"));
+  assert_non_null(
+      strstr(ig_last_error(), "mixed.tar: b/2.jpg: expected a grey picture, found colour"));
   ig_dataset_destroy(d);
   d = open_ok(scratch("mixed.tar"), NULL); /* one in colour makes all of them so */
   assert_string_equal(IG_SHAPE_STR(&d->fields[0].shape), "[3, 10, 16]");
@@ -210,7 +212,8 @@ static void resizing(void **state) {
 static void sizes_that_differ(void **state) {
   (void)state;
   const member members[] = {{"a/1.png", GOLDEN("rgb.png")}, {"a/2.png", "SMALL"}};
-  /* A 1 x 1 PNG by hand: signature, IHDR, IDAT, IEND (made with Pillow, Image.new("RGB", (1, 1))). */
+  /* A 1 x 1 PNG by hand: signature, IHDR, IDAT, IEND (made with Pillow, Image.new("RGB", (1,
+   * 1))). */
   static const unsigned char small[] = {
       0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0x00, 0x00, 0x00, 0x0d, 0x49, 0x48,
       0x44, 0x52, 0x00, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00, 0x01, 0x08, 0x02, 0x00, 0x00,
@@ -222,7 +225,8 @@ static void sizes_that_differ(void **state) {
   int64_t second = 1;
   uint8_t x[480];
   assert_int_equal(ig_dataset_read(d, &second, 1, (void *[]){x, NULL}), IG_ERR_INPUT);
-  assert_non_null(strstr(ig_last_error(), "sizes.tar: a/2.png: expected 16 x 10 pixels, found 1 x 1"));
+  assert_non_null(
+      strstr(ig_last_error(), "sizes.tar: a/2.png: expected 16 x 10 pixels, found 1 x 1"));
   ig_dataset_destroy(d);
 }
 
@@ -259,8 +263,9 @@ static void broken_pictures(void **state) {
   open_fails(make_tar("none.tar", empty, 1), NULL, IG_ERR_INPUT, "none.tar: holds no pictures");
   write_text("fake.jpg", "GIF89a, no picture of ours");
   const member fake[] = {{"a/1.jpg", scratch("fake.jpg")}};
-  open_fails(make_tar("fake.tar", fake, 1), NULL, IG_ERR_INPUT,
-             "fake.tar: a/1.jpg: expected a JPEG (ff d8 ff) or PNG (89 50 4e 47) picture, found 47 49");
+  open_fails(
+      make_tar("fake.tar", fake, 1), NULL, IG_ERR_INPUT,
+      "fake.tar: a/1.jpg: expected a JPEG (ff d8 ff) or PNG (89 50 4e 47) picture, found 47 49");
   mkdir(scratch("nothing"), 0755);
   open_fails(scratch("nothing"), NULL, IG_ERR_INPUT,
              "nothing: a folder without IDX files or images by class");
@@ -272,7 +277,8 @@ static void broken_pictures(void **state) {
   }
   const member huge[] = {{"a/1.jpg", write_bytes("huge.jpg", bytes, n)}};
   free(bytes);
-  open_fails(make_tar("huge.tar", huge, 1), NULL, IG_ERR_INPUT, "a picture of 65280 x 65280 pixels");
+  open_fails(make_tar("huge.tar", huge, 1), NULL, IG_ERR_INPUT,
+             "a picture of 65280 x 65280 pixels");
 }
 
 /* Pictures cut short and changed, one at a time in a folder. */

@@ -91,7 +91,8 @@ static void bad_headers(void **state) {
   static const struct {
     const char *header, *says;
   } cases[] = {
-      {"{'descr': '<f4', 'fortran_order': False, 'shape': (3,), }", "needs 12 bytes of elements; found 8"},
+      {"{'descr': '<f4', 'fortran_order': False, 'shape': (3,), }",
+       "needs 12 bytes of elements; found 8"},
       {"{'descr': '<f4', 'fortran_order': False, 'shape': (-2,), }", "dimension 0 is not a number"},
       {"{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387904, 4), }",
        "more elements than can be counted"},
@@ -103,7 +104,8 @@ static void bad_headers(void **state) {
       {"{'descr': '<f4', 'fortran_order': 0, 'shape': (2,), }", "expected True or False"},
       {"{'descr': '<f4', 'shape': (2,), }", "expected descr, fortran_order and shape"},
       {"{'descr': '<c8', 'fortran_order': False, 'shape': (1,), }", "has dtype <c8"},
-      {"{'descr': '<f4', 'extra': 1, 'fortran_order': False, 'shape': (2,), }", "unknown key 'extra'"},
+      {"{'descr': '<f4', 'extra': 1, 'fortran_order': False, 'shape': (2,), }",
+       "unknown key 'extra'"},
       {"__import__('os').system('true')", "expected '{'"},
   };
   for (int i = 0; i < IG_COUNT(cases); i++) {
@@ -115,7 +117,8 @@ static void bad_headers(void **state) {
   }
 }
 
-/* images[s, h, w, c] is ((s * 6 + h) * 4 + w) * 3 + c modulo 251; the reader turns it to [c, h, w]. */
+/* images[s, h, w, c] is ((s * 6 + h) * 4 + w) * 3 + c modulo 251; the reader turns it to [c, h,
+ * w]. */
 static void npz_images(void **state) {
   (void)state;
   static const char *const paths[] = {GOLDEN("images.npz"), GOLDEN("images_deflated.npz")};

@@ -1,6 +1,8 @@
 /* Text and token files: windows, vocabularies, and text that is not what it should be. */
 #include "data_files.h"
 
+#include "formats/token_file.h"
+
 static void windows_of_characters(void **state) {
   (void)state;
   ig_dataset_open_options options = {.context = 4};
@@ -25,7 +27,8 @@ static void windows_of_characters(void **state) {
     free(all);
   }
   ig_dataset_destroy(d);
-  options.stride = 4; /* windows that follow one another: 4 of x and 1 more fit once, and once more */
+  options.stride =
+      4; /* windows that follow one another: 4 of x and 1 more fit once, and once more */
   d = open_ok(scratch("abc.txt"), &options);
   assert_int_equal(d->n_samples, 2);
   assert_int_equal(d->overlap, 0);
@@ -159,7 +162,43 @@ static void token_files(void **state) {
              "has a vocabulary of 12 tokens; the model's is 50257");
 }
 
-/* 1,115,394 characters, 65 of them distinct (nanoGPT's data/shakespeare_char/readme says so too). */
+static void written_token_files(void **state) {
+  (void)state;
+  static const int64_t vocabularies[] = {65536, 65537};
+  static int64_t ids[40000];
+  for (int v = 0; v < 2; v++) {
+    for (int64_t i = 0; i < 40000; i++) ids[i] = i * 7919 % vocabularies[v];
+    ids[7] = vocabularies[v] - 1;
+    ig_token_writer *writer;
+    assert_int_equal(ig_token_writer_open(scratch("w.bin"), vocabularies[v], &writer), IG_OK);
+    assert_int_equal(ig_token_writer_append(writer, ids, 100), IG_OK);
+    assert_int_equal(ig_token_writer_append(writer, ids + 100, 39900), IG_OK);
+    assert_int_equal(access(scratch("w.bin"), F_OK), v - 1); /* not before it is whole */
+    assert_int_equal(ig_token_writer_close(writer, IG_OK), IG_OK);
+    ig_dataset *d = open_ok(scratch("w.bin"), &(ig_dataset_open_options){.context = 1});
+    assert_int_equal(d->n_samples, 39999);
+    assert_int_equal(d->fields[0].n_classes, vocabularies[v]);
+    int64_t *x = read_field(d, 0);
+    assert_memory_equal(x, ids, 39999 * sizeof *x);
+    free(x);
+    assert_true(element(d, 1, 39998) == (double)ids[39999]);
+    ig_dataset_destroy(d);
+  }
+  ig_token_writer *writer; /* a failure keeps the old file */
+  assert_int_equal(ig_token_writer_open(scratch("w.bin"), 5, &writer), IG_OK);
+  int64_t bad[] = {1, 5};
+  ig_status status = ig_token_writer_append(writer, bad, 2);
+  assert_int_equal(status, IG_ERR_INPUT);
+  assert_non_null(strstr(ig_last_error(), "w.bin: token 5; expected 0 to 4"));
+  assert_int_equal(ig_token_writer_close(writer, status), IG_ERR_INPUT);
+  ig_dataset *d = open_ok(scratch("w.bin"), NULL);
+  assert_int_equal(d->fields[0].n_classes, 65537);
+  ig_dataset_destroy(d);
+  assert_int_equal(access(scratch("w.bin.partial"), F_OK), -1);
+}
+
+/* 1,115,394 characters, 65 of them distinct (nanoGPT's data/shakespeare_char/readme says so
+ * too). */
 static void tiny_shakespeare(void **state) {
   (void)state;
   const char *folder = getenv("INGOT_DATA");
@@ -193,6 +232,7 @@ int main(void) {
       cmocka_unit_test(an_encoder),
       cmocka_unit_test(not_text),
       cmocka_unit_test(token_files),
+      cmocka_unit_test(written_token_files),
       cmocka_unit_test(tiny_shakespeare),
   };
   return cmocka_run_group_tests_name("text", tests, make_scratch, remove_scratch);

@@ -36,8 +36,9 @@ static void seed_tar(int format, const char *first, const char *second) {
 }
 
 void make_seeds(void) {
-  static const char deep[] = "a/very/long/path/of/more/than/one/hundred/characters/which/an/old/tar/"
-                             "cannot/keep/in/its/header/so/that/it/needs/another/class/1.png";
+  static const char deep[] =
+      "a/very/long/path/of/more/than/one/hundred/characters/which/an/old/tar/"
+      "cannot/keep/in/its/header/so/that/it/needs/another/class/1.png";
   seed_tar(ARCHIVE_FORMAT_TAR_USTAR, "train/a/1.png", "train/b/1.png");
   seed_tar(ARCHIVE_FORMAT_TAR_PAX_INTERCHANGE, deep, "1.jpeg");
   seed_tar(ARCHIVE_FORMAT_TAR_GNUTAR, deep, "train/a/2.png");

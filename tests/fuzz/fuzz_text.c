@@ -2,8 +2,9 @@
 #include "fuzz_dataset.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  fuzz_dataset(data, size, &(ig_dataset_open_options){
-                               .context = 3, .text = size % 2 ? IG_TEXT_BYTES : IG_TEXT_CHARACTERS});
+  fuzz_dataset(data, size,
+               &(ig_dataset_open_options){.context = 3,
+                                          .text = size % 2 ? IG_TEXT_BYTES : IG_TEXT_CHARACTERS});
   return 0;
 }
 

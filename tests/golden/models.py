@@ -42,7 +42,7 @@ def fill(module, rename=lambda name: name):
     lines, count = [], 0
     with torch.no_grad():
         for name, tensor in module.state_dict().items():
-            if name.endswith("num_batches_tracked") or name.endswith("attn.bias"):
+            if name.endswith("num_batches_tracked") or name.endswith(".attn.bias"):
                 continue
             ours = rename(name)
             if ours is None:

@@ -8,7 +8,9 @@
 #include "engine/autodiff.h"
 #include "engine/base/rng.h"
 
-#define CHECKED_ELEMENTS 48 /* of each input, spread over it */
+#define CHECKED_MOST 48 /* elements of each input, spread over it */
+#define CHECKED_LEAST 8 /* where the reference is slow */
+#define FLOP_BUDGET 3e7 /* of the reference, for one input */
 #define STEP 1e-5
 
 /* Weights in [0.5, 1.5) with random signs: no term is small enough to hide. */
@@ -57,11 +59,18 @@ static ig_value *append_loss(instance *it) {
   return loss;
 }
 
+/* Each checked element costs two runs of the reference. */
+static int64_t checked_elements(const instance *it) {
+  double flops = it->op->cost ? it->op->cost(it->node).flops : 0;
+  double affordable = FLOP_BUDGET / (2 * fmax(1, flops));
+  return (int64_t)fmin(CHECKED_MOST, fmax(CHECKED_LEAST, affordable));
+}
+
 static void compare(instance *it, int input, const ig_case_array *got) {
   double tolerance = it->sample->grad_tolerance > 0 ? it->sample->grad_tolerance : 1e-3;
   double *x = it->given[input].data;
   int64_t count = ig_shape_count(&it->given[input].shape);
-  int64_t stride = IG_MAX(1, count / CHECKED_ELEMENTS);
+  int64_t stride = IG_MAX(1, count / checked_elements(it));
   ig_case_array out[IG_CASE_MAX_OUTPUTS] = {{.data = NULL}}; /* the node may have more by now */
   for (int o = 0; o < it->n_out; o++) out[o] = array_like(&it->wanted[o].shape);
   for (int64_t i = 0; i < count; i += stride) {

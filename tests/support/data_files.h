@@ -113,8 +113,8 @@ static inline double element(ig_dataset *dataset, int f, int64_t i) {
   return value;
 }
 
-/* Opens and reads what may be damaged; whatever happens is fine as long as a failure has a line that
- * names the file. Returns whether it opened. */
+/* Opens and reads what may be damaged; whatever happens is fine as long as a failure has a line
+ * that names the file. Returns whether it opened. */
 static inline bool open_and_read(const char *spec, const ig_dataset_open_options *options) {
   ig_dataset *dataset = NULL;
   ig_clear_error();

@@ -1,5 +1,5 @@
-/* Geometries of poolings, with their float64 definition. Channels lie around the sixteen that kernels
- * take at once. */
+/* Geometries of poolings, with their float64 definition. Channels lie around the sixteen that
+ * kernels take at once. */
 #ifndef IG_TESTS_POOL_CASES_H
 #define IG_TESTS_POOL_CASES_H
 
@@ -31,8 +31,8 @@ static void find_pool(const ig_node *node, const ig_shape *in, const ig_shape *o
   }
 }
 
-/* Position in src's plane of tap [i, j] of the window at [row, column], or -1; `counts` tells whether
- * it lies within src and its pads. */
+/* Position in src's plane of tap [i, j] of the window at [row, column], or -1; `counts` tells
+ * whether it lies within src and its pads. */
 static int64_t tap_place(const pool_window *p, int64_t row, int64_t column, int64_t i, int64_t j,
                          bool *counts) {
   int64_t h = row * p->stride[0] + i * p->dilation[0] - p->begin[0];

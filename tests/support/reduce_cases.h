@@ -75,6 +75,7 @@ static const double axes_0[] = {0}, axes_1[] = {1}, axes_last[] = {-1}, axes_02[
   {.name = "long row", .inputs = {SPREAD(IG_F32, -1, 1, 2, 50001), AXES(axes_1)}, BIG},            \
   {.name = "many rows", .inputs = {SPREAD(IG_F32, -1, 1, 3001, 17), AXES(axes_0)}, BIG},           \
   {.name = "wide rows", .inputs = {SPREAD(IG_F32, -1, 1, 21, 9001), AXES(axes_0)}, BIG},           \
+  {.name = "tall, wide", .inputs = {SPREAD(IG_F32, -1, 1, 515, 1540), AXES(axes_0)}, BIG},         \
   {.name = "big channel", .inputs = {SPREAD(IG_F32, -1, 1, 9, 5, 40, 41), AXES(axes_023)}, BIG},   \
   {.name = "big middle", .inputs = {SPREAD(IG_F32, -1, 1, 3, 700, 33), AXES(axes_1)}, BIG},        \
   {.name = "empty result", .inputs = {SPREAD(IG_F32, -1, 1, 0, 3), AXES(axes_1)}},                 \

@@ -11,17 +11,17 @@ typedef struct resize_axis {
 } resize_axis;
 
 static inline double coordinate(const ig_node *node, const resize_axis *a, double i) {
-  double in = (double)a->in, out = (double)a->out, last = in - 1;
+  double in = (double)a->in, out = a->scale * in, last = in - 1; /* not cut to an integer */
   if (attr_is(node, "coordinate_transformation_mode", "asymmetric")) return i / a->scale;
   if (attr_is(node, "coordinate_transformation_mode", "align_corners"))
-    return a->out == 1 ? 0 : i * last / (out - 1);
+    return out == 1 ? 0 : i * last / (out - 1);
   if (attr_is(node, "coordinate_transformation_mode", "pytorch_half_pixel"))
-    return a->out == 1 ? 0 : (i + 0.5) / a->scale - 0.5;
+    return out == 1 ? 0 : (i + 0.5) / a->scale - 0.5;
   if (attr_is(node, "coordinate_transformation_mode", "half_pixel_symmetric"))
-    return in / 2 * (1 - out / (a->scale * in)) + (i + 0.5) / a->scale - 0.5;
+    return in / 2 * (1 - (double)a->out / out) + (i + 0.5) / a->scale - 0.5;
   if (attr_is(node, "coordinate_transformation_mode", "tf_crop_and_resize"))
-    return a->out == 1 ? (a->from + a->to) * last / 2
-                       : a->from * last + i * (a->to - a->from) * last / (out - 1);
+    return out == 1 ? (a->from + a->to) * last / 2
+                    : a->from * last + i * (a->to - a->from) * last / (out - 1);
   return (i + 0.5) / a->scale - 0.5;
 }
 

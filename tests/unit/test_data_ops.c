@@ -256,7 +256,7 @@ static void test_refusals(void **state) {
     assert_int_equal(ig_graph_create("refused", &g), IG_OK);
     ig_value *in[5];
     for (int i = 0; i < r->n_in; i++) {
-      char name[8];
+      char name[16];
       snprintf(name, sizeof name, "in%d", i);
       ig_shape matrix = IG_SHAPE(1, 1); /* indices of rank 2 */
       in[i] = r->shapes[i].rank >= 0 ? ig_graph_input(g, name, IG_F32, r->shapes[i])

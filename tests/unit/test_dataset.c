@@ -111,7 +111,8 @@ static void split_is_stratified(void **state) {
     held_by_class[label]++;
   }
   for (int i = 0; i < N; i++) assert_int_equal(seen[i], 1);
-  /* Of 500, 250, 125 and 125 samples: 50, 25, 12.5 and 12.5; one of the two halves is rounded up. */
+  /* Of 500, 250, 125 and 125 samples: 50, 25, 12.5 and 12.5; one of the two halves is rounded
+   * up. */
   assert_int_equal(held_by_class[0], 50);
   assert_int_equal(held_by_class[1], 25);
   assert_int_equal(held_by_class[2], 13);

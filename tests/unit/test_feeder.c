@@ -1,6 +1,6 @@
-/* The feeder: every sample once an epoch in the order that the generator names, whatever the number
- * of workers; seeking, sharing among ranks, errors from a worker's thread, and what augmentation and
- * normalisation do to values, held against plain recomputation. */
+/* The feeder: every sample once an epoch in the order that the generator names, whatever the
+ * number of workers; seeking, sharing among ranks, errors from a worker's thread, and what
+ * augmentation and normalisation do to values, held against plain recomputation. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -297,7 +297,7 @@ static void augmentation_moves_and_mirrors(void **state) {
     flips += flipped;
     shifts[shift]++;
   }
-  assert_in_range(flips, 160, 240);                                   /* 4 sigma of 400 fair coins */
+  assert_in_range(flips, 160, 240); /* 4 sigma of 400 fair coins */
   for (int i = 0; i < 25; i++) assert_in_range(shifts[i], 1, 16 * 4); /* each of 25 comes up */
   /* The next epoch draws anew. */
   float first[PIXELS];

@@ -1,5 +1,5 @@
-/* oneDNN behind its plain interface: reorders between layouts against index arithmetic, products of
- * sizes that take its blocked paths against float64, and what it says it cannot do. */
+/* oneDNN behind its plain interface: reorders between layouts against index arithmetic, products and
+ * convolutions of sizes that take its blocked paths against float64, and what it cannot do. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -141,6 +141,76 @@ static void products(void **state) {
   }
 }
 
+/* --- convolutions ----------------------------------------------------------------------------- */
+
+/* Elements of a tensor in memory, all finite, padding zero. */
+static float *random_activation(const int64_t d[4], ig_layout layout, uint64_t sample) {
+  int64_t count = d[0] * d[1] * d[2] * d[3];
+  float *rows = random_floats(count, sample), *x = ig_alloc_zero((size_t)storage(d, layout), 4);
+  assert_non_null(x);
+  for (int64_t i = 0; i < count; i++) {
+    int64_t area = d[2] * d[3], p = i % area, c = i / area % d[1], n = i / area / d[1];
+    x[place(d, layout, n, c, p)] = rows[i];
+  }
+  ig_free(rows);
+  return x;
+}
+
+/* One result from its window; weights are [out, in, 3, 3], pads 1. */
+static double window_sum(const ig_conv *s, const float *x, const float *w, int64_t n, int64_t oc,
+                         int64_t p, int64_t q) {
+  double sum = 0;
+  for (int64_t ic = 0; ic < s->src[1]; ic++) {
+    for (int64_t t = 0; t < 9; t++) {
+      int64_t h = p + t / 3 - 1, v = q + t % 3 - 1;
+      if (h < 0 || v < 0 || h >= s->src[2] || v >= s->src[3]) continue;
+      sum += (double)x[place(s->src, s->src_layout, n, ic, h * s->src[3] + v)] *
+             w[(oc * s->src[1] + ic) * 9 + t];
+    }
+  }
+  return sum;
+}
+
+/* Whatever the layouts of the two sides, by fast code; enough tiles for Winograd's. */
+static void check_conv(ig_layout src, ig_layout dst, bool fixed) {
+  ig_conv s = {.dtype = IG_F32,
+               .groups = 1,
+               .src = {3, 35, 20, 19},
+               .dst = {3, 48, 20, 19},
+               .kernel = {3, 3},
+               .stride = {1, 1},
+               .dilation = {1, 1},
+               .pad_begin = {1, 1},
+               .pad_end = {1, 1},
+               .src_layout = src,
+               .dst_layout = dst};
+  float *x = random_activation(s.src, src, 6), *w = random_floats(48 * 35 * 9, 7);
+  float *y = random_activation(s.dst, dst, 8);
+  ig_dnn *dnn;
+  assert_int_equal(ig_dnn_conv_create(&s, fixed ? w : NULL, &dnn), IG_OK);
+  assert_true(strncmp(ig_dnn_code(dnn), "ref", 3) != 0);
+  run(dnn, (const void *[]){x, fixed ? NULL : w, NULL, y});
+  for (int64_t i = 0; i < 500; i++) {
+    int64_t n = i % 3, oc = i * 7 % 48, p = i * 13 % 20, q = i * 5 % 19;
+    double want = window_sum(&s, x, w, n, oc, p, q);
+    assert_true(fabs(y[place(s.dst, dst, n, oc, p * 19 + q)] - want) < 2e-4);
+  }
+  ig_dnn_destroy(dnn);
+  ig_free(x);
+  ig_free(w);
+  ig_free(y);
+}
+
+static void convolutions(void **state) {
+  IG_UNUSED(state);
+  for (int src = IG_LAYOUT_ROWS; src <= IG_LAYOUT_BLOCK16; src++) {
+    for (int dst = IG_LAYOUT_ROWS; dst <= IG_LAYOUT_BLOCK16; dst++) {
+      check_conv((ig_layout)src, (ig_layout)dst, false);
+      check_conv((ig_layout)src, (ig_layout)dst, true);
+    }
+  }
+}
+
 /* A type without code on this machine is refused, not computed slowly. */
 static void refuses(void **state) {
   IG_UNUSED(state);
@@ -158,6 +228,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(reorders),
       cmocka_unit_test(products),
+      cmocka_unit_test(convolutions),
       cmocka_unit_test(refuses),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,65 +1,8 @@
-/* Passes as graph tests: what the graph looks like before and after, and that a plan of either gives
- * the same numbers. */
-#include "graph_run.h"
+/* Passes that clean up or change the mode, as graph tests: what the graph looks like before and after,
+ * and that a plan of either gives the same numbers. */
+#include "pass_checks.h"
 
 #include <math.h>
-
-#include "engine/autodiff.h"
-#include "engine/passes/pass.h"
-
-static const ig_pass_options inference = {.device = IG_CPU, .compute = IG_F32};
-static const ig_pass_options training = {.device = IG_CPU, .training = true, .compute = IG_F32};
-
-static const ig_init noise = {.kind = IG_INIT_NORMAL, .value = 0.5f};
-
-static ig_graph *fresh(void) {
-  ig_graph *g;
-  GOOD(ig_graph_create("test", &g));
-  return g;
-}
-
-static ig_value *op2(ig_graph *g, const char *op, ig_value *a, ig_value *b) {
-  return ig_op1(g, op, NULL, IG_INS(a, b), IG_NO_ATTRS);
-}
-
-static ig_value *op(ig_graph *g, const char *name, ig_value *a) {
-  return ig_op1(g, name, NULL, IG_INS(a), IG_NO_ATTRS);
-}
-
-static void pass(ig_graph *g, const char *name, const ig_pass_options *options) {
-  GOOD(ig_graph_status(g));
-  GOOD(ig_passes_run(g, (const char *const[]){name, NULL}, options));
-  GOOD(ig_graph_verify(g));
-}
-
-static ig_graph *copy(const ig_graph *g) {
-  ig_graph *other;
-  GOOD(ig_graph_status(g));
-  GOOD(ig_graph_specialize(g, NULL, &other));
-  return other;
-}
-
-/* Runs `g` as it is and after the pass; every output must agree within `tolerance`. Returns the
- * changed graph. */
-static ig_graph *same_numbers(run_env *env, const ig_graph *g, const char *name,
-                              const ig_pass_options *options, double tolerance) {
-  ig_graph *before = copy(g), *after = copy(g);
-  pass(after, name, options);
-  GOOD(ig_store_add_graph(env->store, before, 3));
-  run_env_shake(env);
-  for (int32_t i = 0; i < before->n_outputs; i++) {
-    int64_t n, m;
-    double *want = run_graph(env, before, false, 10, i, &n);
-    double *got = run_graph(env, after, !options->training, 10, i, &m);
-    assert_int_equal(n, m);
-    double difference = run_difference(got, want, n);
-    if (!(difference <= tolerance)) fail_msg("output %d differs by %g", i, difference);
-    free(want);
-    free(got);
-  }
-  ig_graph_destroy(before);
-  return after;
-}
 
 /* --- dce ------------------------------------------------------------------------------------- */
 
@@ -243,309 +186,63 @@ static void train_mode_dropout(void **state) {
   run_env_close(&env);
 }
 
-/* --- fuse_add_layernorm ---------------------------------------------------------------------- */
-
-/* Gradients of mean(y^2) with respect to all PARAMs, as outputs. */
-static ig_graph *with_gradients(const ig_graph *g, const char *name) {
-  ig_graph *made = copy(g);
-  if (name) pass(made, name, &training);
-  ig_value *square = op2(made, "Mul", made->outputs[0], made->outputs[0]);
-  ig_value *loss =
-      ig_op1(made, "ReduceMean", NULL, IG_INS(square), IG_ATTRS(IG_INT("keepdims", 0)));
-  ig_value *params[16], *grads[16];
-  int n = 0;
-  for (int32_t i = 0; i < made->n_values; i++) {
-    if (made->values[i]->kind == IG_VALUE_PARAM) params[n++] = made->values[i];
+/* Output and running statistics against sums in double over the batch. */
+static void train_mode_batch_norm(void **state) {
+  (void)state;
+  enum { N = 6, C = 3, AREA = 20 };
+  run_env env = run_env_open();
+  ig_graph *g = fresh();
+  ig_value *x = ig_graph_input(g, "x", IG_F32, IG_SHAPE(N, C, 4, 5));
+  ig_graph_output(g, "y", batch_norm(g, "bn", x));
+  GOOD(ig_store_add_graph(env.store, g, 3));
+  run_env_shake(&env);
+  pass(g, "train_mode", &training);
+  assert_int_equal(g->n_assigns, 2);
+  assert_int_equal(g->n_nodes, 1);
+  ig_store_entry *mean = ig_store_find(env.store, "bn.running_mean");
+  ig_store_entry *variance = ig_store_find(env.store, "bn.running_var");
+  const float *scale = ig_store_find(env.store, "bn.weight")->data;
+  const float *bias = ig_store_find(env.store, "bn.bias")->data;
+  double old_mean[C], old_variance[C];
+  for (int c = 0; c < C; c++) {
+    old_mean[c] = ((float *)mean->data)[c];
+    old_variance[c] = ((float *)variance->data)[c];
   }
-  GOOD(ig_graph_status(made));
-  GOOD(ig_autodiff(made, loss, NULL, n, params, grads));
-  for (int i = 0; i < n; i++) {
-    assert_non_null(grads[i]);
-    ig_graph_output(made, params[i]->name, grads[i]);
-  }
-  GOOD(ig_graph_status(made));
-  GOOD(ig_graph_sort(made));
-  return made;
-}
-
-static void same_gradients(run_env *env, const ig_graph *g, const char *name, double tolerance) {
-  ig_graph *plain = with_gradients(g, NULL), *changed = with_gradients(g, name);
-  GOOD(ig_store_add_graph(env->store, plain, 3));
-  run_env_shake(env);
-  assert_int_equal(plain->n_outputs, changed->n_outputs);
-  assert_true(plain->n_outputs > 1);
-  for (int32_t i = 1; i < plain->n_outputs; i++) {
-    int64_t n, m;
-    double *want = run_graph(env, plain, false, 10, i, &n);
-    double *got = run_graph(env, changed, false, 10, i, &m);
-    assert_string_equal(plain->output_names[i], changed->output_names[i]);
-    assert_int_equal(n, m);
-    double difference = run_difference(got, want, n);
-    if (!(difference <= tolerance)) {
-      fail_msg("gradient of %s differs by %g", plain->output_names[i], difference);
+  float *in = run_input(g->inputs[0], 1);
+  int64_t n;
+  double *y = run_graph(&env, g, false, 1, 0, &n);
+  for (int c = 0; c < C; c++) {
+    double sum = 0, squares = 0;
+    for (int i = 0; i < N * AREA; i++) sum += in[(i / AREA * C + c) * AREA + i % AREA];
+    double m = sum / (N * AREA);
+    for (int i = 0; i < N * AREA; i++)
+      squares += pow(in[(i / AREA * C + c) * AREA + i % AREA] - m, 2);
+    double v = squares / (N * AREA);
+    for (int i = 0; i < N * AREA; i++) {
+      int at = (i / AREA * C + c) * AREA + i % AREA;
+      double want = (in[at] - m) / sqrt(v + 1e-3) * (double)scale[c] + (double)bias[c];
+      assert_true(fabs(y[at] - want) < 1e-5);
     }
-    free(want);
-    free(got);
+    assert_true(fabs(((float *)mean->data)[c] - (0.75 * old_mean[c] + 0.25 * m)) < 1e-6);
+    assert_true(fabs(((float *)variance->data)[c] - (0.75 * old_variance[c] + 0.25 * v)) < 1e-6);
   }
-  ig_graph_destroy(plain);
-  ig_graph_destroy(changed);
-}
-
-static ig_graph *residual_graph(bool bias) {
-  ig_graph *g = fresh();
-  ig_value *x = ig_graph_input(g, "x", IG_F32, IG_SHAPE(5, 32));
-  ig_value *w = ig_graph_param(g, "w", IG_F32, IG_SHAPE(5, 32), noise, true);
-  ig_value *scale = ig_graph_param(g, "scale", IG_F32, IG_SHAPE(32), noise, false);
-  ig_value *sum = op2(g, "Add", x, op(g, "Tanh", w));
-  ig_value *in[] = {sum, scale, NULL};
-  if (bias) in[2] = ig_graph_param(g, "bias", IG_F32, IG_SHAPE(32), noise, false);
-  ig_value *y = ig_op1(g, "LayerNormalization", NULL, bias ? 3 : 2, in,
-                       IG_ATTRS(IG_INT("axis", -1), IG_FLOAT("epsilon", 1e-3f)));
-  ig_graph_output(g, "y", op2(g, "Add", op(g, "Tanh", y), sum)); /* the sum goes on */
-  return g;
-}
-
-static void fuse_add_layernorm(void **state) {
-  (void)state;
-  for (int bias = 0; bias < 2; bias++) {
-    run_env env = run_env_open();
-    ig_graph *g = residual_graph(bias);
-    ig_graph *after = same_numbers(&env, g, "fuse_add_layernorm", &training, 1e-6);
-    assert_int_equal(run_count(after, "ingot.AddLayerNormalization"), 1);
-    assert_int_equal(run_count(after, "LayerNormalization"), 0);
-    assert_int_equal(run_count(after, "Add"), 1);
-    same_gradients(&env, g, "fuse_add_layernorm", 1e-5);
-    ig_graph_destroy(after);
-    ig_graph_destroy(g);
-    run_env_close(&env);
-  }
-}
-
-static void fuse_add_layernorm_declines(void **state) {
-  (void)state;
-  ig_graph *g = fresh();
-  ig_value *x = ig_graph_input(g, "x", IG_F32, IG_SHAPE(5, 32));
-  ig_value *row = ig_graph_param(g, "row", IG_F32, IG_SHAPE(32), noise, true);
-  ig_value *scale = ig_graph_param(g, "scale", IG_F32, IG_SHAPE(32), noise, false);
-  ig_graph_output(g, "y", op2(g, "LayerNormalization", op2(g, "Add", x, row), scale));
-  pass(g, "fuse_add_layernorm", &training);
-  assert_int_equal(run_count(g, "Add"), 1); /* a broadcast sum is not a residual */
-  ig_graph_destroy(g);
-}
-
-/* --- fuse_batch_norm ------------------------------------------------------------------------- */
-
-static ig_value *batch_norm(ig_graph *g, const char *name, ig_value *x) {
-  char text[4][32];
-  static const char *const parts[] = {"scale", "bias", "mean", "var"};
-  for (int i = 0; i < 4; i++) snprintf(text[i], sizeof text[i], "%s.%s", name, parts[i]);
-  ig_shape channels = IG_SHAPE(x->shape.dims[1]);
-  return ig_op1(g, "BatchNormalization", name,
-                IG_INS(x, ig_graph_param(g, text[0], IG_F32, channels, noise, false),
-                       ig_graph_param(g, text[1], IG_F32, channels, noise, false),
-                       ig_graph_state(g, text[2], IG_F32, channels, noise),
-                       ig_graph_state(g, text[3], IG_F32, channels, noise)),
-                IG_NO_ATTRS);
-}
-
-static ig_value *scaled(ig_graph *g, const char *name, ig_value *x) {
-  return op2(g, "Mul", x, ig_graph_param(g, name, IG_F32, IG_SHAPE(20, 1, 1), noise, true));
-}
-
-/* A residual block with a normalised shortcut, whose convolutions are products by channel. */
-static ig_graph *block_graph(void) {
-  ig_graph *g = fresh();
-  ig_value *x = ig_graph_input(g, "x", IG_F32, IG_SHAPE(3, 20, 5, 4));
-  ig_value *h = op(g, "Relu", batch_norm(g, "first", scaled(g, "a", x)));
-  ig_value *shortcut = batch_norm(g, "shortcut", scaled(g, "b", x));
-  h = batch_norm(g, "second", scaled(g, "c", h));
-  ig_graph_output(g, "y", op(g, "Relu", op2(g, "Add", shortcut, h)));
-  return g;
-}
-
-static void fuse_batch_norm(void **state) {
-  (void)state;
-  for (int trains = 0; trains < 2; trains++) {
-    run_env env = run_env_open();
-    ig_graph *g = block_graph();
-    if (trains) pass(g, "train_mode", &training);
-    ig_graph *after = same_numbers(&env, g, "fuse_batch_norm", &training, 1e-5);
-    assert_int_equal(run_count(after, "ingot.FusedBatchNormalization"), 2);
-    assert_int_equal(run_count(after, "BatchNormalization"), 1);
-    assert_int_equal(run_count(after, "Relu") + run_count(after, "Add"), 0);
-    assert_int_equal(after->n_assigns, trains ? 6 : 0);
-    same_gradients(&env, g, "fuse_batch_norm", 1e-4);
-    ig_graph_destroy(after);
-    ig_graph_destroy(g);
-    run_env_close(&env);
-  }
-}
-
-static void fuse_batch_norm_declines(void **state) {
-  (void)state;
-  ig_graph *g = fresh();
-  ig_value *x = ig_graph_input(g, "x", IG_F32, IG_SHAPE(3, 20, 5, 4));
-  ig_value *kept = batch_norm(g, "kept", x); /* its result has another reader */
-  ig_graph_output(g, "kept", kept);
-  ig_graph_output(g, "relu", op(g, "Relu", kept));
-  ig_value *wide = op2(g, "Add", batch_norm(g, "wide", x),
-                       ig_graph_param(g, "row", IG_F32, IG_SHAPE(4), noise, true));
-  ig_graph_output(g, "wide", op(g, "Relu", wide)); /* a broadcast sum is not a residual */
-  pass(g, "fuse_batch_norm", &training);
-  assert_int_equal(run_count(g, "BatchNormalization"), 2);
-  assert_int_equal(run_count(g, "Relu"), 2);
-  ig_graph_destroy(g);
-}
-
-/* --- fuse_gather_grad ------------------------------------------------------------------------ */
-
-static void fuse_gather_grad(void **state) {
-  (void)state;
-  run_env env = run_env_open();
-  ig_graph *g = fresh();
-  ig_value *ids = ig_graph_input(g, "x", IG_I64, IG_SHAPE(4, 3));
-  ig_value *table = ig_graph_param(g, "table", IG_F32, IG_SHAPE(10, 8), noise, true);
-  ig_value *h = op2(g, "Gather", table, ids);
-  ig_value *head = ig_op1(g, "ReduceSum", NULL, IG_INS(op(g, "Tanh", table)), IG_NO_ATTRS);
-  ig_graph_output(g, "y", op2(g, "Mul", h, head));
-  ig_graph *plain = with_gradients(g, NULL), *fused = with_gradients(g, NULL);
-  pass(fused, "fuse_gather_grad", &training);
-  int sums = run_count(plain, "Add");
-  assert_int_equal(run_count(fused, "Add"), sums - 1);
-  assert_int_equal(run_count(fused, "ingot.GatherGrad"), 1);
-  int64_t n, m;
-  double *want = run_graph(&env, plain, false, 10, 1, &n);
-  double *got = run_graph(&env, fused, false, 10, 1, &m);
-  assert_int_equal(n, 80);
-  assert_true(run_difference(got, want, n) < 1e-6);
-  free(want);
-  free(got);
-  ig_graph_destroy(plain);
-  ig_graph_destroy(fused);
+  free(in);
+  free(y);
   ig_graph_destroy(g);
   run_env_close(&env);
 }
 
-/* --- fuse_bias_activation -------------------------------------------------------------------- */
-
-static const struct {
-  const char *op;
-  int attr; /* which attribute list below */
-  bool by_result;
-} activations[] = {{"Relu", 0, true},       {"Tanh", 0, true},  {"Sigmoid", 0, true},
-                   {"LeakyRelu", 1, false}, {"Gelu", 0, false}, {"Gelu", 2, false},
-                   {"HardSwish", 0, false}};
-
-static ig_value *activate(ig_graph *g, int which, ig_value *x) {
-  const ig_attr attrs[] = {{0}, IG_FLOAT("alpha", 0.2f), IG_STRING("approximate", "tanh")};
-  int attr = activations[which].attr;
-  return ig_op1(g, activations[which].op, NULL, IG_INS(x), attr > 0, &attrs[attr]);
-}
-
-/* act(x w + b) by MatMul and Add (on either side), or by Gemm with a transposed weight. */
-static ig_graph *linear_graph(int which, bool gemm) {
-  ig_graph *g = fresh();
-  ig_value *x = ig_graph_input(g, "x", IG_F32, IG_SHAPE(6, 20));
-  ig_value *w =
-      ig_graph_param(g, "w", IG_F32, gemm ? IG_SHAPE(12, 20) : IG_SHAPE(20, 12), noise, true);
-  ig_value *b = ig_graph_param(g, "b", IG_F32, IG_SHAPE(12), noise, false);
-  ig_value *y = gemm ? ig_op1(g, "Gemm", NULL, IG_INS(x, w, b), IG_ATTRS(IG_INT("transB", 1)))
-                     : op2(g, "Add", which % 2 ? b : op2(g, "MatMul", x, w),
-                           which % 2 ? op2(g, "MatMul", x, w) : b);
-  ig_graph_output(g, "y", activate(g, which, y));
-  return g;
-}
-
-static void fuse_bias_activation(void **state) {
-  (void)state;
-  for (int which = 0; which < (int)(sizeof activations / sizeof activations[0]); which++) {
-    for (int gemm = 0; gemm < 2; gemm++) {
-      run_env env = run_env_open();
-      ig_graph *g = linear_graph(which, gemm);
-      ig_graph *after = same_numbers(&env, g, "fuse_bias_activation", &inference, 1e-5);
-      assert_int_equal(after->n_nodes, 1);
-      assert_int_equal(run_count(after, "ingot.FusedMatMul"), 1);
-      ig_graph_destroy(after);
-      after = same_numbers(&env, g, "fuse_bias_activation", &training, 1e-5);
-      assert_int_equal(run_count(after, activations[which].op), !activations[which].by_result);
-      ig_graph_destroy(after);
-      same_gradients(&env, g, "fuse_bias_activation", 1e-5);
-      ig_graph_destroy(g);
-      run_env_close(&env);
-    }
-  }
-}
-
-static void fuse_clip(void **state) {
-  (void)state;
-  run_env env = run_env_open();
-  ig_graph *g = fresh();
-  ig_value *x = ig_graph_input(g, "x", IG_F32, IG_SHAPE(6, 20));
-  ig_value *w = ig_graph_param(g, "w", IG_F32, IG_SHAPE(20, 12), noise, true);
-  ig_value *y =
-      ig_op1(g, "Clip", NULL, IG_INS(op2(g, "MatMul", x, w), NULL, ig_graph_const_f32(g, 0.25f)),
-             IG_NO_ATTRS);
-  ig_graph_output(g, "y", y);
-  ig_graph *after = same_numbers(&env, g, "fuse_bias_activation", &inference, 1e-5);
-  assert_int_equal(after->n_nodes, 1);
-  ig_graph_destroy(after);
-  ig_graph_destroy(g);
-  run_env_close(&env);
-}
-
-/* Conv, a channel bias or the shortcut of a residual block, and Relu, as one node. */
-static ig_value *conv(ig_graph *g, const char *name, ig_value *x, bool bias) {
-  ig_value *in[] = {
-      x, ig_graph_param(g, name, IG_F32, IG_SHAPE(8, x->shape.dims[1], 3, 3), noise, true),
-      bias ? ig_graph_param(g, NULL, IG_F32, IG_SHAPE(8), noise, false) : NULL};
-  int64_t pads[] = {1, 1, 1, 1};
-  return ig_op1(g, "Conv", NULL, bias ? 3 : 2, in, IG_ATTRS(IG_INTS("pads", 4, pads)));
-}
-
-static ig_graph *conv_graph(void) {
-  ig_graph *g = fresh();
-  ig_value *x = ig_graph_input(g, "x", IG_F32, IG_SHAPE(2, 3, 6, 5));
-  ig_value *channel = ig_graph_param(g, "channel", IG_F32, IG_SHAPE(8, 1, 1), noise, false);
-  ig_value *h = op(g, "Relu", op2(g, "Add", conv(g, "w1", x, false), channel));
-  ig_value *y = op(g, "Tanh", conv(g, "w2", h, true));
-  y = op(g, "Relu", op2(g, "Add", h, conv(g, "w3", y, true)));
-  ig_graph_output(g, "y", op(g, "HardSwish", conv(g, "w4", y, false)));
-  return g;
-}
-
-static void fuse_conv(void **state) {
-  (void)state;
-  run_env env = run_env_open();
-  ig_graph *g = conv_graph();
-  ig_graph *after = same_numbers(&env, g, "fuse_bias_activation", &inference, 1e-4);
-  assert_int_equal(run_count(after, "ingot.FusedConv"), 4);
-  assert_int_equal(after->n_nodes, 5); /* and the channel bias as a vector */
-  ig_graph_destroy(after);
-  after = same_numbers(&env, g, "fuse_bias_activation", &training, 1e-4);
-  assert_int_equal(run_count(after, "ingot.FusedConv"), 3);
-  assert_int_equal(run_count(after, "HardSwish"), 1);
-  ig_graph_destroy(after);
-  same_gradients(&env, g, "fuse_bias_activation", 1e-4);
-  ig_graph_destroy(g);
-  run_env_close(&env);
-}
-
-/* The product is read elsewhere; what is added is no bias; beta is not 1. */
-static void fuse_bias_activation_declines(void **state) {
+/* Statistics that are constants (a frozen model's) stay in inference form. */
+static void train_mode_keeps_frozen(void **state) {
   (void)state;
   ig_graph *g = fresh();
-  ig_value *x = ig_graph_input(g, "x", IG_F32, IG_SHAPE(6, 20));
-  ig_value *w = ig_graph_param(g, "w", IG_F32, IG_SHAPE(20, 12), noise, true);
-  ig_value *column = ig_graph_param(g, "column", IG_F32, IG_SHAPE(6, 1), noise, false);
-  ig_value *b = ig_graph_param(g, "b", IG_F32, IG_SHAPE(12), noise, false);
-  ig_value *read_twice = op2(g, "MatMul", x, w);
-  ig_graph_output(g, "a", op2(g, "Add", read_twice, b));
-  ig_graph_output(g, "b", op(g, "Relu", read_twice));
-  ig_graph_output(g, "c", op2(g, "Add", op2(g, "MatMul", x, w), column));
-  ig_value *half = ig_op1(g, "Gemm", NULL, IG_INS(x, w, b), IG_ATTRS(IG_FLOAT("beta", 0.5f)));
-  ig_graph_output(g, "d", op(g, "Relu", half));
-  pass(g, "fuse_bias_activation", &inference);
-  assert_int_equal(run_count(g, "ingot.FusedMatMul"), 0);
+  float ones[3] = {1, 1, 1};
+  ig_value *x = ig_graph_input(g, "x", IG_F32, IG_SHAPE(2, 3, 4, 5));
+  ig_value *c = ig_graph_const(g, NULL, IG_F32, IG_SHAPE(3), ones);
+  ig_graph_output(g, "y",
+                  ig_op1(g, "BatchNormalization", NULL, IG_INS(x, c, c, c, c), IG_NO_ATTRS));
+  pass(g, "train_mode", &training);
+  assert_int_equal(g->n_assigns, 0);
   ig_graph_destroy(g);
 }
 
@@ -574,6 +271,10 @@ static void mixed_precision(void **state) {
   run_env env = run_env_open();
   ig_graph *g = mixed_graph();
   ig_graph *after = same_numbers(&env, g, "mixed_precision", &bf16, 0.1);
+  if (run_count(after, "Cast") == 0) {
+    print_message("skipped: no product in bf16 on this processor\n");
+    skip();
+  }
   for (int32_t i = 0; i < after->n_values; i++) {
     const ig_value *v = after->values[i];
     if (v->kind == IG_VALUE_PARAM) assert_int_equal(v->dtype, IG_F32);
@@ -626,15 +327,8 @@ int main(void) {
       cmocka_unit_test(simplify),
       cmocka_unit_test(simplify_keeps),
       cmocka_unit_test(train_mode_dropout),
-      cmocka_unit_test(fuse_add_layernorm),
-      cmocka_unit_test(fuse_add_layernorm_declines),
-      cmocka_unit_test(fuse_batch_norm),
-      cmocka_unit_test(fuse_batch_norm_declines),
-      cmocka_unit_test(fuse_gather_grad),
-      cmocka_unit_test(fuse_bias_activation),
-      cmocka_unit_test(fuse_clip),
-      cmocka_unit_test(fuse_conv),
-      cmocka_unit_test(fuse_bias_activation_declines),
+      cmocka_unit_test(train_mode_batch_norm),
+      cmocka_unit_test(train_mode_keeps_frozen),
       cmocka_unit_test(mixed_precision),
       cmocka_unit_test(unknown_pass),
       cmocka_unit_test(pipelines_name_passes),

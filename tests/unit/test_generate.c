@@ -1,0 +1,306 @@
+/* Text generation: sampling against a plain restatement of its definition and against expected
+ * frequencies; decoding with a KV cache against the full forward pass of the same parameters. */
+#include "graph_run.h"
+
+#include <math.h>
+
+#include "engine/eval/generate.h"
+#include "engine/models/model.h"
+
+/* --- sampling -------------------------------------------------------------------------------- */
+
+#define WORDS 40
+
+static void made_up_logits(float logits[WORDS], uint64_t salt) {
+  ig_rng rng = ig_rng_stream(1, IG_RNG_TEST, 0, salt);
+  for (int i = 0; i < WORDS; i++) logits[i] = 3 * ig_rng_normal(&rng, (uint64_t)i);
+}
+
+/* Probability of each token by definition: sort, keep k, keep the shortest prefix that reaches p. */
+static void probabilities(const float *logits, const ig_generate_options *o, double out[WORDS]) {
+  int order[WORDS];
+  double weight[WORDS], total = 0, sum = 0;
+  for (int i = 0; i < WORDS; i++) order[i] = i;
+  for (int i = 0; i < WORDS; i++) { /* selection sort, stable in the id */
+    for (int j = i + 1; j < WORDS; j++) {
+      bool better = logits[order[j]] > logits[order[i]] ||
+                    (logits[order[j]] == logits[order[i]] && order[j] < order[i]);
+      if (!better) continue;
+      int swap = order[i];
+      order[i] = order[j];
+      order[j] = swap;
+    }
+  }
+  int kept = o->top_k > 0 && o->top_k < WORDS ? (int)o->top_k : WORDS;
+  for (int i = 0; i < kept; i++) {
+    weight[i] = exp((double)logits[order[i]] / o->temperature);
+    total += weight[i];
+  }
+  int nucleus = 0;
+  while (nucleus < kept && (nucleus == 0 || sum < o->top_p * total)) sum += weight[nucleus++];
+  for (int i = 0; i < WORDS; i++) out[i] = 0;
+  for (int i = 0; i < nucleus; i++) out[order[i]] = weight[i] / sum;
+}
+
+/* 20,000 draws: no token outside the allowed set, and no frequency off by five standard deviations. */
+static void frequencies(const ig_generate_options *options) {
+  enum { DRAWS = 20000 };
+  float logits[WORDS];
+  double expected[WORDS];
+  int found[WORDS] = {0};
+  made_up_logits(logits, 1);
+  probabilities(logits, options, expected);
+  for (int i = 0; i < DRAWS; i++) {
+    int64_t token;
+    GOOD(ig_sample_token(logits, WORDS, options, (uint64_t)i, &token));
+    assert_in_range(token, 0, WORDS - 1);
+    found[token]++;
+  }
+  for (int i = 0; i < WORDS; i++) {
+    double mean = DRAWS * expected[i], deviation = sqrt(mean * (1 - expected[i]));
+    if (expected[i] == 0) assert_int_equal(found[i], 0);
+    if (fabs(found[i] - mean) > 5 * deviation + 1) {
+      fail_msg("token %d: drawn %d times, expected %.1f", i, found[i], mean);
+    }
+  }
+}
+
+static void sampling_frequencies(void **state) {
+  (void)state;
+  static const ig_generate_options cases[] = {
+      {.temperature = 1, .top_p = 1},
+      {.temperature = 0.7, .top_p = 1},
+      {.temperature = 2, .top_p = 1, .top_k = 5},
+      {.temperature = 1, .top_p = 0.8},
+      {.temperature = 1.5, .top_p = 0.9, .top_k = 12},
+      {.temperature = 1, .top_p = 0.01},
+      {.temperature = 1, .top_p = 0.999, .top_k = WORDS},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) frequencies(&cases[i]);
+}
+
+static void sampling_is_a_function_of_seed_and_step(void **state) {
+  (void)state;
+  float logits[WORDS];
+  made_up_logits(logits, 2);
+  ig_generate_options options = {.temperature = 1, .top_p = 1, .seed = 4};
+  int same = 0;
+  for (uint64_t i = 0; i < 200; i++) {
+    int64_t a, b, c;
+    GOOD(ig_sample_token(logits, WORDS, &options, i, &a));
+    GOOD(ig_sample_token(logits, WORDS, &options, i, &b));
+    options.seed = 5;
+    GOOD(ig_sample_token(logits, WORDS, &options, i, &c));
+    options.seed = 4;
+    assert_int_equal(a, b);
+    same += a == c;
+  }
+  assert_true(same < 150);
+}
+
+static void sampling_edges(void **state) {
+  (void)state;
+  float logits[] = {1, 5, 5, -INFINITY};
+  int64_t token;
+  ig_generate_options greedy = {.top_p = 1};
+  GOOD(ig_sample_token(logits, 4, &greedy, 0, &token));
+  assert_int_equal(token, 1);
+  ig_generate_options warm = {.temperature = 1, .top_p = 1};
+  for (uint64_t i = 0; i < 500; i++) {
+    GOOD(ig_sample_token(logits, 4, &warm, i, &token));
+    assert_int_not_equal(token, 3); /* probability 0 */
+  }
+  logits[2] = NAN;
+  assert_int_equal(ig_sample_token(logits, 4, &greedy, 0, &token), IG_ERR_NUMERIC);
+  float none[] = {-INFINITY, -INFINITY};
+  assert_int_equal(ig_sample_token(none, 2, &warm, 0, &token), IG_ERR_NUMERIC);
+}
+
+static void bad_options(void **state) {
+  (void)state;
+  static const ig_generate_options cases[] = {
+      {.tokens = -1, .top_p = 1},
+      {.temperature = -0.1, .top_p = 1},
+      {.temperature = NAN, .top_p = 1},
+      {.top_k = -1, .top_p = 1},
+      {.top_p = 0},
+      {.top_p = 1.1},
+      {.top_p = NAN},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    assert_int_equal(ig_generate_check(&cases[i]), IG_ERR_USAGE);
+  }
+}
+
+/* --- decoding -------------------------------------------------------------------------------- */
+
+typedef struct pair {
+  run_env env;
+  ig_graph *full, *decode, *many;
+  ig_plan *full_plan, *decode_plan, *many_plan;
+} pair;
+
+static ig_plan *plan_of(run_env *env, ig_graph *graph, bool frozen) {
+  ig_plan *plan;
+  ig_plan_options options = {.frozen_params = frozen};
+  GOOD(ig_store_add_graph(env->store, graph, 3));
+  GOOD(ig_plan_create(graph, env->backend, env->store, &options, &plan));
+  return plan;
+}
+
+/* The full model over `tokens` tokens and the decoding one, over one store. */
+static pair open_pair(const char *model, int64_t tokens, int64_t vocabulary, int64_t sequences) {
+  pair p = {.env = run_env_open()};
+  ig_model_spec spec = {.input = IG_SHAPE(tokens), .n_outputs = vocabulary, .sequences = sequences};
+  ig_graph *template;
+  GOOD(ig_model_build(model, &spec, &template));
+  ig_shape shape = IG_SHAPE(IG_MAX(sequences, 1), tokens);
+  GOOD(ig_graph_specialize(template, &shape, &p.full));
+  ig_graph_destroy(template);
+  GOOD(ig_model_build_decode(model, &spec, &p.decode));
+  spec.fed = 4;
+  GOOD(ig_model_build_decode(model, &spec, &p.many));
+  p.full_plan = plan_of(&p.env, p.full, false);
+  p.decode_plan = plan_of(&p.env, p.decode, true);
+  p.many_plan = plan_of(&p.env, p.many, true);
+  return p;
+}
+
+static void close_pair(pair *p) {
+  ig_plan_destroy(p->full_plan);
+  ig_plan_destroy(p->decode_plan);
+  ig_plan_destroy(p->many_plan);
+  ig_graph_destroy(p->full);
+  ig_graph_destroy(p->decode);
+  ig_graph_destroy(p->many);
+  run_env_close(&p->env);
+}
+
+/* Logits at every position, fed `fed` tokens at a time, equal those of one pass over the whole
+ * sequence. */
+static void cache_equals_full(const char *model, int64_t sequences, int64_t fed) {
+  enum { TOKENS = 12, VOCABULARY = 31 };
+  pair p = open_pair(model, TOKENS, VOCABULARY, sequences);
+  ig_plan *plan = fed == 1 ? p.decode_plan : p.many_plan;
+  int64_t *x = run_input(p.full->inputs[0], VOCABULARY), step[16], position;
+  GOOD(ig_plan_bind_input(p.full_plan, 0, x));
+  GOOD(ig_plan_run(p.full_plan, &(ig_rng_state){0}));
+  const float *want = ig_plan_output(p.full_plan, 0);
+  GOOD(ig_plan_bind_input(plan, 0, step));
+  GOOD(ig_plan_bind_input(plan, 1, &position));
+  for (position = 0; position < TOKENS; position += fed) {
+    for (int64_t i = 0; i < sequences * fed; i++) {
+      step[i] = x[i / fed * TOKENS + position + i % fed];
+    }
+    GOOD(ig_plan_run(plan, &(ig_rng_state){0}));
+    const float *got = ig_plan_output(plan, 0);
+    for (int64_t i = 0; i < sequences * fed * VOCABULARY; i++) {
+      int64_t row = i / VOCABULARY, place = row / fed * TOKENS + position + row % fed;
+      double w = want[place * VOCABULARY + i % VOCABULARY];
+      if (!(fabs(got[i] - w) <= 1e-5 * fmax(1, fabs(w)))) {
+        fail_msg("%s: row %d, position %d, word %d: %g, expected %g", model, (int)row,
+                 (int)position, (int)(i % VOCABULARY), (double)got[i], w);
+      }
+    }
+  }
+  free(x);
+  close_pair(&p);
+}
+
+static void decoding_equals_full(void **state) {
+  (void)state;
+  for (int64_t fed = 1; fed <= 4; fed += 3) {
+    cache_equals_full("gpt:layers=2,heads=4,embd=32,ctx=16", 1, fed);
+    cache_equals_full("gpt:layers=2,heads=4,kv_heads=2,embd=32,ctx=12,bias=0,tie=0", 1, fed);
+    cache_equals_full("gpt:layers=1,heads=2,kv_heads=1,embd=16,ctx=16", 3, fed);
+  }
+}
+
+typedef struct collected {
+  int64_t tokens[64];
+  int n, stop_after;
+} collected;
+
+static ig_status collect(void *context, int64_t token, bool *stop) {
+  collected *c = context;
+  c->tokens[c->n++] = token;
+  *stop = c->n == c->stop_after;
+  return IG_OK;
+}
+
+/* Greedy text by rerunning the whole sequence for each token. */
+static void greedy_by_full(pair *p, const int64_t *prompt, int n_prompt, int tokens,
+                           int64_t vocabulary, int64_t window, int64_t *out) {
+  int64_t x[64] = {0};
+  memcpy(x, prompt, (size_t)n_prompt * sizeof *x);
+  GOOD(ig_plan_bind_input(p->full_plan, 0, x));
+  for (int i = n_prompt; i < n_prompt + tokens; i++) {
+    assert_true(i <= window);
+    GOOD(ig_plan_run(p->full_plan, &(ig_rng_state){0}));
+    const float *logits = (const float *)ig_plan_output(p->full_plan, 0) + (i - 1) * vocabulary;
+    int64_t best = 0;
+    for (int64_t w = 1; w < vocabulary; w++) best = logits[w] > logits[best] ? w : best;
+    out[i - n_prompt] = best;
+    if (i < window) x[i] = best;
+  }
+}
+
+static void generates(void **state) {
+  (void)state;
+  const char *model = "gpt:layers=2,heads=2,embd=32,ctx=16";
+  pair p = open_pair(model, 16, 31, 1);
+  run_env_shake(&p.env); /* fresh weights give nearly equal logits */
+  int64_t prompt[] = {3, 1, 4, 1, 5}, expected[11], count;
+  /* Weights were packed when the plans were made: make them again for the shaken ones. */
+  ig_plan_destroy(p.decode_plan);
+  p.decode_plan = plan_of(&p.env, p.decode, true);
+  ig_plan_destroy(p.many_plan);
+  p.many_plan = plan_of(&p.env, p.many, true);
+  greedy_by_full(&p, prompt, 5, 11, 31, 16, expected);
+  collected c = {0};
+  ig_generate_options options = {.tokens = 11, .top_p = 1, .stop_token = -1};
+  for (int turn = 0; turn < 3; turn++) { /* a used cache must not matter */
+    c = (collected){0};
+    GOOD(ig_generate(p.decode_plan, prompt, 5, &options, collect, &c, &count));
+    assert_int_equal(count, 11);
+    assert_memory_equal(c.tokens, expected, sizeof expected);
+    options.prefill = p.many_plan; /* five tokens by fours: the last step is filled up */
+  }
+  options.stop_token = expected[3];
+  int first = 0;
+  while (expected[first] != expected[3]) first++;
+  c = (collected){0};
+  GOOD(ig_generate(p.decode_plan, prompt, 5, &options, collect, &c, &count));
+  assert_int_equal(count, first);
+  options.stop_token = -1;
+  c = (collected){.stop_after = 2};
+  GOOD(ig_generate(p.decode_plan, prompt, 5, &options, collect, &c, &count));
+  assert_int_equal(count, 2);
+  options.tokens = 60; /* far beyond the context */
+  c = (collected){0};
+  GOOD(ig_generate(p.decode_plan, prompt, 5, &options, collect, &c, NULL));
+  assert_int_equal(c.n, 60);
+  assert_memory_equal(c.tokens, expected, sizeof expected);
+  collected one_by_one = {0};
+  options.prefill = NULL;
+  GOOD(ig_generate(p.decode_plan, prompt, 5, &options, collect, &one_by_one, NULL));
+  assert_memory_equal(c.tokens, one_by_one.tokens, sizeof c.tokens);
+  assert_int_equal(ig_generate(p.decode_plan, (int64_t[]){31}, 1, &options, collect, &c, NULL),
+                   IG_ERR_INPUT);
+  assert_int_equal(ig_generate(p.decode_plan, prompt, 0, &options, collect, &c, NULL),
+                   IG_ERR_USAGE);
+  assert_int_equal(ig_generate(p.full_plan, prompt, 5, &options, collect, &c, NULL), IG_ERR_USAGE);
+  close_pair(&p);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(sampling_frequencies),
+      cmocka_unit_test(sampling_is_a_function_of_seed_and_step),
+      cmocka_unit_test(sampling_edges),
+      cmocka_unit_test(bad_options),
+      cmocka_unit_test(decoding_equals_full),
+      cmocka_unit_test(generates),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
