@@ -15,10 +15,12 @@
 
 #define MAX_PROFILES (1 << 20)
 #define MAX_NORMALIZATIONS 64
+#define REHEARSED_BYTES ((size_t)1 << 20) /* of a dataset; of larger ones, the ends */
 
 typedef struct reader {
   ig_h5_file *file;
   ig_snapshot *snapshot;
+  bool rehearsal;      /* in the child process of ig_h5_rehearse */
   uint64_t declared;   /* bytes of all datasets so far */
   const char *group;   /* of the walk */
   ig_tensor_role role; /* of the walk */
@@ -44,6 +46,21 @@ static ig_status read_number(reader *r, hid_t object, const char *name, hid_t ty
             : ig_h5_fail(r->file, IG_ERR_INPUT, "attribute %s is not one 8-byte number", name);
 }
 
+/* Reads the first and the last element: enough for the library to show whether it can. */
+static void read_ends(hid_t dataset, hid_t type) {
+  char elements[2 * 64];
+  hsize_t dims[H5S_MAX_RANK], points[2 * H5S_MAX_RANK] = {0}, two = 2;
+  hid_t space = H5Dget_space(dataset), memory = H5Screate_simple(1, &two, NULL);
+  int rank = H5Sget_simple_extent_dims(space, dims, NULL);
+  for (int i = 0; i < rank; i++) points[rank + i] = dims[i] - 1;
+  if (rank > 0 && H5Tget_size(type) <= sizeof elements / 2 &&
+      H5Sselect_elements(space, H5S_SELECT_SET, 2, points) >= 0) {
+    H5Dread(dataset, type, memory, space, H5P_DEFAULT, elements);
+  }
+  if (memory >= 0) H5Sclose(memory);
+  if (space >= 0) H5Sclose(space);
+}
+
 /* Reads all of a dataset, of `bytes` bytes, and holds it against its digest. `trim` ends a text at
  * its padding before. */
 static ig_status read_checked(reader *r, hid_t dataset, const char *name, hid_t type, size_t bytes,
@@ -52,6 +69,10 @@ static ig_status read_checked(reader *r, hid_t dataset, const char *name, hid_t 
   bool present = false;
   IG_TRY(read_number(r, dataset, "xxh3", H5T_STD_U64LE, &present, &want));
   IG_CHECK(present, IG_ERR_INPUT, "%s: %s has no digest (attribute xxh3)", r->file->path, name);
+  if (r->rehearsal && bytes > REHEARSED_BYTES) {
+    read_ends(dataset, type);
+    return IG_OK;
+  }
   if (bytes && H5Dread(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0) {
     return ig_h5_fail(r->file, IG_ERR_INPUT, "cannot read %s", name);
   }
@@ -397,8 +418,24 @@ static ig_status read_parts(reader *r, unsigned parts) {
   return IG_OK;
 }
 
-ig_status ig_checkpoint_load(const char *path, unsigned parts, ig_snapshot **out) {
-  reader r = {0};
+/* Whether a readable file begins like HDF5. */
+static ig_status has_signature(const char *path, bool *out) {
+  static const unsigned char signature[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
+  unsigned char head[sizeof signature];
+  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return ig_fail_errno("open", path);
+  ssize_t got;
+  do {
+    got = read(fd, head, sizeof head);
+  } while (got < 0 && errno == EINTR);
+  ig_status status = got < 0 ? ig_fail_errno("read", path) : IG_OK;
+  close(fd);
+  *out = got == (ssize_t)sizeof head && memcmp(head, signature, sizeof head) == 0;
+  return status;
+}
+
+static ig_status load(const char *path, unsigned parts, bool rehearsal, ig_snapshot **out) {
+  reader r = {.rehearsal = rehearsal};
   IG_TRY(ig_h5_open(path, &r.file));
   ig_status status = ig_snapshot_create(&r.snapshot);
   if (status == IG_OK) {
@@ -415,20 +452,24 @@ ig_status ig_checkpoint_load(const char *path, unsigned parts, ig_snapshot **out
   return status;
 }
 
-/* Whether a readable file begins like HDF5. */
-static ig_status has_signature(const char *path, bool *out) {
-  static const unsigned char signature[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
-  unsigned char head[sizeof signature];
-  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) return ig_fail_errno("open", path);
-  ssize_t got;
-  do {
-    got = read(fd, head, sizeof head);
-  } while (got < 0 && errno == EINTR);
-  ig_status status = got < 0 ? ig_fail_errno("read", path) : IG_OK;
-  close(fd);
-  *out = got == (ssize_t)sizeof head && memcmp(head, signature, sizeof head) == 0;
-  return status;
+typedef struct request {
+  const char *path;
+  unsigned parts;
+} request;
+
+static void rehearse(void *context) {
+  const request *wanted = context;
+  ig_snapshot *snapshot;
+  /* What it finds does not matter, and the process ends with it. */
+  if (load(wanted->path, wanted->parts, true, &snapshot) == IG_OK) ig_snapshot_destroy(snapshot);
+}
+
+ig_status ig_checkpoint_load(const char *path, unsigned parts, ig_snapshot **out) {
+  bool hdf5 = false;
+  IG_TRY(has_signature(path, &hdf5));
+  IG_CHECK(hdf5, IG_ERR_INPUT, "%s: not an HDF5 file, as checkpoints are", path);
+  IG_TRY(ig_h5_rehearse(path, rehearse, &(request){path, parts}));
+  return load(path, parts, false, out);
 }
 
 ig_status ig_checkpoint_probe(const char *path, bool *is_checkpoint) {

@@ -338,9 +338,9 @@ static void put_memory(ig_html *html, const ig_report_memory *m) {
               "<tbody>");
   put_bytes_row(html, "parameters and optimizer", m->params, most);
   put_bytes_row(html, "intermediate tensors, if none shared memory", m->sum, most);
-  put_bytes_row(html, "intermediate tensors, as planned", m->slab, most);
-  put_bytes_row(html, "lower bound (live at once)", m->lower_bound, most);
-  put_bytes_row(html, "workspace", m->workspace, most);
+  put_bytes_row(html, "slab: intermediate tensors and workspace, as planned", m->slab, most);
+  put_bytes_row(html, "lower bound of the slab (live at once)", m->lower_bound, most);
+  put_bytes_row(html, "largest workspace, inside the slab", m->workspace, most);
   ig_html_raw(html, "</tbody></table></div>");
 }
 
