@@ -175,6 +175,11 @@ static void presets_round_trip(void **state) {
     ig_model_spec spec;
   } models[] = {
       {"mlp:32,16", {{1, {64}}, 10}},
+      {"gpt:layers=2,heads=2,embd=16,ctx=8", {{1, {8}}, 65}},
+      {"vit:tiny", {{3, {3, 32, 32}}, 10}},
+      {"resnet18", {{3, {3, 32, 32}}, 10}},
+      {"mobilenetv2", {{3, {3, 32, 32}}, 10}},
+      {"lenet", {{3, {1, 28, 28}}, 10}},
   };
   for (int i = 0; i < IG_COUNT(models); i++) {
     ig_graph *g;
