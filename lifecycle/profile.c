@@ -104,7 +104,14 @@ static ig_status make_counts(scan *s, ig_arena *arena) {
 
 /* --- the pass ---------------------------------------------------------------------------------- */
 
-static void take_value(scan *s, int64_t c, int64_t every, double value) {
+/* Whether value i is in the sample, of which `share` / 2^32 are: those where the fractional part of i
+ * times the golden ratio is small. Such values are spread evenly over every residue of i as well,
+ * where each n-th would pick the same pixel of every image. */
+static bool in_sample(int64_t i, uint64_t share) {
+  return ((uint64_t)i * 0x9e3779b97f4a7c15u) >> 32 < share;
+}
+
+static void take_value(scan *s, int64_t c, uint64_t share, double value) {
   ig_column *column = &s->columns[c];
   ig_profile *p = &column->profile;
   p->samples++;
@@ -122,7 +129,7 @@ static void take_value(scan *s, int64_t c, int64_t every, double value) {
   s->sums[c] += delta * (value - p->mean);
   p->min = fmin(p->min, value);
   p->max = fmax(p->max, value);
-  if (s->seen[c]++ % every == 0 && s->sampled[c] < s->sample_size) {
+  if (in_sample(s->seen[c]++, share) && s->sampled[c] < s->sample_size) {
     s->samples[c * s->sample_size + s->sampled[c]++] = (float)value;
   }
 }
@@ -131,11 +138,14 @@ static void take_field(scan *s, int f, const void *data, int64_t count, int64_t 
   const layout *l = &s->layouts[f];
   ig_dtype dtype = s->dataset->fields[f].dtype;
   int64_t a_column = rows * (l->values / l->columns);
-  int64_t every = IG_MAX(1, (a_column + s->sample_size - 1) / s->sample_size);
+  uint64_t whole = (uint64_t)1 << 32, share = whole;
+  if (a_column > s->sample_size) {
+    share = (uint64_t)((double)whole * (double)s->sample_size / (double)a_column);
+  }
   for (int64_t i = 0; i < count * l->values; i++) {
     double value = ig_load_f64(dtype, data, i);
     int64_t c = l->columns == 1 ? 0 : i % l->values / l->run % l->columns;
-    take_value(s, l->first + c, every, value);
+    take_value(s, l->first + c, share, value);
     if (value >= 0 && value < (double)l->n_categories) l->categories[(int64_t)value]++;
   }
 }

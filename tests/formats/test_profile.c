@@ -120,9 +120,37 @@ static void odd_values_and_channels(void **state) {
   ig_arena_destroy(arena);
 }
 
+/* The sample behind a histogram must not step in time with the pixels: of 8 x 8 images whose first
+ * column is 0, an eighth of the values is, however many images there are. */
+static void the_sample_is_not_in_step(void **state) {
+  (void)state;
+  enum { MOST = 3000, PIXELS = 64 };
+  static uint8_t images[MOST * PIXELS];
+  static const ig_field picture = {
+      .name = "p", .kind = IG_FIELD_IMAGE, .dtype = IG_U8, .shape = {.rank = 3, .dims = {1, 8, 8}}};
+  for (int i = 0; i < MOST * PIXELS; i++) images[i] = i % 8 == 0 ? 0 : (uint8_t)(1 + i % 7);
+  static const int counts[] = {512, 1024, 1617, 1797, 2048, 3000};
+  for (int k = 0; k < IG_COUNT(counts); k++) {
+    ig_arena *arena = ig_arena_create();
+    ig_dataset *data;
+    ig_column *column;
+    int n;
+    assert_int_equal(
+        ig_dataset_from_arrays(counts[k], 1, &picture, (const void *[]){images}, &data), IG_OK);
+    assert_int_equal(ig_profile_columns(data, 0, 0, NULL, true, arena, &n, &column), IG_OK);
+    int64_t zeros = 0;
+    for (int64_t i = 0; i < column->n_values; i++) zeros += column->values[i] == 0;
+    assert_true(column->n_values > 16000);
+    double share = (double)zeros / (double)column->n_values;
+    if (fabs(share - 0.125) > 0.002) fail_msg("%d images: %g of the sample is 0", counts[k], share);
+    ig_dataset_destroy(data);
+    ig_arena_destroy(arena);
+  }
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(moments_and_histograms),
-                                     cmocka_unit_test(drift),
-                                     cmocka_unit_test(odd_values_and_channels)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(moments_and_histograms), cmocka_unit_test(drift),
+      cmocka_unit_test(odd_values_and_channels), cmocka_unit_test(the_sample_is_not_in_step)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
