@@ -41,7 +41,7 @@ typedef struct ig_option {
 #define IG_INT_OPTION(type_, member, name_, fallback_, low_, high_, what_)                         \
   {                                                                                                \
     .name = (name_), .type = IG_OPTION_INT, .offset = offsetof(type_, member),                     \
-    .fallback = (fallback_), .low = (low_), .high = (high_), .values = "N", .what = (what_)        \
+    .fallback = (fallback_), .low = (low_), .high = (double)(high_), .values = "N", .what = (what_)        \
   }
 #define IG_FLOAT_OPTION(type_, member, name_, fallback_, low_, high_, what_)                       \
   {                                                                                                \

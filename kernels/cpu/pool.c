@@ -151,7 +151,7 @@ void ig_cpu_max_pool_lanes(const ig_pool *pool, const void *x, void *y, uint8_t 
   const ig_pool *p = pool;
   int64_t rows = p->dst[2], tasks = plane_count(p) * rows;
   bool team = ig_layout_count(p->layout, p->src) >= IG_PARALLEL_FROM;
-#pragma omp parallel for schedule(static) if (team)
+  IG_PARALLEL_FOR(team)
   for (int64_t task = 0; task < tasks; task++) {
     plane at = plane_at(p, task / rows);
     if (p->dtype == IG_F32 && at.lanes == LANES) {
@@ -214,7 +214,7 @@ void ig_cpu_max_pool_grad_lanes(const ig_pool *pool, const void *dy, const uint8
   const ig_pool *p = pool;
   int64_t planes = plane_count(p);
   bool team = ig_layout_count(p->layout, p->src) >= IG_PARALLEL_FROM;
-#pragma omp parallel for schedule(static) if (team)
+  IG_PARALLEL_FOR(team)
   for (int64_t i = 0; i < planes; i++) {
     plane at = plane_at(p, i);
     WITH_CONSTANTS(max_grad_plane, p, at.lanes, &at, dy, taps, dx);
@@ -258,7 +258,7 @@ void ig_cpu_mean_pool_lanes(const ig_pool *pool, const void *x, void *y) {
   const ig_pool *p = pool;
   int64_t rows = p->dst[2], tasks = plane_count(p) * rows;
   bool team = ig_layout_count(p->layout, p->src) >= IG_PARALLEL_FROM;
-#pragma omp parallel for schedule(static) if (team)
+  IG_PARALLEL_FOR(team)
   for (int64_t task = 0; task < tasks; task++) {
     plane at = plane_at(p, task / rows);
     WITH_CONSTANTS(mean_row, p, at.lanes, &at, task % rows, x, y);
@@ -296,7 +296,7 @@ void ig_cpu_mean_pool_grad_lanes(const ig_pool *pool, const void *dy, void *dx) 
   const ig_pool *p = pool;
   int64_t planes = plane_count(p);
   bool team = ig_layout_count(p->layout, p->src) >= IG_PARALLEL_FROM;
-#pragma omp parallel for schedule(static) if (team)
+  IG_PARALLEL_FOR(team)
   for (int64_t i = 0; i < planes; i++) {
     plane at = plane_at(p, i);
     WITH_CONSTANTS(mean_grad_plane, p, at.lanes, &at, dy, dx);
