@@ -14,6 +14,12 @@ const char *__asan_default_options(void) {
   return "replace_intrin=0";
 }
 
+/* What the library itself loses on malformed files (tests/lsan.supp says where). */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void) {
+  return "leak:libhdf5";
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   int fd = memfd_create("fuzz", MFD_CLOEXEC);
   if (fd < 0 || write(fd, data, size) != (ssize_t)size) abort();
