@@ -388,6 +388,10 @@ static ig_value *copy_leaf(ig_graph *copy, const ig_value *old, ig_shape shape) 
   if (!value) return NULL;
   value->layout = old->layout;
   value->data = old->data;
+  if (old->kind == IG_VALUE_CONST) {
+    value->data = ig_arena_copy(copy->arena, old->data, ig_value_bytes(old));
+    if (!value->data) return out_of_memory(copy);
+  }
   value->init = old->init;
   value->decay = old->decay;
   value->frozen = old->frozen;

@@ -216,8 +216,8 @@ ig_status ig_graph_compact(ig_graph *graph, bool all);
 ig_status ig_graph_verify(ig_graph *graph);
 
 /* A copy with the given shape for each graph input (in order); infers everything, and evaluates
- * what depends on shapes alone. With NULL shapes, the inputs keep theirs. Constant bytes are
- * borrowed: `graph` must outlive the copy. Fails naming the input or node that does not fit. */
+ * what depends on shapes alone. With NULL shapes, the inputs keep theirs. The copy needs nothing of
+ * `graph`, which may be destroyed first. Fails naming the input or node that does not fit. */
 ig_status ig_graph_specialize(const ig_graph *graph, const ig_shape *input_shapes,
                               ig_graph **out);
 

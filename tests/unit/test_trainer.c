@@ -264,29 +264,35 @@ static void a_resume_that_does_not_fit_is_refused(void **state) {
 
 /* The culprit is named, and the parameters stay those of the last good step. */
 static void a_nan_names_its_node(void **state) {
-  float kept = features[7][2];
   ig_train_options options = usual_options();
   run clean, broken;
-  open_run(&clean, *state, "mlp:8", CLASSES, classes_of_arrays(), &options);
-  clean.stop_at = 1;
+  float kept = features[7][2];
   features[7][2] = 3e38f; /* finite, so that the feeder lets it in; its products overflow */
   open_run(&broken, *state, "mlp:8", CLASSES, classes_of_arrays(), &options);
-  ig_status status = ig_trainer_run(broken.trainer);
-  features[7][2] = kept;
-  assert_int_equal(status, IG_ERR_NUMERIC);
+  assert_int_equal(ig_trainer_run(broken.trainer), IG_ERR_NUMERIC);
   const char *line = ig_last_error();
   assert_non_null(strstr(line, "is not finite"));
   assert_non_null(strstr(line, "output of node '"));
   char last[64];
   snprintf(last, sizeof last, "the last good step is %d", broken.n_losses);
   assert_non_null(strstr(line, last));
-  clean.stop_at = broken.n_losses;
-  if (broken.n_losses > 0) {
-    assert_int_equal(ig_trainer_run(clean.trainer), IG_ERR_INTERRUPTED);
-    same_parameters(clean.trainer, broken.trainer, 0);
+  ig_snapshot *snapshot;
+  assert_int_equal(ig_trainer_snapshot(broken.trainer, &snapshot), IG_OK);
+  int good_steps = broken.n_losses;
+  close_run(&broken); /* its feeder reads the data until here */
+  features[7][2] = kept;
+  open_run(&clean, *state, "mlp:8", CLASSES, classes_of_arrays(), &options);
+  clean.stop_at = good_steps;
+  if (good_steps > 0) assert_int_equal(ig_trainer_run(clean.trainer), IG_ERR_INTERRUPTED);
+  ig_store *store = ig_trainer_store(clean.trainer);
+  for (int64_t i = 0; i < ig_store_count(store); i++) {
+    const ig_store_entry *e = ig_store_entry_at(store, i);
+    const ig_tensor *t = ig_snapshot_find(snapshot, e->role, e->name);
+    assert_non_null(t);
+    assert_memory_equal(e->data, t->data, ig_shape_bytes(&e->shape, e->dtype));
   }
   close_run(&clean);
-  close_run(&broken);
+  ig_snapshot_destroy(snapshot);
 }
 
 static void patience_ends_training(void **state) {
