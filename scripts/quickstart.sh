@@ -17,6 +17,7 @@ run=runs/quickstart
 data=examples/digits/digits.h5
 
 rm -rf "$run"
+mkdir -p runs
 "$ingot" train --model mlp:128,64 --data "$data:train" --val "$data:test" --out "$run" \
   --epochs 40 --batch 32 --optimizer adamw --lr 0.003 --schedule cosine
 echo

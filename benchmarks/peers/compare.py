@@ -35,7 +35,8 @@ def commands(args, model, batch):
     spec, shape, steps = MODELS[model]
     steps, warmup = str(steps), str(max(2, steps // 10))
     length = ["--steps", steps, "--warmup", warmup, "--json"]
-    ingot = [args.ingot, "bench", args.what, spec, *shape, "--threads", str(args.threads), *length]
+    ingot = [args.ingot, "bench", args.what, "--model", spec, *shape, "--threads",
+             str(args.threads), *length]
     if batch:
         ingot += ["--batch", str(batch)]
     yield "ingot", ingot
@@ -57,7 +58,7 @@ def run(command):
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
     if done.returncode:
         sys.exit(f"{' '.join(map(str, command))}\n{done.stderr}")
-    return json.loads(done.stdout.strip().splitlines()[-1])
+    return json.loads(done.stdout[done.stdout.index("{"):])
 
 
 def time_of(figures):
