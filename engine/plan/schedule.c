@@ -17,7 +17,7 @@ static bool is_hoisted(const ig_node *node) {
     const ig_value *v = node->inputs[i];
     if (v && v->kind == IG_VALUE_RESULT) in += ig_value_storage(v);
   }
-  return out <= TINY_BYTES && in > out;
+  return out <= TINY_BYTES && in >= out && in > 0;
 }
 
 typedef struct entry {
