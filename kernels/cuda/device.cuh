@@ -69,11 +69,11 @@ template <typename T, int N> struct alignas(sizeof(T) * N) ig_pack {
 };
 #define IG_PACK(T) ((int)(16 / sizeof(T)))
 
-template <typename T, int N> __device__ static inline ig_pack<T, N> ig_load(const T *from) {
+template <typename T, int N> __device__ static inline ig_pack<T, N> ig_load_pack(const T *from) {
   return *reinterpret_cast<const ig_pack<T, N> *>(from);
 }
 template <typename T, int N>
-__device__ static inline void ig_store(T *to, const ig_pack<T, N> &value) {
+__device__ static inline void ig_store_pack(T *to, const ig_pack<T, N> &value) {
   *reinterpret_cast<ig_pack<T, N> *>(to) = value;
 }
 
