@@ -32,23 +32,6 @@ static ig_status train_settle(ig_options *options, const void *values) {
   return status;
 }
 
-/* NULL when there is no checkpoint yet: the run then starts from the beginning. */
-static ig_status load_latest(const ig_train_values *v, ig_snapshot **out) {
-  *out = NULL;
-  char *path = path_in(v->out, "latest.h5");
-  IG_CHECK_ALLOC(path);
-  ig_status status = IG_OK;
-  if (v->resume && exists(path)) {
-    status = ig_checkpoint_load(path, IG_CHECKPOINT_ALL, out);
-  } else if (!v->resume && !v->overwrite && exists(path)) {
-    status = ig_fail(IG_ERR_USAGE,
-                     "%s holds a run already: --resume goes on with it, --overwrite starts anew",
-                     v->out);
-  }
-  ig_free(path);
-  return status;
-}
-
 /* --- checks before anything is written --------------------------------------------------------- */
 
 static ig_status check_folder(const char *out) {
@@ -71,30 +54,78 @@ static ig_status check_folder(const char *out) {
   return status;
 }
 
+/* --- where the run starts ---------------------------------------------------------------------- */
+
+/* What --model said when the run began: the name of a preset, or of the checkpoint it started from. */
 static ig_status check_resumable(const ig_train_values *v, const ig_snapshot *snapshot) {
-  IG_CHECK(!snapshot || (snapshot->model && strcmp(snapshot->model, v->model) == 0), IG_ERR_USAGE,
-           "--model: %s is a run of the model '%s', not '%s'", v->out,
-           snapshot && snapshot->model ? snapshot->model : "?", v->model);
-  return IG_OK;
+  json_t *config = snapshot->config_json ? json_loads(snapshot->config_json, 0, NULL) : NULL;
+  const char *model = json_string_value(json_object_get(config, "model"));
+  ig_status status = IG_OK;
+  if (!model || strcmp(model, v->model) != 0) {
+    status = ig_fail(IG_ERR_USAGE, "--model: %s is a run of the model '%s', not '%s'", v->out,
+                     model ? model : "?", v->model);
+  }
+  json_decref(config);
+  return status;
+}
+
+/* Leaves `origin->source` NULL when there is no checkpoint of the run yet. */
+static ig_status open_latest(const ig_train_values *v, ig_model_source *source,
+                             ig_train_origin *origin) {
+  char *path = path_in(v->out, "latest.h5");
+  IG_CHECK_ALLOC(path);
+  ig_status status = IG_OK;
+  if (v->resume && exists(path)) {
+    status = ig_model_source_open(path, IG_CHECKPOINT_ALL, source);
+    if (status == IG_OK) origin->source = source;
+    if (status == IG_OK) origin->resumed = true;
+    if (status == IG_OK) status = check_resumable(v, source->snapshot);
+  } else if (!v->resume && !v->overwrite && exists(path)) {
+    status = ig_fail(IG_ERR_USAGE,
+                     "%s holds a run already: --resume goes on with it, --overwrite starts anew",
+                     v->out);
+  }
+  ig_free(path);
+  return status;
+}
+
+/* A name that is both a preset's and a file's is the preset: a run of `--model gpt --out gpt` must not
+ * start from itself the next time. */
+static ig_status find_origin(const ig_train_values *v, ig_model_source *source,
+                             ig_train_origin *origin) {
+  IG_TRY(open_latest(v, source, origin));
+  bool preset = ig_model_find(v->model, &origin->preset) == IG_OK;
+  if (!origin->source && !preset) {
+    IG_TRY(ig_model_source_open(v->model, 0, source));
+    origin->source = source;
+  }
+  if (!preset) {
+    IG_CHECK(!v->init, IG_ERR_USAGE,
+             "--init: --model %s has parameters already; a preset takes those of --init", v->model);
+    IG_CHECK(!v->tokenizer, IG_ERR_USAGE, "--tokenizer: text is read as --model %s reads it",
+             v->model);
+  }
+  origin->model = origin->source ? origin->source->snapshot->model : v->model;
+  return ig_model_find(origin->model, &origin->preset);
+}
+
+static ig_status load_parameters(const ig_train_values *v, const ig_train_origin *origin,
+                                 ig_trainer *trainer) {
+  if (origin->resumed) return ig_trainer_resume(trainer, origin->source->snapshot);
+  if (origin->source) return ig_model_source_load(origin->source, ig_trainer_store(trainer));
+  if (!v->init) return IG_OK;
+  ig_model_source other;
+  IG_TRY(ig_model_source_open(v->init, 0, &other));
+  ig_status status = ig_model_source_load(&other, ig_trainer_store(trainer));
+  ig_model_source_close(&other);
+  return status;
 }
 
 /* --- the run ----------------------------------------------------------------------------------- */
 
-static ig_status load_parameters(const ig_train_values *v, const ig_snapshot *snapshot,
-                                 ig_trainer *trainer) {
-  if (snapshot) return ig_trainer_resume(trainer, snapshot);
-  if (!v->init) return IG_OK;
-  ig_snapshot *other;
-  IG_TRY(ig_checkpoint_load(v->init, IG_CHECKPOINT_MODEL | IG_CHECKPOINT_PARAMETERS, &other));
-  ig_status status = ig_trainer_load(trainer, other);
-  if (status != IG_OK) ig_fail_in(status, "%s", v->init);
-  ig_snapshot_destroy(other);
-  return status;
-}
-
-static ig_status train_on(ig_cli *cli, const ig_train_values *v, const ig_snapshot *snapshot,
+static ig_status train_on(ig_cli *cli, const ig_train_values *v, const ig_train_origin *origin,
                           ig_train_data *data) {
-  ig_graph *graph = NULL;
+  ig_graph *built = NULL;
   ig_backend *backend = NULL;
   ig_trainer *trainer = NULL;
   ig_train_run *run = NULL;
@@ -102,46 +133,45 @@ static ig_status train_on(ig_cli *cli, const ig_train_values *v, const ig_snapsh
   ig_status status;
   IG_TRY_DONE(ig_train_options_make(cli, v, &options));
   options.task = data->task;
-  IG_TRY_DONE(ig_model_build(v->model, &data->spec, &graph));
+  if (!origin->source) IG_TRY_DONE(ig_model_build(origin->model, &data->spec, &built));
+  const ig_graph *graph = built ? built : origin->source->graph;
   IG_TRY_DONE(ig_backend_open(cli->common->device, (int)cli->common->threads, &backend));
-  IG_TRY_DONE(ig_train_run_create(cli, v, data, &run));
+  IG_TRY_DONE(ig_train_run_create(cli, v, origin, data, &run));
   ig_train_observer observer = ig_train_run_observer(run);
   IG_TRY_DONE(ig_trainer_create(graph, backend, NULL, data->train, data->validation,
                                 data->n_normalizations, data->normalizations, &options, &observer,
                                 &trainer));
-  IG_TRY_DONE(load_parameters(v, snapshot, trainer));
-  IG_TRY_DONE(ig_train_run_begin(run, trainer, graph, backend, snapshot));
+  IG_TRY_DONE(load_parameters(v, origin, trainer));
+  IG_TRY_DONE(ig_train_run_begin(run, trainer, graph, backend));
   status = ig_trainer_run(trainer);
   status = ig_train_run_end(run, status);
 done:
   ig_train_run_destroy(run);
   ig_trainer_destroy(trainer);
   if (backend) ig_backend_destroy(backend);
-  ig_graph_destroy(graph);
+  ig_graph_destroy(built);
   return status;
 }
 
 static ig_status train_run(ig_cli *cli, const void *values) {
   const ig_train_values *v = values;
-  const ig_model_preset *preset;
-  ig_snapshot *snapshot = NULL;
+  ig_model_source source = {0};
+  ig_train_origin origin = {0};
   ig_train_data data = {0};
   ig_status status;
-  IG_TRY(ig_model_find(v->model, &preset));
   IG_TRY(check_folder(v->out));
-  IG_TRY(load_latest(v, &snapshot));
-  IG_TRY_DONE(check_resumable(v, snapshot));
-  IG_TRY_DONE(ig_train_data_open(cli, v, preset, snapshot, &data));
+  IG_TRY_DONE(find_origin(v, &source, &origin));
+  IG_TRY_DONE(ig_train_data_open(cli, v, &origin, &data));
   IG_TRY_DONE(ig_interrupt_install());
-  IG_TRY_DONE(train_on(cli, v, snapshot, &data));
+  IG_TRY_DONE(train_on(cli, v, &origin, &data));
 done:
   ig_train_data_close(&data);
-  ig_snapshot_destroy(snapshot);
+  ig_model_source_close(&source);
   return status;
 }
 
 static void train_help(FILE *out) {
-  fputs("\nModels:\n", out);
+  fputs("\nModels, besides checkpoints, which bring tokenizer and normalisation with them:\n", out);
   for (const ig_model_preset *const *preset = ig_model_preset_registry; *preset; preset++) {
     fprintf(out, "  %s\n", (*preset)->what);
   }

@@ -112,16 +112,21 @@ static ig_status take_averages(const ig_snapshot *snapshot, ig_store *store) {
   return IG_OK;
 }
 
+ig_status ig_model_source_load(const ig_model_source *source, ig_store *store) {
+  ig_status status = ig_store_from_snapshot(store, source->snapshot);
+  if (status == IG_OK) status = take_averages(source->snapshot, store);
+  return status == IG_OK ? IG_OK : ig_fail_in(status, "%s", source->path);
+}
+
 ig_status ig_model_source_store(const ig_model_source *source, ig_backend *backend,
                                 ig_store **out) {
   ig_store *store;
   IG_TRY(ig_store_create(backend, &store));
   ig_status status = ig_store_add_graph(store, source->graph, 0);
-  if (status == IG_OK) status = ig_store_from_snapshot(store, source->snapshot);
-  if (status == IG_OK) status = take_averages(source->snapshot, store);
+  if (status == IG_OK) status = ig_model_source_load(source, store);
   if (status != IG_OK) {
     ig_store_destroy(store);
-    return ig_fail_in(status, "%s", source->path);
+    return status;
   }
   *out = store;
   return IG_OK;

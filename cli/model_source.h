@@ -25,7 +25,10 @@ ig_status ig_model_source_open(const char *name, unsigned parts, ig_model_source
 void ig_model_source_close(ig_model_source *source);
 /* The average (--ema) of a parameter or state; NULL when there is none. */
 const ig_tensor *ig_model_source_average(const ig_snapshot *snapshot, const ig_tensor *tensor);
-/* A store with the model's parameters; averaged ones (--ema) where the checkpoint has them. */
+/* The model's parameters into a store that has entries for them; averaged ones (--ema) where the
+ * checkpoint has them. Fails when one is missing or of another dtype or shape, naming it. */
+ig_status ig_model_source_load(const ig_model_source *source, ig_store *store);
+/* A store with the model's parameters, as ig_model_source_load gives them. */
 ig_status ig_model_source_store(const ig_model_source *source, ig_backend *backend, ig_store **out);
 /* Opens data as the model's training data was read; `text` encodes for language models and may be
  * NULL. */

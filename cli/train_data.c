@@ -13,24 +13,47 @@
 #define MEASURED_SAMPLES 20000
 #define PROFILED_SAMPLES 5000
 
-static ig_target_as target_as(const char *task) {
-  if (strcmp(task, "classification") == 0) return IG_TARGET_CLASS;
-  if (strcmp(task, "regression") == 0 || strcmp(task, "multilabel") == 0) return IG_TARGET_VALUES;
+static ig_target_as target_as(ig_task task) {
+  if (task == IG_TASK_CLASSIFICATION) return IG_TARGET_CLASS;
+  if (task == IG_TASK_REGRESSION || task == IG_TASK_MULTILABEL) return IG_TARGET_VALUES;
   return IG_TARGET_AUTO;
 }
 
-static ig_status open_base(const ig_train_values *v, const ig_model_preset *preset,
+/* What the options or the checkpoint say; IG_TASK_AUTO leaves it to the data. */
+static ig_status task_asked(const ig_train_values *v, const ig_model_source *source, ig_task *out) {
+  IG_TRY(ig_task_parse(v->task, out));
+  if (!source) return IG_OK;
+  IG_CHECK(*out == IG_TASK_AUTO || *out == source->task, IG_ERR_USAGE,
+           "--task: %s is for %s, not %s", source->path, ig_task_name(source->task), v->task);
+  *out = source->task;
+  return IG_OK;
+}
+
+static void like_images(const ig_field *x, ig_dataset_open_options *options) {
+  if (x->kind != IG_FIELD_IMAGE || x->shape.rank != 3) return;
+  options->image_channels = x->shape.dims[0];
+  options->image_height = x->shape.dims[1];
+  options->image_width = x->shape.dims[2];
+}
+
+static ig_status open_base(const ig_train_values *v, const ig_train_origin *origin,
                            ig_dataset_open_options *options, ig_text_encoder *encoder,
                            ig_train_data *data) {
+  const ig_model_source *source = origin->source;
   options->target = v->target;
-  options->target_as = target_as(v->task);
-  if (preset->tokens) {
+  options->target_as = target_as(data->task);
+  if (source) {
+    options->n_like = source->n_fields;
+    options->like = source->fields;
+    like_images(&source->fields[0], options);
+  }
+  if (origin->preset->tokens) {
     if (data->tokenizer) {
       *encoder = ig_text_encoder_of(data->tokenizer);
       options->encoder = encoder;
     }
     options->context = v->context;
-    if (!v->context) IG_TRY(ig_model_context(v->model, &options->context));
+    if (!v->context) IG_TRY(ig_model_context(origin->model, &options->context));
   }
   return ig_dataset_open(v->data, options, &data->base);
 }
@@ -39,15 +62,10 @@ static ig_status open_validation(const ig_cli *cli, const ig_train_values *v,
                                  ig_dataset_open_options options, ig_train_data *data) {
   data->train = data->base;
   if (v->val) {
-    const ig_field *x = &data->base->fields[0];
     options.n_like = data->base->n_fields;
     options.like = data->base->fields;
     options.stride = options.context; /* every token once */
-    if (x->kind == IG_FIELD_IMAGE && x->shape.rank == 3) {
-      options.image_channels = x->shape.dims[0];
-      options.image_height = x->shape.dims[1];
-      options.image_width = x->shape.dims[2];
-    }
+    like_images(&data->base->fields[0], &options);
     return ig_dataset_open(v->val, &options, &data->validation);
   }
   if (v->holdout <= 0) return IG_OK;
@@ -57,23 +75,43 @@ static ig_status open_validation(const ig_cli *cli, const ig_train_values *v,
   return IG_OK;
 }
 
-static ig_status settle_task(const ig_train_values *v, const ig_model_preset *preset,
+static ig_status settle_task(const ig_train_values *v, const ig_train_origin *origin,
                              ig_train_data *data) {
-  IG_TRY(ig_task_parse(v->task, &data->task));
+  const ig_model_source *source = origin->source;
+  bool tokens = origin->preset->tokens;
   if (data->task == IG_TASK_AUTO) IG_TRY(ig_task_of_dataset(data->base, &data->task));
-  IG_CHECK(preset->tokens == (data->task == IG_TASK_LANGUAGE), IG_ERR_SHAPE,
+  IG_CHECK(tokens == (data->task == IG_TASK_LANGUAGE), IG_ERR_SHAPE,
            "%s is for %s, but the model '%s' %s", v->data, ig_task_name(data->task), v->model,
-           preset->tokens ? "reads tokens and predicts the next" : "does not predict tokens");
+           tokens ? "reads tokens and predicts the next" : "does not predict tokens");
   data->spec.input = data->base->fields[0].shape;
-  return ig_task_outputs(data->task, data->base, &data->spec.n_outputs);
+  IG_TRY(ig_task_outputs(data->task, data->base, &data->spec.n_outputs));
+  IG_CHECK(!source || data->spec.n_outputs == source->spec.n_outputs, IG_ERR_SHAPE,
+           "%s needs %lld outputs, but %s has %lld", v->data, (long long)data->spec.n_outputs,
+           source ? source->path : "", source ? (long long)source->spec.n_outputs : 0);
+  return IG_OK;
 }
 
-static ig_status measure(const ig_train_values *v, ig_train_data *data) {
-  if (v->normalize) {
-    ig_normalization *measured;
-    IG_TRY(ig_normalization_measure(data->train, MEASURED_SAMPLES, data->arena,
-                                    &data->n_normalizations, &measured));
-    data->normalizations = measured;
+/* Parameters from a checkpoint expect inputs on the scale that they were trained on. */
+static ig_status settle_normalizations(const ig_train_values *v, const ig_train_origin *origin,
+                                       ig_train_data *data) {
+  if (origin->source) {
+    data->n_normalizations = origin->source->snapshot->n_normalizations;
+    data->normalizations = origin->source->snapshot->normalizations;
+    return IG_OK;
+  }
+  if (!v->normalize) return IG_OK;
+  ig_normalization *measured;
+  IG_TRY(ig_normalization_measure(data->train, MEASURED_SAMPLES, data->arena,
+                                  &data->n_normalizations, &measured));
+  data->normalizations = measured;
+  return IG_OK;
+}
+
+static ig_status settle_profiles(const ig_train_origin *origin, ig_train_data *data) {
+  if (origin->resumed) {
+    data->n_profiles = origin->source->snapshot->n_profiles;
+    data->profiles = origin->source->snapshot->profiles;
+    return IG_OK;
   }
   ig_column *columns;
   IG_TRY(ig_profile_columns(data->train, PROFILED_SAMPLES, 0, NULL, false, data->arena,
@@ -86,33 +124,29 @@ static ig_status measure(const ig_train_values *v, ig_train_data *data) {
 }
 
 static ig_status open_parts(const ig_cli *cli, const ig_train_values *v,
-                            const ig_model_preset *preset, const ig_snapshot *snapshot,
-                            ig_train_data *data) {
+                            const ig_train_origin *origin, ig_train_data *data) {
+  const ig_model_source *source = origin->source;
   data->arena = ig_arena_create();
   IG_CHECK_ALLOC(data->arena);
-  if (preset->tokens && snapshot) {
-    IG_TRY(ig_text_tokenizer_of(snapshot, v->out, &data->tokenizer));
-  } else if (preset->tokens) {
+  IG_TRY(task_asked(v, source, &data->task));
+  if (origin->preset->tokens && source) {
+    IG_TRY(ig_text_tokenizer_of(source->snapshot, source->path, &data->tokenizer));
+  } else if (origin->preset->tokens) {
     IG_TRY(ig_text_tokenizer(v->tokenizer, v->data, v->vocabulary, &data->tokenizer));
   }
   ig_dataset_open_options options = {0};
   ig_text_encoder encoder;
-  IG_TRY(open_base(v, preset, &options, &encoder, data));
-  IG_TRY(settle_task(v, preset, data));
+  IG_TRY(open_base(v, origin, &options, &encoder, data));
+  IG_TRY(settle_task(v, origin, data));
   IG_TRY(open_validation(cli, v, options, data));
-  if (!snapshot) return measure(v, data);
-  data->n_normalizations = snapshot->n_normalizations;
-  data->normalizations = snapshot->normalizations;
-  data->n_profiles = snapshot->n_profiles;
-  data->profiles = snapshot->profiles;
-  return IG_OK;
+  IG_TRY(settle_normalizations(v, origin, data));
+  return settle_profiles(origin, data);
 }
 
 ig_status ig_train_data_open(const ig_cli *cli, const ig_train_values *values,
-                             const ig_model_preset *preset, const ig_snapshot *snapshot,
-                             ig_train_data *out) {
+                             const ig_train_origin *origin, ig_train_data *out) {
   memset(out, 0, sizeof *out);
-  ig_status status = open_parts(cli, values, preset, snapshot, out);
+  ig_status status = open_parts(cli, values, origin, out);
   if (status != IG_OK) ig_train_data_close(out);
   return status;
 }

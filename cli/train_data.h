@@ -3,8 +3,16 @@
 #define IG_CLI_TRAIN_DATA_H
 
 #include "cli/train_options.h"
-#include "engine/models/model.h"
+#include "cli/model_source.h"
 #include "formats/tokenizer.h"
+
+/* Where a run starts: with a preset's initial parameters, or from a checkpoint. */
+typedef struct ig_train_origin {
+  const char *model;             /* the preset, with its arguments, that the graph was built from */
+  const ig_model_preset *preset; /* what it names */
+  ig_model_source *source;       /* the checkpoint; NULL without one */
+  bool resumed;                  /* the checkpoint is this run's own */
+} ig_train_origin;
 
 typedef struct ig_train_data {
   ig_arena *arena;         /* holds the normalisations */
@@ -21,11 +29,10 @@ typedef struct ig_train_data {
   const ig_profile *profiles;
 } ig_train_data;
 
-/* Opens everything. With a snapshot (of a run to be resumed, which must outlive the data), tokenizer,
- * normalisations and profiles are its. */
+/* Opens everything. With a checkpoint, which must outlive the data, the data are read as its own were:
+ * task, classes, columns, tokenizer and normalisations are its; and of a resumed run, profiles too. */
 ig_status ig_train_data_open(const ig_cli *cli, const ig_train_values *values,
-                             const ig_model_preset *preset, const ig_snapshot *snapshot,
-                             ig_train_data *out);
+                             const ig_train_origin *origin, ig_train_data *out);
 void ig_train_data_close(ig_train_data *data);
 
 #endif

@@ -8,7 +8,9 @@ typedef ig_train_values V;
 #define OWN NULL /* the optimizer's usual value */
 
 const ig_option ig_train_options_table[] = {
-    IG_STRING_OPTION(V, model, "model", "M", IG_OPTION_REQUIRED, "a preset such as mlp:256,128"),
+    IG_STRING_OPTION(V, model, "model", "M", IG_OPTION_REQUIRED,
+                     "a preset such as mlp:256,128, or a checkpoint or run's folder to train on "
+                     "from"),
     IG_STRING_OPTION(V, data, "data", "D", IG_OPTION_REQUIRED, "training data"),
     IG_STRING_OPTION(V, val, "val", "D", 0, "validation data; without it a part is held out"),
     IG_STRING_OPTION(V, out, "out", "RUN", IG_OPTION_REQUIRED | IG_OPTION_TRANSIENT,
@@ -23,7 +25,8 @@ const ig_option ig_train_options_table[] = {
      .offset = offsetof(V, overwrite),
      .flags = IG_OPTION_TRANSIENT,
      .what = "start anew although RUN holds an earlier run"},
-    IG_STRING_OPTION(V, init, "init", "FILE", 0, "checkpoint whose parameters to start from"),
+    IG_STRING_OPTION(V, init, "init", "FILE", 0,
+                     "checkpoint or run's folder whose parameters a preset starts from"),
     IG_ENUM_OPTION(V, task, "task", "auto", "auto|classification|regression|multilabel|language",
                    "what to learn"),
 

@@ -28,6 +28,7 @@
 struct ig_train_run {
   ig_cli *cli;
   const ig_train_values *values;
+  const ig_train_origin *origin;
   ig_train_data *data;
   ig_trainer *trainer;
   ig_checkpoint_writer *writer;
@@ -48,12 +49,14 @@ struct ig_train_run {
   int64_t best_step;
 };
 
-ig_status ig_train_run_create(ig_cli *cli, const ig_train_values *values, ig_train_data *data,
+ig_status ig_train_run_create(ig_cli *cli, const ig_train_values *values,
+                              const ig_train_origin *origin, ig_train_data *data,
                               ig_train_run **out) {
   ig_train_run *run = ig_alloc_zero(1, sizeof *run);
   IG_CHECK_ALLOC(run);
   run->cli = cli;
   run->values = values;
+  run->origin = origin;
   run->data = data;
   run->arena = ig_arena_create();
   if (!run->arena) {
@@ -113,8 +116,9 @@ static const char *path_in(ig_train_run *run, const char *name) {
 }
 
 ig_status ig_train_run_begin(ig_train_run *run, ig_trainer *trainer, const ig_graph *graph,
-                             ig_backend *backend, const ig_snapshot *snapshot) {
+                             ig_backend *backend) {
   const ig_train_values *v = run->values;
+  const ig_snapshot *snapshot = run->origin->resumed ? run->origin->source->snapshot : NULL;
   run->trainer = trainer;
   run->graph = graph;
   run->backend = backend;
@@ -262,7 +266,7 @@ static ig_status copy_profiles(const ig_train_data *data, ig_snapshot *snapshot)
 }
 
 static ig_status fill_snapshot(const ig_train_run *run, ig_snapshot *snapshot) {
-  IG_TRY(copy_text(snapshot, run->values->model, &snapshot->model));
+  IG_TRY(copy_text(snapshot, run->origin->model, &snapshot->model));
   IG_TRY(copy_text(snapshot, run->graph_json, &snapshot->graph_json));
   IG_TRY(copy_text(snapshot, run->schema, &snapshot->data_json));
   IG_TRY(copy_text(snapshot, run->tokenizer, &snapshot->tokenizer));

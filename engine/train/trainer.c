@@ -428,10 +428,6 @@ ig_status ig_trainer_snapshot(ig_trainer *t, ig_snapshot **out) {
   return IG_OK;
 }
 
-ig_status ig_trainer_load(ig_trainer *t, const ig_snapshot *snapshot) {
-  return ig_store_from_snapshot(t->store, snapshot);
-}
-
 ig_status ig_trainer_resume(ig_trainer *t, const ig_snapshot *snapshot) {
   const ig_progress *p = &snapshot->progress;
   IG_CHECK(p->seed == t->options.seed, IG_ERR_INPUT,

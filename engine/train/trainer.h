@@ -68,13 +68,12 @@ ig_status ig_trainer_create(const ig_graph *model, ig_backend *backend, ig_comm 
 void ig_trainer_destroy(ig_trainer *trainer);
 /* Continues where the snapshot stands, bit for bit. */
 ig_status ig_trainer_resume(ig_trainer *trainer, const ig_snapshot *snapshot);
-/* Parameters only, from a snapshot of another run (fine-tuning). */
-ig_status ig_trainer_load(ig_trainer *trainer, const ig_snapshot *snapshot);
 /* Trains to the end. IG_ERR_INTERRUPTED after a signal; IG_ERR_NUMERIC names step, node and the last
  * good step. */
 ig_status ig_trainer_run(ig_trainer *trainer);
 /* Copies tensors and progress into a fresh snapshot; the caller fills in model, data, provenance. */
 ig_status ig_trainer_snapshot(ig_trainer *trainer, ig_snapshot **out);
+/* The parameters and state; what is written there before ig_trainer_run is trained on from. */
 ig_store *ig_trainer_store(ig_trainer *trainer);
 /* The plan of a full batch, for reports of time and memory by operator; NULL before the first. */
 ig_plan *ig_trainer_plan(ig_trainer *trainer);

@@ -282,6 +282,128 @@ static void refuses_to_overwrite(void **state) {
   assert_true(text_matches(p->out, "nothing left to do"));
 }
 
+/* --- from a checkpoint ------------------------------------------------------------------------- */
+
+/* Parameters and state of two checkpoints, bit for bit; and what the data are scaled by. */
+static void assert_same_model(const char *a, const char *b) {
+  ig_snapshot *x, *y;
+  const unsigned parts = IG_CHECKPOINT_MODEL | IG_CHECKPOINT_PARAMETERS | IG_CHECKPOINT_DATA;
+  assert_int_equal(ig_checkpoint_load(a, parts, &x), IG_OK);
+  assert_int_equal(ig_checkpoint_load(b, parts, &y), IG_OK);
+  assert_true(x->n_tensors >= 4);
+  assert_int_equal(x->n_tensors, y->n_tensors);
+  for (int64_t i = 0; i < x->n_tensors; i++) {
+    const ig_tensor *t = &x->tensors[i], *u = ig_snapshot_find(y, t->role, t->name);
+    assert_non_null(u);
+    assert_memory_equal(t->data, u->data, ig_shape_bytes(&t->shape, t->dtype));
+  }
+  ig_snapshot_destroy(x);
+  ig_snapshot_destroy(y);
+}
+
+static void assert_same_scale(const char *a, const char *b, bool same) {
+  ig_snapshot *x, *y;
+  assert_int_equal(ig_checkpoint_load(a, IG_CHECKPOINT_DATA, &x), IG_OK);
+  assert_int_equal(ig_checkpoint_load(b, IG_CHECKPOINT_DATA, &y), IG_OK);
+  assert_int_equal(x->n_normalizations, 1);
+  assert_int_equal(y->n_normalizations, 1);
+  assert_int_equal(x->normalizations[0].count, 3);
+  bool equal = memcmp(x->normalizations[0].mean, y->normalizations[0].mean, 3 * 8) == 0;
+  assert_int_equal(equal, same);
+  ig_snapshot_destroy(x);
+  ig_snapshot_destroy(y);
+}
+
+/* Other rows than d.csv's, of its columns and two of its three classes. */
+static void write_other_data(const char *name, const char *last_class) {
+  path p = in(name);
+  FILE *file = fopen(p.text, "wb");
+  assert_non_null(file);
+  fputs("a,b,c,y\n", file);
+  for (int i = 0; i < 40; i++) {
+    fprintf(file, "%d,%d,%d,%s\n", 3 * i, i % 7, i % 3, i % 2 ? "c1" : last_class);
+  }
+  fclose(file);
+}
+
+/* With a learning rate of 0, what is trained on from comes out as it went in: the averages of a run
+ * with --ema, as eval and export see them, on the scale of the first run's data. */
+static void starts_from_a_checkpoint(void **state) {
+  (void)state;
+  path data = in("d.csv"), other = in("other.csv"), base = in("base"), tuned = in("tuned");
+  path whole = in("base.h5"), kept = in("base/best.h5"), latest = in("tuned/latest.h5");
+  write_other_data("other.csv", "c2");
+  assert_succeeded(RUN("train", "--model", "mlp:12,dropout=0.1", "--data", data.text, "--out",
+                       base.text, "--steps", "60", "--ema", "0.9", "--quiet"));
+  assert_succeeded(RUN("export", "--model", kept.text, "--out", whole.text));
+  assert_succeeded(RUN("train", "--model", base.text, "--data", other.text, "--out", tuned.text,
+                       "--steps", "3", "--lr", "0", "--batch", "16", "--quiet"));
+  assert_same_model(whole.text, latest.text);
+  assert_same_scale(whole.text, latest.text, true);
+  /* The same by way of a preset of equal shapes, which measures its own data. */
+  path preset = in("preset"), preset_latest = in("preset/latest.h5");
+  assert_succeeded(RUN("train", "--model", "mlp:12", "--init", kept.text, "--data", data.text,
+                       "--out", preset.text, "--steps", "3", "--lr", "0", "--holdout", "0.4",
+                       "--quiet"));
+  assert_same_model(whole.text, preset_latest.text);
+  assert_same_scale(whole.text, preset_latest.text, false);
+}
+
+static double loss_of(const char *model, const char *data) {
+  const program *p =
+      RUN("eval", "--model", model, "--data", data, "--json", "--quiet", "--latency-seconds", "0");
+  assert_succeeded(p);
+  json_t *result = parse(p->out);
+  double loss = number(result, "loss");
+  json_decref(result);
+  return loss;
+}
+
+/* It learns from there, and the run then stands by itself: it goes on without the first one. */
+static void trains_on_from_a_checkpoint(void **state) {
+  (void)state;
+  path data = in("d.csv"), base = in("moved/best.h5"), run = in("further"), moved = in("moved");
+  path from = in("base"), gone = in("gone"), latest = in("further/latest.h5");
+  assert_int_equal(rename(from.text, moved.text), 0);
+  assert_succeeded(RUN("train", "--model", base.text, "--data", data.text, "--out", run.text,
+                       "--steps", "3000", "--lr", "1e-2", "--quiet"));
+  double before = loss_of(base.text, data.text), after = loss_of(latest.text, data.text);
+  if (after > 0.8 * before) fail_msg("loss %g before, %g after", before, after);
+  assert_int_equal(rename(moved.text, gone.text), 0);
+  const program *p = RUN("train", "--out", run.text, "--resume");
+  assert_succeeded(p);
+  assert_true(text_matches(p->out, "nothing left to do"));
+  assert_refused(RUN("train", "--model", "mlp:12,dropout=0.1", "--out", run.text, "--resume"), 2,
+                 "further is a run of the model '.*/moved/best.h5', not 'mlp:12,dropout=0.1'$");
+}
+
+static void refuses_what_does_not_fit_a_checkpoint(void **state) {
+  (void)state;
+  path data = in("d.csv"), base = in("gone/best.h5"), run = in("never"),
+       strange = in("strange.csv");
+  path text = in("letters.txt");
+  write_other_data("strange.csv", "unheard-of");
+#define FROM(data_, ...)                                                                           \
+  RUN("train", "--model", base.text, "--data", (data_), "--out", run.text, __VA_ARGS__)
+  assert_refused(FROM(strange.text, "--quiet"), 2, "strange.csv: .*unheard-of");
+  assert_refused(FROM(data.text, "--task", "regression"), 2,
+                 "--task: .*best.h5 is for classification, not regression$");
+  assert_refused(FROM(data.text, "--init", base.text), 2,
+                 "--init: --model .*best.h5 has parameters");
+  assert_refused(FROM(data.text, "--tokenizer", "bytes"), 2, "--tokenizer: text is read as");
+  FILE *file = fopen(text.text, "wb");
+  assert_non_null(file);
+  for (int i = 0; i < 200; i++) fputs("letters and letters\n", file);
+  fclose(file);
+  assert_refused(FROM(text.text, "--quiet"), 2, "^ingot train: .*letters.txt");
+  assert_refused(RUN("train", "--model", "none/best.h5", "--data", data.text, "--out", run.text), 2,
+                 "^ingot train: none/best.h5: cannot open: No such file");
+  assert_refused(RUN("train", "--model", "mlp:13", "--init", base.text, "--data", data.text,
+                     "--out", run.text),
+                 2, "best.h5: checkpoint: .*\\[");
+  assert_int_equal(access(run.text, F_OK), -1);
+}
+
 static void divergence_is_named(void **state) {
   (void)state;
   path data = in("d.csv"), run = in("diverged");
@@ -317,6 +439,16 @@ static void text_is_learned_and_continued(void **state) {
   result = parse(p->out);
   assert_true(number(result, "perplexity") < 1.3);
   json_decref(result);
+  /* Trained on from, the model keeps its tokens, whatever the text at hand lacks. */
+  path less = in("ab.txt"), more = in("text-more");
+  file = fopen(less.text, "wb");
+  assert_non_null(file);
+  for (int i = 0; i < 300; i++) fputs("abcd, \n", file);
+  fclose(file);
+  assert_succeeded(RUN("train", "--model", run.text, "--data", less.text, "--out", more.text,
+                       "--steps", "2", "--lr", "0", "--batch", "8", "--quiet"));
+  path from = in("text/best.h5"), to = in("text-more/latest.h5");
+  assert_same_model(from.text, to.text);
   /* One seed, one text; characters that the training text lacks are refused. */
   const char *const call[] = {"infer", "--model",      run.text, "--prompt",  "abcd", "--seed",
                               "5",     "--max-tokens", "30",     "--threads", "1",    NULL};
@@ -351,6 +483,9 @@ int main(void) {
                                      cmocka_unit_test(stops_on_a_signal),
                                      cmocka_unit_test(survives_kill_9),
                                      cmocka_unit_test(refuses_to_overwrite),
+                                     cmocka_unit_test(starts_from_a_checkpoint),
+                                     cmocka_unit_test(trains_on_from_a_checkpoint),
+                                     cmocka_unit_test(refuses_what_does_not_fit_a_checkpoint),
                                      cmocka_unit_test(divergence_is_named),
                                      cmocka_unit_test(text_is_learned_and_continued),
                                      cmocka_unit_test(splits_and_converts)};
