@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "engine/passes/rewrite.h"
+#include "kernels/lib/onednn.h"
 
 /* Each value's casts, made on first use: by the value's id when the pass began. */
 typedef struct casts {
@@ -136,6 +137,10 @@ static ig_status lower(casts *c, const ig_dtype *output_types) {
     IG_TRY(low ? try_low(c, node) : set_inputs(c, node, c->options->compute, IG_F32));
   }
   return restore_types(c, output_types);
+}
+
+bool ig_mixed_precision_pays(ig_device device, ig_dtype compute) {
+  return device != IG_CPU || ig_dnn_supports(compute);
 }
 
 static ig_status mixed_precision_run(ig_graph *graph, const ig_pass_options *options,

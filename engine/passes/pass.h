@@ -24,6 +24,10 @@ const ig_pass *ig_pass_find(const char *name);
  * and printing it to stderr after the pass that the environment variable IG_DUMP names. */
 ig_status ig_passes_run(ig_graph *graph, const char *const *names, const ig_pass_options *options);
 
+/* Whether the device multiplies matrices of this type at all fast; otherwise the mixed-precision pass
+ * leaves most products in f32. */
+bool ig_mixed_precision_pays(ig_device device, ig_dtype compute);
+
 /* The pipelines: before autodiff (or for inference), and after it. */
 extern const char *const ig_pipeline_inference[];
 extern const char *const ig_pipeline_forward[];

@@ -41,11 +41,11 @@ typedef struct matrix {
  * they are. */
 static inline matrix read_rows(ig_dtype dtype, const void *x, int64_t at, int64_t row, int64_t n,
                                int64_t size, float *buffer) {
-  int64_t padded = padded_size(size);
+  int64_t padded = padded_size(size), bytes = (int64_t)ig_dtype_size(dtype);
   if (dtype == IG_F32 && size == padded) return (matrix){(const float *)x + at, row};
   for (int64_t i = 0; i < n; i++) {
     float *to = buffer + i * padded;
-    for (int64_t d = 0; d < size; d++) to[d] = element_f32(dtype, x, at + i * row + d);
+    ig_convert(dtype, (const char *)x + (at + i * row) * bytes, IG_F32, to, size);
     for (int64_t d = size; d < padded; d++) to[d] = 0;
   }
   return (matrix){buffer, padded};

@@ -118,31 +118,55 @@ static inline void max_row(ig_dtype dtype, int lanes, const ig_pool *p, const pl
   }
 }
 
-/* The same for a block of f32 lanes, as one vector of the compiler's each: it does not find this
- * form by itself, and maxima are read and written at the speed of memory with it. */
+/* The same for a whole block of lanes in f32 or bf16, as one vector of the compiler's each: it does
+ * not find this form by itself, and maxima are read and written at the speed of memory with it. */
 typedef float lane_floats __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 typedef int32_t lane_ints __attribute__((vector_size(4 * LANES)));
+typedef uint32_t lane_words __attribute__((vector_size(4 * LANES)));
+typedef uint16_t lane_halves __attribute__((vector_size(2 * LANES), aligned(2), may_alias));
 typedef uint8_t lane_bytes __attribute__((vector_size(LANES), aligned(1), may_alias));
 
-static void max_row_block(const ig_pool *p, const plane *at, int64_t row, const float *x, float *y,
-                          uint8_t *taps) {
+static inline lane_floats load_block(ig_dtype dtype, const void *x, int64_t at) {
+  if (dtype == IG_F32) return *(const lane_floats *)((const float *)x + at);
+  lane_halves half = *(const lane_halves *)((const uint16_t *)x + at);
+  return (lane_floats)(__builtin_convertvector(half, lane_words) << 16);
+}
+
+/* Rounds as ig_f32_to_bf16 does. */
+static inline void store_block(ig_dtype dtype, void *x, int64_t at, lane_floats v) {
+  if (dtype == IG_F32) {
+    *(lane_floats *)((float *)x + at) = v;
+    return;
+  }
+  lane_words bits = (lane_words)v, nan = (lane_words)(v != v);
+  lane_words rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
+  bits = (rounded & ~nan) | (((bits >> 16) | 0x40u) & nan);
+  *(lane_halves *)((uint16_t *)x + at) = __builtin_convertvector(bits, lane_halves);
+}
+
+static inline lane_floats choose(lane_ints mask, lane_floats a, lane_floats b) {
+  return (lane_floats)(((lane_ints)a & mask) | ((lane_ints)b & ~mask));
+}
+
+static inline void max_row_block(ig_dtype dtype, const ig_pool *p, const plane *at, int64_t row,
+                                 const void *x, void *y, uint8_t *taps) {
   range h = taps_inside(p, 0, row);
   for (int64_t column = 0; column < p->dst[3]; column++) {
     range w = taps_inside(p, 1, column);
     lane_floats best = (lane_floats){0} - INFINITY;
     lane_ints tap = (lane_ints){0} + (int32_t)(h.from * p->kernel[1] + w.from);
     for (int64_t i = h.from; i < h.to; i++) {
-      const float *line = x + at->src + (h.origin + i * p->dilation[0]) * p->src[3] * at->step;
+      int64_t line = at->src + (h.origin + i * p->dilation[0]) * p->src[3] * at->step;
       for (int64_t j = w.from; j < w.to; j++) {
         int32_t index = (int32_t)(i * p->kernel[1] + j);
-        lane_floats v = *(const lane_floats *)(line + (w.origin + j * p->dilation[1]) * at->step);
+        lane_floats v = load_block(dtype, x, line + (w.origin + j * p->dilation[1]) * at->step);
         lane_ints wins = (v > best) | (v != v);
-        best = (lane_floats)(((lane_ints)v & wins) | ((lane_ints)best & ~wins));
+        best = choose(wins, v, best);
         tap = (index & wins) | (tap & ~wins);
       }
     }
     int64_t to = at->dst + (row * p->dst[3] + column) * at->step;
-    *(lane_floats *)(y + to) = best;
+    store_block(dtype, y, to, best);
     if (taps) *(lane_bytes *)(taps + to) = __builtin_convertvector(tap, lane_bytes);
   }
 }
@@ -155,7 +179,9 @@ void ig_cpu_max_pool_lanes(const ig_pool *pool, const void *x, void *y, uint8_t 
   for (int64_t task = 0; task < tasks; task++) {
     plane at = plane_at(p, task / rows);
     if (p->dtype == IG_F32 && at.lanes == LANES) {
-      max_row_block(p, &at, task % rows, x, y, taps);
+      max_row_block(IG_F32, p, &at, task % rows, x, y, taps);
+    } else if (p->dtype == IG_BF16 && at.lanes == LANES) {
+      max_row_block(IG_BF16, p, &at, task % rows, x, y, taps);
     } else {
       WITH_CONSTANTS(max_row, p, at.lanes, &at, task % rows, x, y, taps);
     }
@@ -209,6 +235,31 @@ static inline void max_grad_plane(ig_dtype dtype, int lanes, const ig_pool *p, c
   }
 }
 
+/* The same for a whole block of lanes, in vectors. */
+static inline void max_grad_block(ig_dtype dtype, const ig_pool *p, const plane *at,
+                                  const void *dy, const uint8_t *taps, void *dx) {
+  for (int64_t i = 0; i < p->src[2] * p->src[3]; i++) {
+    store_block(dtype, dx, at->src + i * at->step, (lane_floats){0});
+  }
+  for (int64_t row = 0; row < p->dst[2]; row++) {
+    range h = taps_inside(p, 0, row);
+    for (int64_t column = 0; column < p->dst[3]; column++) {
+      range w = taps_inside(p, 1, column);
+      int64_t from = at->dst + (row * p->dst[3] + column) * at->step;
+      lane_floats g = load_block(dtype, dy, from);
+      lane_ints tap = __builtin_convertvector(*(const lane_bytes *)(taps + from), lane_ints);
+      for (int64_t i = h.from; i < h.to; i++) {
+        int64_t line = at->src + (h.origin + i * p->dilation[0]) * p->src[3] * at->step;
+        for (int64_t j = w.from; j < w.to; j++) {
+          int64_t to = line + (w.origin + j * p->dilation[1]) * at->step;
+          lane_ints hit = tap == (int32_t)(i * p->kernel[1] + j);
+          store_block(dtype, dx, to, load_block(dtype, dx, to) + choose(hit, g, (lane_floats){0}));
+        }
+      }
+    }
+  }
+}
+
 void ig_cpu_max_pool_grad_lanes(const ig_pool *pool, const void *dy, const uint8_t *taps,
                                 void *dx) {
   const ig_pool *p = pool;
@@ -217,7 +268,13 @@ void ig_cpu_max_pool_grad_lanes(const ig_pool *pool, const void *dy, const uint8
   IG_PARALLEL_FOR(team)
   for (int64_t i = 0; i < planes; i++) {
     plane at = plane_at(p, i);
-    WITH_CONSTANTS(max_grad_plane, p, at.lanes, &at, dy, taps, dx);
+    if (p->dtype == IG_F32 && at.lanes == LANES) {
+      max_grad_block(IG_F32, p, &at, dy, taps, dx);
+    } else if (p->dtype == IG_BF16 && at.lanes == LANES) {
+      max_grad_block(IG_BF16, p, &at, dy, taps, dx);
+    } else {
+      WITH_CONSTANTS(max_grad_plane, p, at.lanes, &at, dy, taps, dx);
+    }
   }
 }
 
