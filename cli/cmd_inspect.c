@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 
 #include "cli/inspect.h"
-#include "cli/model_source.h"
+#include "api/model_source.h"
 #include "cli/shape_text.h"
 #include "engine/graph/print.h"
 #include "engine/passes/pass.h"
