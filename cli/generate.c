@@ -9,31 +9,50 @@
 #include "engine/passes/pass.h"
 #include "engine/plan/plan.h"
 
+/* One plan takes a token at a time and gives logits; the other, when the prompt is worth one, takes
+ * many and only fills the cache, so that nothing beyond the last layer's keys and values is computed. */
 typedef struct decoder {
-  ig_graph *graph;
   ig_store *store;
-  ig_plan *plan;
+  ig_graph *one_graph, *many_graph;
+  ig_plan *one, *many;
 } decoder;
 
 static void decoder_close(decoder *d) {
-  ig_plan_destroy(d->plan);
-  ig_graph_destroy(d->graph);
+  ig_plan_destroy(d->one);
+  ig_plan_destroy(d->many);
+  ig_graph_destroy(d->one_graph);
+  ig_graph_destroy(d->many_graph);
   ig_store_destroy(d->store);
 }
 
-static ig_status decoder_open(const ig_model_source *model, ig_backend *backend, decoder *d) {
+static ig_status make_plan(const ig_model_source *model, int64_t fed, ig_backend *backend,
+                           ig_store *store, ig_graph **graph, ig_plan **plan) {
   ig_graph *template_graph;
+  ig_model_spec spec = model->spec;
   ig_pass_options passes = {.device = backend->vtable->device, .compute = IG_F32};
-  IG_TRY(ig_model_build_decode(model->snapshot->model, &model->spec, &template_graph));
-  ig_status status = ig_graph_specialize(template_graph, NULL, &d->graph);
+  spec.fed = fed;
+  IG_TRY(ig_model_build_decode(model->snapshot->model, &spec, &template_graph));
+  if (fed > 1) template_graph->n_outputs = 0;
+  ig_status status = ig_graph_specialize(template_graph, NULL, graph);
   ig_graph_destroy(template_graph);
   IG_TRY(status);
-  IG_TRY(ig_passes_run(d->graph, ig_pipeline_inference, &passes));
-  /* The KV cache is state beside the parameters, which have the same names in both graphs. */
+  IG_TRY(ig_passes_run(*graph, ig_pipeline_inference, &passes));
+  /* The KV cache is state beside the parameters, which have the same names in all graphs. */
+  IG_TRY(ig_store_add_graph(store, *graph, 0));
+  /* Packed weights pay for themselves token by token, not in the few products of a prompt. */
+  ig_plan_options options = {.frozen_params = fed == 1};
+  return ig_plan_create(*graph, backend, store, &options, plan);
+}
+
+static ig_status decoder_open(const ig_model_source *model, ig_backend *backend, int64_t n_prompt,
+                              int64_t tokens, decoder *d) {
+  int64_t context;
+  IG_TRY(ig_model_context(model->snapshot->model, &context));
   IG_TRY(ig_model_source_store(model, backend, &d->store));
-  IG_TRY(ig_store_add_graph(d->store, d->graph, 0));
-  ig_plan_options options = {.frozen_params = true};
-  return ig_plan_create(d->graph, backend, d->store, &options, &d->plan);
+  IG_TRY(make_plan(model, 1, backend, d->store, &d->one_graph, &d->one));
+  int64_t fed = ig_generate_prefill_size(context, n_prompt, tokens);
+  if (fed == 0) return IG_OK;
+  return make_plan(model, fed, backend, d->store, &d->many_graph, &d->many);
 }
 
 /* --- text -------------------------------------------------------------------------------------- */
@@ -41,12 +60,14 @@ static ig_status decoder_open(const ig_model_source *model, ig_backend *backend,
 typedef struct output {
   const ig_cli *cli;
   const ig_tokenizer *tokenizer;
+  int64_t n_prompt, count;
   int32_t *tokens;
-  int64_t count;
+  double started, first; /* when the prompt went in, and when the first token came out */
 } output;
 
 static ig_status take_token(void *context, int64_t token, bool *stop) {
   output *out = context;
+  if (out->count == 0) out->first = ig_now();
   out->tokens[out->count++] = (int32_t)token;
   size_t length;
   const char *bytes = ig_tokenizer_token(out->tokenizer, token, &length);
@@ -71,7 +92,8 @@ static ig_status encode_prompt(const ig_tokenizer *tokenizer, const char *prompt
   return IG_OK;
 }
 
-static ig_status report(const output *out, const char *prompt, double seconds) {
+static ig_status report(const output *out, const char *prompt) {
+  double seconds = ig_now() - out->started;
   char *text;
   size_t length;
   IG_TRY(ig_tokenizer_decode(out->tokenizer, out->tokens, out->count, &text, &length));
@@ -79,12 +101,16 @@ static ig_status report(const output *out, const char *prompt, double seconds) {
   ig_free(text);
   if (!out->cli->common->json) ig_say(out->cli, "\n");
   json_object_set_new(result, "prompt", json_string(prompt));
+  json_object_set_new(result, "prompt_tokens", json_integer(out->n_prompt));
   /* Tokens may end within a character: JSON then has the ids alone. */
   if (value) json_object_set_new(result, "text", value);
   for (int64_t i = 0; i < out->count; i++) {
     json_array_append_new(ids, json_integer(out->tokens[i]));
   }
   json_object_set_new(result, "tokens", ids);
+  if (out->count > 0) {
+    ig_json_real(result, "seconds_to_first_token", out->first - out->started);
+  }
   ig_json_real(result, "tokens_per_second", (double)out->count / seconds);
   return ig_emit_json(out->cli, result);
 }
@@ -101,13 +127,16 @@ ig_status ig_print_generation(const ig_cli *cli, const ig_model_source *model, i
            (long long)ig_tokenizer_vocabulary(tokenizer), (long long)model->spec.n_outputs);
   IG_TRY_DONE(ig_generate_check(options));
   IG_TRY_DONE(encode_prompt(tokenizer, prompt, &tokens, &count));
-  IG_TRY_DONE(decoder_open(model, backend, &d));
+  IG_TRY_DONE(decoder_open(model, backend, count, options->tokens, &d));
   out.tokens = ig_alloc_zero((size_t)options->tokens, sizeof *out.tokens);
   IG_CHECK_DONE(out.tokens, IG_ERR_MEMORY, "no memory for %lld tokens", (long long)options->tokens);
   IG_TRY_DONE(ig_interrupt_install());
-  double start = ig_now();
-  IG_TRY_DONE(ig_generate(d.plan, tokens, count, options, take_token, &out, NULL));
-  IG_TRY_DONE(report(&out, prompt, ig_now() - start));
+  out.n_prompt = count;
+  ig_generate_options with_prefill = *options;
+  with_prefill.prefill = d.many;
+  out.started = ig_now();
+  IG_TRY_DONE(ig_generate(d.one, tokens, count, &with_prefill, take_token, &out, NULL));
+  IG_TRY_DONE(report(&out, prompt));
 done:
   ig_free(out.tokens);
   ig_free(tokens);

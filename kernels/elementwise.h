@@ -81,4 +81,10 @@ void ig_cpu_binary_reference(ig_binary kind, ig_dtype dtype, ig_dtype b_dtype, c
 void ig_cpu_where(size_t size, const ig_walk *walk, const uint8_t *condition, const void *a,
                   const void *b, void *y);
 
+/* --- on a CUDA device: all pointers are device memory, work is queued on `stream` --------------- */
+
+/* y[i] = f(x[i]). f32, bf16, f16. */
+ig_status ig_cuda_unary(ig_unary kind, ig_dtype dtype, const void *x, void *y, int64_t n, float a,
+                        float b, void *stream);
+
 #endif

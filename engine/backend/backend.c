@@ -1,15 +1,32 @@
 /* Choice of a backend by the name that users give. */
 #include "engine/backend/backend.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+/* N of "cuda" or "cuda:N", or -1. */
+static int cuda_index(const char *device) {
+  if (strncmp(device, "cuda", 4) != 0) return -1;
+  if (device[4] == '\0') return 0;
+  char *end;
+  long index = device[4] == ':' && device[5] >= '0' && device[5] <= '9'
+                   ? strtol(device + 5, &end, 10)
+                   : -1;
+  return index >= 0 && index < 4096 && *end == '\0' ? (int)index : -1;
+}
+
 ig_status ig_backend_open(const char *device, int threads, ig_backend **out) {
-  if (strcmp(device, "auto") == 0 || strcmp(device, "cpu") == 0) {
+  if (strcmp(device, "cpu") == 0) return ig_backend_cpu_create(threads, out);
+  if (strcmp(device, "auto") == 0) {
+    if (ig_backend_cuda_create(0, out) == IG_OK) return IG_OK;
+    ig_clear_error();
     return ig_backend_cpu_create(threads, out);
   }
-  bool cuda = strncmp(device, "cuda", 4) == 0 && (device[4] == '\0' || device[4] == ':');
-  IG_CHECK(!cuda, IG_ERR_DEVICE, "device '%s': this build of Ingot has no CUDA backend", device);
-  return ig_fail(IG_ERR_USAGE, "device: expected auto, cpu, cuda or cuda:N, found '%s'", device);
+  int index = cuda_index(device);
+  IG_CHECK(index >= 0, IG_ERR_USAGE, "device: expected auto, cpu, cuda or cuda:N, found '%s'",
+           device);
+  ig_status status = ig_backend_cuda_create(index, out);
+  return status == IG_OK ? IG_OK : ig_fail_in(status, "device '%s'", device);
 }
 
 void ig_backend_destroy(ig_backend *backend) {

@@ -8,12 +8,35 @@
 
 typedef struct ig_backend ig_backend;
 
+/* What only a backend has whose work is queued and done later, in order. Host memory given to the
+ * two copies is best made by host_alloc (pinned), and must stay as it is until a mark that was
+ * recorded behind the copy has been waited for. */
+typedef struct ig_queue_vtable {
+  ig_status (*host_alloc)(ig_backend *backend, size_t bytes, void **out);
+  void (*host_free)(ig_backend *backend, void *memory);
+  ig_status (*send)(ig_backend *backend, void *device, const void *host, size_t bytes);
+  ig_status (*receive)(ig_backend *backend, void *host, const void *device, size_t bytes);
+  /* A mark is a place in the queue: recorded, then waited for by the host. */
+  ig_status (*mark_create)(ig_backend *backend, void **out);
+  ig_status (*mark_record)(ig_backend *backend, void *mark);
+  ig_status (*mark_wait)(ig_backend *backend, void *mark);
+  void (*mark_destroy)(ig_backend *backend, void *mark);
+  /* What is queued between begin and end is not run but recorded, and replayed as one piece.
+   * Nothing may be allocated meanwhile. When recording fails, nothing has run. */
+  ig_status (*record_begin)(ig_backend *backend);
+  ig_status (*record_end)(ig_backend *backend, void **out);
+  ig_status (*replay)(ig_backend *backend, void *recording);
+  void (*recording_destroy)(ig_backend *backend, void *recording);
+} ig_queue_vtable;
+
 typedef struct ig_backend_vtable {
   const char *name; /* "cpu", "cuda" */
   ig_device device;
   bool host_memory; /* tensors are host memory: copies are not needed */
+  const ig_queue_vtable *queue;                                         /* NULL with host_memory */
   ig_status (*alloc)(ig_backend *backend, size_t bytes, void **out); /* 64-byte aligned at least */
   void (*free)(ig_backend *backend, void *memory);
+  /* In the order of the queue; upload and download are done with the host's memory on return. */
   ig_status (*zero)(ig_backend *backend, void *memory, size_t bytes);
   ig_status (*upload)(ig_backend *backend, void *device, const void *host, size_t bytes);
   ig_status (*download)(ig_backend *backend, void *host, const void *device, size_t bytes);
@@ -32,7 +55,11 @@ struct ig_backend {
 
 /* `threads` 0 means one per core. */
 ig_status ig_backend_cpu_create(int threads, ig_backend **out);
-/* Opens "auto", "cpu", "cuda" or "cuda:N"; a device that is absent fails with IG_ERR_DEVICE. */
+/* Device `index` of those that CUDA sees. IG_ERR_DEVICE, with the reason, without CUDA in this build,
+ * without driver or GPU, and for a GPU that the kernels were not compiled for. */
+ig_status ig_backend_cuda_create(int index, ig_backend **out);
+/* Opens "auto" (a GPU where one can be used, else the CPU), "cpu", "cuda" or "cuda:N"; a device that
+ * is absent fails with IG_ERR_DEVICE. */
 ig_status ig_backend_open(const char *device, int threads, ig_backend **out);
 void ig_backend_destroy(ig_backend *backend);
 

@@ -122,6 +122,18 @@ ig_status ig_sample_token(const float *logits, int64_t n, const ig_generate_opti
   return IG_OK;
 }
 
+/* Beyond this, larger products are no faster, and intermediates are only larger. */
+#define MOST_PREFILLED 512
+
+int64_t ig_generate_prefill_size(int64_t context, int64_t n_prompt, int64_t tokens) {
+  int64_t length = IG_MIN(n_prompt, context), filled = length - 1; /* the last gives the logits */
+  int64_t passes = (filled + MOST_PREFILLED - 1) / MOST_PREFILLED;
+  int64_t size = passes > 0 ? (filled + passes - 1) / passes : 0;
+  bool slides = tokens > context - length; /* half a context is then fed again and again */
+  if (slides) size = IG_MAX(size, IG_MIN(context / 2, MOST_PREFILLED));
+  return size > 1 ? size : 0;
+}
+
 /* --- the loop -------------------------------------------------------------------------------- */
 
 /* A decoding plan and the memory that it reads its inputs from. */
@@ -138,7 +150,7 @@ typedef struct decoder {
   const float *logits;
 } decoder;
 
-static ig_status open_feeder(ig_plan *plan, feeder *f) {
+static ig_status open_feeder(ig_plan *plan, bool with_logits, feeder *f) {
   const ig_graph *graph = ig_plan_graph(plan);
   int token_input = -1, position_input = -1;
   f->plan = plan;
@@ -151,14 +163,14 @@ static ig_status open_feeder(ig_plan *plan, feeder *f) {
     bool cache = v->kind == IG_VALUE_STATE && strncmp(v->name, "cache.", 6) == 0;
     if (cache && v->shape.rank > 1) f->context = v->shape.dims[1];
   }
-  IG_CHECK(token_input >= 0 && position_input >= 0 && f->context > 0 && graph->n_outputs == 1 &&
-               graph->outputs[0]->shape.rank == 3,
+  bool logits = graph->n_outputs == 1 && graph->outputs[0]->shape.rank == 3;
+  IG_CHECK(token_input >= 0 && position_input >= 0 && f->context > 0 && (logits || !with_logits),
            IG_ERR_USAGE, "graph '%s' is no decoding graph", graph->name);
   const ig_shape *x = &graph->inputs[token_input]->shape;
   IG_CHECK(x->rank == 2 && x->dims[0] == 1 && x->dims[1] <= f->context, IG_ERR_USAGE,
            "one sequence at a time is generated, found %s", IG_SHAPE_STR(x));
   f->fed = x->dims[1];
-  f->vocabulary = graph->outputs[0]->shape.dims[2];
+  f->vocabulary = logits ? graph->outputs[0]->shape.dims[2] : 0;
   f->tokens = ig_alloc_zero((size_t)f->fed, sizeof *f->tokens);
   IG_CHECK_ALLOC(f->tokens);
   IG_TRY(ig_plan_bind_input(plan, token_input, f->tokens));
@@ -166,29 +178,40 @@ static ig_status open_feeder(ig_plan *plan, feeder *f) {
 }
 
 static ig_status open_decoder(ig_plan *one, ig_plan *many, decoder *d) {
-  IG_TRY(open_feeder(one, &d->one));
+  IG_TRY(open_feeder(one, true, &d->one));
   IG_CHECK(d->one.fed == 1, IG_ERR_USAGE, "generation feeds one token at a time, found %" PRId64,
            d->one.fed);
   if (many) {
-    IG_TRY(open_feeder(many, &d->many));
-    IG_CHECK(d->many.context == d->one.context && d->many.vocabulary == d->one.vocabulary,
-             IG_ERR_USAGE, "the two decoding plans are of different models");
+    IG_TRY(open_feeder(many, false, &d->many));
+    IG_CHECK(d->many.context == d->one.context, IG_ERR_USAGE,
+             "the two decoding plans are of different models");
   }
   d->window = ig_alloc_zero((size_t)d->one.context, sizeof *d->window);
   IG_CHECK_ALLOC(d->window);
   return IG_OK;
 }
 
-/* Puts the window's tokens [from, to) into the cache; the logits are then those after the last. The
- * last step is filled up with whatever the window holds beyond, or begins earlier where the context
- * ends: feeding a token again at its place changes nothing. */
-static ig_status feed(decoder *d, feeder *f, int64_t from, int64_t to) {
+/* Puts the window's tokens [from, to) into the cache. The last step is filled up with whatever the
+ * window holds beyond, or begins earlier where the context ends: feeding a token again at its place
+ * changes nothing. */
+static ig_status feed(const decoder *d, feeder *f, int64_t from, int64_t to) {
   for (int64_t at = from; at < to; at += f->fed) {
     f->position = IG_MIN(at, f->context - f->fed);
     memcpy(f->tokens, d->window + f->position, (size_t)f->fed * sizeof *f->tokens);
     IG_TRY(ig_plan_run(f->plan, &(ig_rng_state){0}));
   }
-  d->logits = (const float *)ig_plan_output(f->plan, 0) + (to - 1 - f->position) * f->vocabulary;
+  return IG_OK;
+}
+
+/* The window's first `count` tokens into the cache, by the quickest way. */
+static ig_status fill(decoder *d, int64_t count) {
+  return feed(d, d->many.plan ? &d->many : &d->one, 0, count);
+}
+
+/* The last of `length` tokens, whose logits are those of the next. */
+static ig_status feed_last(decoder *d, int64_t length) {
+  IG_TRY(feed(d, &d->one, length - 1, length));
+  d->logits = ig_plan_output(d->one.plan, 0);
   return IG_OK;
 }
 
@@ -198,10 +221,10 @@ static ig_status append(decoder *d, int64_t *length, int64_t token) {
   if (*length == context) {
     *length = context / 2;
     memmove(d->window, d->window + (context - *length), (size_t)*length * sizeof *d->window);
-    if (*length > 0) IG_TRY(feed(d, d->many.plan ? &d->many : &d->one, 0, *length));
+    IG_TRY(fill(d, *length));
   }
   d->window[(*length)++] = token;
-  return feed(d, &d->one, *length - 1, *length);
+  return feed_last(d, *length);
 }
 
 static ig_status generate(decoder *d, const int64_t *prompt, int64_t n_prompt,
@@ -214,7 +237,8 @@ static ig_status generate(decoder *d, const int64_t *prompt, int64_t n_prompt,
              i, prompt[i], vocabulary);
   }
   memcpy(d->window, prompt + (n_prompt - length), (size_t)length * sizeof *d->window);
-  IG_TRY(feed(d, d->many.plan ? &d->many : &d->one, 0, length));
+  IG_TRY(fill(d, length - 1));
+  IG_TRY(feed_last(d, length));
   bool stop = false;
   for (int64_t i = 0; i < options->tokens && !stop; i++) {
     int64_t token;

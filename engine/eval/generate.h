@@ -13,7 +13,8 @@ typedef struct ig_generate_options {
   uint64_t seed;      /* token i is a function of (seed, IG_RNG_SAMPLE, i) and the logits */
   int64_t stop_token; /* ends generation and is not passed on; -1 for none */
   ig_plan *prefill;   /* a plan over the same store that takes several tokens at once
-                         (ig_model_spec.fed), which is faster for prompts; may be NULL */
+                         (ig_model_spec.fed), which is faster for prompts; it fills the cache, and
+                         its outputs, which it need not have, are not looked at; may be NULL */
 } ig_generate_options;
 
 /* Fails on values out of range, naming the option. */
@@ -23,6 +24,10 @@ ig_status ig_generate_check(const ig_generate_options *options);
  * IG_ERR_NUMERIC when a logit is NaN or none is finite. */
 ig_status ig_sample_token(const float *logits, int64_t n, const ig_generate_options *options,
                           uint64_t step, int64_t *token);
+
+/* How many tokens a prefill plan should take at once for a prompt and the `tokens` to be generated
+ * from it, so that as few as possible are fed in vain; 0 when such a plan is not worth making. */
+int64_t ig_generate_prefill_size(int64_t context, int64_t n_prompt, int64_t tokens);
 
 /* Called with each new token; a failure or *stop ends generation. */
 typedef ig_status (*ig_generate_sink)(void *context, int64_t token, bool *stop);

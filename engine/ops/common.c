@@ -15,31 +15,41 @@
 #define INDEX_SLOTS 2048
 
 static const ig_op *name_index[INDEX_SLOTS];
+static const ig_impl *device_index[INDEX_SLOTS]; /* by the same slots: CUDA's implementations */
 static pthread_once_t index_once = PTHREAD_ONCE_INIT;
+
+static uint64_t slot_of(const char *name) {
+  uint64_t slot = ig_hash_name(name) % INDEX_SLOTS;
+  while (name_index[slot] && strcmp(name_index[slot]->name, name) != 0) {
+    slot = (slot + 1) % INDEX_SLOTS;
+  }
+  return slot;
+}
 
 static void build_index(void) {
   int used = 0;
   for (const ig_op *const *op = ig_op_registry; *op && used < INDEX_SLOTS - 1; op++, used++) {
-    uint64_t slot = ig_hash_name((*op)->name) % INDEX_SLOTS;
-    while (name_index[slot]) slot = (slot + 1) % INDEX_SLOTS;
-    name_index[slot] = *op;
+    name_index[slot_of((*op)->name)] = *op;
+  }
+  for (const ig_device_ops *const *file = ig_device_ops_registry; *file; file++) {
+    for (const struct ig_op_impls *row = (*file)->ops; row->op; row++) {
+      device_index[slot_of(row->op)] = row->impls;
+    }
   }
 }
 
 const ig_op *ig_op_find(const char *name) {
   if (!name) return NULL;
   pthread_once(&index_once, build_index);
-  for (uint64_t slot = ig_hash_name(name) % INDEX_SLOTS; name_index[slot];
-       slot = (slot + 1) % INDEX_SLOTS) {
-    if (strcmp(name_index[slot]->name, name) == 0) return name_index[slot];
-  }
-  return NULL;
+  return name_index[slot_of(name)];
 }
 
 /* --- implementations ------------------------------------------------------------------------- */
 
 const ig_impl *ig_op_impl(const ig_op *op, ig_device device, int index) {
-  for (const ig_impl *impl = op->impls; impl && impl->name; impl++) {
+  pthread_once(&index_once, build_index);
+  const ig_impl *impls = device == IG_CPU ? op->impls : device_index[slot_of(op->name)];
+  for (const ig_impl *impl = impls; impl && impl->name; impl++) {
     if (impl->device == device && index-- == 0) return impl;
   }
   return NULL;

@@ -63,8 +63,8 @@ typedef struct ig_call {
   void *workspace; /* 64-byte aligned, this call's alone while it runs, uninitialised */
   size_t workspace_size;
   void *state; /* made by prepare, e.g. a oneDNN primitive */
-  const ig_rng_state *rng;
-  void *stream;       /* device stream; NULL on the CPU */
+  const ig_rng_state *rng; /* in the device's memory */
+  void *stream;            /* device stream; NULL on the CPU */
 } ig_call;
 
 typedef struct ig_impl {
@@ -114,8 +114,21 @@ struct ig_op {
   /* Input that output `output` may overwrite, or -1. NULL with IG_OP_INPLACE means output 0 over
    * input 0 when their bytes agree. */
   int (*inplace)(const ig_node *node, int output);
-  const ig_impl *impls; /* ordered, ended by a row with a NULL name; the reference last */
+  const ig_impl *impls; /* on the CPU: ordered, ended by a row with a NULL name; the reference last */
 };
+
+/* Another device's implementations: one descriptor per file of that device's folder (for CUDA
+ * `const ig_device_ops ig_cuda_ops_<file>` in engine/ops/cuda/<file>.c), found by file name, so that no
+ * operator's file names a device library. An operator stands in one file per device. */
+typedef struct ig_device_ops {
+  const struct ig_op_impls {
+    const char *op;       /* ig_op.name; NULL ends the list */
+    const ig_impl *impls; /* as ig_op.impls */
+  } *ops;
+} ig_device_ops;
+
+/* Generated, NULL-ended; empty in a build without CUDA. */
+extern const ig_device_ops *const ig_device_ops_registry[];
 
 #define IG_VARIADIC 65535
 

@@ -13,6 +13,7 @@ typedef struct ig_plan_options {
   bool frozen_params;  /* inference: what depends on parameters alone is computed and packed once, when
                           the plan is made; later changes of the store are not seen */
   bool check_finite;   /* after each run step, find NaN and Inf in outputs (slow; for diagnosis) */
+  bool synchronize;    /* wait for each step, so that a failure on a device names its node */
   size_t memory_limit; /* bytes for slab and workspace; 0 for no limit */
 } ig_plan_options;
 
@@ -30,11 +31,19 @@ ig_status ig_plan_create(ig_graph *graph, ig_backend *backend, ig_store *store,
                          const ig_plan_options *options, ig_plan **out);
 void ig_plan_destroy(ig_plan *plan);
 
-/* Lends host memory, row-major, for graph input `index`; read during the next runs. */
+/* Lends host memory, row-major, for graph input `index`: read by the next runs on the CPU, and copied
+ * at once for a device, so that changed bytes must be bound again. */
 ig_status ig_plan_bind_input(ig_plan *plan, int index, const void *host);
-/* The host copy of graph output `index` after a run; borrowed until the next run. */
-const void *ig_plan_output(const ig_plan *plan, int index);
+/* Submits and waits. */
 ig_status ig_plan_run(ig_plan *plan, const ig_rng_state *rng);
+/* Queues a run and returns without waiting for it, except that at most two may be under way. On the
+ * CPU it has ended on return. */
+ig_status ig_plan_submit(ig_plan *plan, const ig_rng_state *rng);
+/* Waits until at most `runs` submitted runs are still under way: 0 for all, 1 to stay one ahead. */
+ig_status ig_plan_wait(ig_plan *plan, int runs);
+/* The host copy of graph output `index`, of the last run that was waited for; borrowed until the next
+ * is submitted. */
+const void *ig_plan_output(const ig_plan *plan, int index);
 
 const ig_graph *ig_plan_graph(const ig_plan *plan);
 ig_plan_memory ig_plan_memory_use(const ig_plan *plan);

@@ -432,6 +432,8 @@ static void text_is_learned_and_continued(void **state) {
   assert_string_equal(json_string_value(json_object_get(result, "text")),
                       "efg\nabcd, efg\nabcd, efg\nabcd, efg\nabcd, efg\n");
   assert_int_equal(json_array_size(json_object_get(result, "tokens")), 44);
+  assert_int_equal(number(result, "prompt_tokens"), 6);
+  assert_true(number(result, "seconds_to_first_token") > 0);
   json_decref(result);
   p = RUN("eval", "--model", run.text, "--data", text.text, "--json", "--quiet",
           "--latency-seconds", "0", "--threads", "1");

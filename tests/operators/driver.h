@@ -4,6 +4,7 @@
 #ifndef IG_TESTS_OPERATORS_DRIVER_H
 #define IG_TESTS_OPERATORS_DRIVER_H
 
+#include "engine/backend/backend.h"
 #include "op_case.h"
 
 typedef struct report {
@@ -40,6 +41,13 @@ void unpack_value(const ig_value *value, const void *bytes, ig_case_array *array
 ig_case_array array_like(const ig_shape *shape);
 /* Every node of the graph in order, on the CPU; buffers by value id, allocated for results. */
 ig_status evaluate_graph(const ig_graph *graph, void **buffers);
+
+/* What implementations are looked up for and run on. */
+extern ig_backend *driver_backend;
+/* Bytes before and after every buffer that no kernel may touch. */
+#define GUARD 256
+/* One call on driver_backend, over host buffers between guard bytes. */
+ig_status evaluate(instance *it, const ig_impl *impl, uint8_t **in, uint8_t **out);
 
 /* Records a failure of `impl` (may be NULL). */
 void fail(const instance *it, const ig_impl *impl, const char *format, ...)

@@ -12,7 +12,6 @@
 
 #include "driver.h"
 
-#define GUARD 256
 #define GUARD_BYTE 0x5a
 #define RUBBISH_BYTE 0xc7
 
@@ -66,8 +65,7 @@ static void buffers_close(buffers *b) {
 
 /* Runs once; `over[o]` is the input whose memory output o takes, or -1. */
 static bool run_once(instance *it, const ig_impl *impl, buffers *b, const int *over) {
-  const void *in[IG_CASE_MAX_INPUTS];
-  void *out[IG_CASE_MAX_OUTPUTS];
+  uint8_t *in[IG_CASE_MAX_INPUTS], *out[IG_CASE_MAX_OUTPUTS];
   bool overwritten[IG_CASE_MAX_INPUTS] = {false};
   for (int i = 0; i < it->n_in; i++) in[i] = b->in[i];
   for (int i = 0; i < it->n_out; i++) {
@@ -75,7 +73,7 @@ static bool run_once(instance *it, const ig_impl *impl, buffers *b, const int *o
     if (over[i] >= 0) overwritten[over[i]] = true;
   }
   it->report->runs++;
-  ig_status status = ig_op_evaluate(it->node, impl, in, out);
+  ig_status status = evaluate(it, impl, in, out);
   it->declined = status == IG_ERR_UNSUPPORTED;
   if (it->declined) return false;
   if (status != IG_OK) {

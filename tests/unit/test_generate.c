@@ -6,6 +6,7 @@
 
 #include "engine/eval/generate.h"
 #include "engine/models/model.h"
+#include "engine/passes/pass.h"
 
 /* --- sampling -------------------------------------------------------------------------------- */
 
@@ -293,6 +294,60 @@ static void generates(void **state) {
   close_pair(&p);
 }
 
+/* A prompt in one pass and in padded ones, without logits as the program does it, gives the text that
+ * comes of one token at a time: drawn or greedy, within the context and far beyond it. */
+static void prompts_in_one_pass(void **state) {
+  (void)state;
+  const char *model = "gpt:layers=3,heads=4,kv_heads=2,embd=32,ctx=24";
+  pair p = open_pair(model, 24, 31, 1);
+  run_env_shake(&p.env);
+  ig_plan_destroy(p.decode_plan);
+  p.decode_plan = plan_of(&p.env, p.decode, true);
+  int64_t prompt[40];
+  for (int i = 0; i < 40; i++) prompt[i] = i * i * 7 % 31;
+  for (int64_t fed = 2; fed <= 24; fed += fed == 2 ? 5 : 17) { /* 2, 7 and 24 */
+    ig_model_spec spec = {.n_outputs = 31, .fed = fed};
+    ig_graph *graph;
+    GOOD(ig_model_build_decode(model, &spec, &graph));
+    graph->n_outputs = 0;
+    int32_t before = graph->n_nodes;
+    GOOD(ig_passes_run(graph, ig_pipeline_inference, &(ig_pass_options){.compute = IG_F32}));
+    assert_true(graph->n_nodes < before - 8); /* no head, and little of the last layer */
+    ig_plan *fill = plan_of(&p.env, graph, false);
+    for (int64_t n = 1; n <= 40; n += 13) {
+      for (uint64_t seed = 0; seed < 4; seed++) {
+        collected one = {0}, many = {0};
+        ig_generate_options options = {.tokens = 50, .top_p = 0.9, .stop_token = -1, .seed = seed};
+        options.temperature = seed ? 0.5 + (double)seed / 4 : 0;
+        GOOD(ig_generate(p.decode_plan, prompt, n, &options, collect, &one, NULL));
+        options.prefill = fill;
+        GOOD(ig_generate(p.decode_plan, prompt, n, &options, collect, &many, NULL));
+        assert_int_equal(many.n, 50);
+        assert_memory_equal(one.tokens, many.tokens, sizeof one.tokens);
+      }
+    }
+    ig_plan_destroy(fill);
+    ig_graph_destroy(graph);
+  }
+  close_pair(&p);
+}
+
+static void prefill_sizes(void **state) {
+  (void)state;
+  /* Of 1,024: all but the last token, in equal passes of at most 512; half the context when the text
+   * outgrows it; and none for what one token at a time does as well. */
+  static const int64_t cases[][3] = {{1, 100, 0},     {2, 100, 0},     {3, 100, 2},
+                                     {512, 1, 511},   {513, 256, 512}, {514, 256, 257},
+                                     {1024, 0, 512},  {4000, 0, 512},  {300, 724, 299},
+                                     {300, 725, 512}, {1, 1024, 512}};
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    int64_t size = ig_generate_prefill_size(1024, cases[i][0], cases[i][1]);
+    if (size != cases[i][2]) fail_msg("case %zu: %d", i, (int)size);
+  }
+  assert_int_equal(ig_generate_prefill_size(16, 4, 100), 8);
+  assert_int_equal(ig_generate_prefill_size(1, 4, 100), 0);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(sampling_frequencies),
@@ -301,6 +356,8 @@ int main(void) {
       cmocka_unit_test(bad_options),
       cmocka_unit_test(decoding_equals_full),
       cmocka_unit_test(generates),
+      cmocka_unit_test(prompts_in_one_pass),
+      cmocka_unit_test(prefill_sizes),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,78 @@
+# CUDA: finding the toolkit, and the targets of what is compiled for it. The same sources are compiled a
+# second time, by the host's compiler against tests/cuda_emulator, for the tests.
+set(IG_CUDA AUTO CACHE STRING "Build the CUDA backend: AUTO (where nvcc is found), ON or OFF")
+set_property(CACHE IG_CUDA PROPERTY STRINGS AUTO ON OFF)
+set(IG_CUDA_ARCHITECTURES "80-real;90a-real;90-virtual" CACHE STRING
+  "What kernels are compiled for: sm_80, sm_90a, and PTX for newer GPUs")
+set(IG_HAVE_CUDA OFF)
+set(IG_CUDA_LIBRARIES "")
+
+# nvcc of a toolkit, or of NVIDIA's Python packages (site-packages/nvidia/cu13/bin).
+if(NOT IG_CUDA STREQUAL OFF AND NOT CMAKE_CUDA_COMPILER)
+  file(GLOB ig_wheels /usr/lib/python3*/*-packages/nvidia/cu*/bin
+    /usr/local/lib/python3*/*-packages/nvidia/cu*/bin $ENV{VIRTUAL_ENV}/lib/python3*/site-packages/nvidia/cu*/bin
+    $ENV{HOME}/.local/lib/python3*/site-packages/nvidia/cu*/bin)
+  find_program(IG_NVCC nvcc HINTS $ENV{CUDA_HOME}/bin $ENV{CUDA_PATH}/bin /usr/local/cuda/bin ${ig_wheels})
+  if(IG_NVCC)
+    set(CMAKE_CUDA_COMPILER ${IG_NVCC})
+  elseif(IG_CUDA STREQUAL ON)
+    message(FATAL_ERROR "IG_CUDA=ON, but no nvcc was found: set CUDA_HOME or CMAKE_CUDA_COMPILER")
+  endif()
+endif()
+if(NOT IG_CUDA STREQUAL OFF AND CMAKE_CUDA_COMPILER)
+  set(CMAKE_CUDA_ARCHITECTURES ${IG_CUDA_ARCHITECTURES})
+  enable_language(CUDA)
+  if(CMAKE_CUDA_COMPILER_VERSION VERSION_LESS 12.4)
+    message(FATAL_ERROR "CUDA ${CMAKE_CUDA_COMPILER_VERSION} was found, 12.4 or newer is needed: "
+      "-DIG_CUDA=OFF builds without")
+  endif()
+  find_package(CUDAToolkit REQUIRED)
+  set(IG_HAVE_CUDA ON)
+  set(IG_CUDA_LIBRARIES CUDA::cudart_static CUDA::cublasLt)
+  set(CMAKE_CUDA_STANDARD 17)
+  set(CMAKE_CUDA_STANDARD_REQUIRED ON)
+  set(CMAKE_CUDA_EXTENSIONS OFF)
+  find_program(IG_CUDA_CCACHE ccache)
+  if(IG_CUDA_CCACHE)
+    set(CMAKE_CUDA_COMPILER_LAUNCHER ${IG_CUDA_CCACHE})
+  endif()
+  message(STATUS "CUDA ${CMAKE_CUDA_COMPILER_VERSION} for ${CMAKE_CUDA_ARCHITECTURES}")
+endif()
+
+ig_registry(device_ops engine/ops/cuda ig_device_ops ig_cuda_ops_)
+ig_registry(no_device_ops engine/ops/none ig_device_ops ig_none_)
+set(IG_REGISTRY_SOURCES "")
+
+# ig_cuda_rooms(NAME [EMULATED] LINKS libraries...): the objects ig_kernels_NAME and ig_engine_NAME,
+# which IG_OBJECTS_NAME then names for a library to be made of. EMULATED compiles for the host.
+function(ig_cuda_rooms name)
+  cmake_parse_arguments(R "EMULATED" "" "LINKS" ${ARGN})
+  file(GLOB kernels CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/kernels/cuda/*.cu
+    ${CMAKE_SOURCE_DIR}/kernels/lib/cuda/*.c)
+  file(GLOB engine CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/engine/ops/cuda/*.c)
+  add_library(ig_kernels_${name} OBJECT)
+  if(R_EMULATED)
+    ig_emulated_sources(ig_kernels_${name} ${kernels})
+  else()
+    target_sources(ig_kernels_${name} PRIVATE ${kernels})
+  endif()
+  add_library(ig_engine_${name} OBJECT ${engine} ${CMAKE_SOURCE_DIR}/engine/backend/cuda.c
+    ${IG_REGISTRY_device_ops})
+  ig_sees(ig_kernels_${name} kernels base)
+  ig_sees(ig_engine_${name} engine base kernels)
+  foreach(target ig_kernels_${name} ig_engine_${name})
+    set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON)
+    target_link_libraries(${target} PRIVATE ig_flags ${R_LINKS})
+  endforeach()
+  set(IG_OBJECTS_${name} $<TARGET_OBJECTS:ig_kernels_${name}> $<TARGET_OBJECTS:ig_engine_${name}>
+    PARENT_SCOPE)
+endfunction()
+
+function(ig_cuda_absent name)
+  add_library(ig_engine_${name} OBJECT ${CMAKE_SOURCE_DIR}/engine/backend/cuda_none.c
+    ${IG_REGISTRY_no_device_ops})
+  ig_sees(ig_engine_${name} engine base kernels)
+  target_link_libraries(ig_engine_${name} PRIVATE ig_flags)
+  set_target_properties(ig_engine_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON)
+  set(IG_OBJECTS_${name} $<TARGET_OBJECTS:ig_engine_${name}> PARENT_SCOPE)
+endfunction()

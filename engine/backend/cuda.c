@@ -1,0 +1,251 @@
+/* The CUDA backend: one device, one stream that all work is queued on, memory from the device's
+ * stream-ordered pool, which keeps what is freed. CUDA's own default stream is never used. */
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/backend/backend.h"
+#include "engine/base/memory.h"
+#include "kernels/cuda/status.h"
+
+typedef struct cuda_backend {
+  ig_backend base;
+  cudaStream_t stream;
+} cuda_backend;
+
+static cudaStream_t stream_of(ig_backend *backend) {
+  return (cudaStream_t)backend->stream;
+}
+
+/* --- memory ----------------------------------------------------------------------------------- */
+
+static ig_status out_of_memory(ig_backend *backend, size_t bytes) {
+  size_t available = 0, total = 0;
+  cudaGetLastError();
+  if (cudaMemGetInfo(&available, &total) != cudaSuccess) cudaGetLastError();
+  return ig_fail(IG_ERR_MEMORY,
+                 "out of memory on cuda:%d: %.1f MiB were asked for, %.1f of %.1f MiB are free",
+                 backend->index, (double)bytes / 1048576, (double)available / 1048576,
+                 (double)total / 1048576);
+}
+
+static ig_status cuda_alloc(ig_backend *backend, size_t bytes, void **out) {
+  /* A tensor without elements still has an address. */
+  cudaError_t error = cudaMallocAsync(out, bytes ? bytes : 1, stream_of(backend));
+  if (error == cudaErrorMemoryAllocation) return out_of_memory(backend, bytes);
+  return ig_cuda_status(error, "cudaMallocAsync");
+}
+
+static void cuda_free(ig_backend *backend, void *memory) {
+  if (memory) cudaFreeAsync(memory, stream_of(backend));
+}
+
+static ig_status cuda_zero(ig_backend *backend, void *memory, size_t bytes) {
+  if (bytes) IG_TRY_CUDA(cudaMemsetAsync(memory, 0, bytes, stream_of(backend)));
+  return IG_OK;
+}
+
+static ig_status cuda_copy(ig_backend *backend, void *to, const void *from, size_t bytes) {
+  if (bytes) {
+    IG_TRY_CUDA(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream_of(backend)));
+  }
+  return IG_OK;
+}
+
+static ig_status cuda_synchronize(ig_backend *backend) {
+  IG_TRY_CUDA(cudaStreamSynchronize(stream_of(backend)));
+  return IG_OK;
+}
+
+static ig_status cuda_send(ig_backend *backend, void *device, const void *host, size_t bytes) {
+  if (bytes) {
+    IG_TRY_CUDA(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, stream_of(backend)));
+  }
+  return IG_OK;
+}
+
+static ig_status cuda_receive(ig_backend *backend, void *host, const void *device, size_t bytes) {
+  if (bytes) {
+    IG_TRY_CUDA(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, stream_of(backend)));
+  }
+  return IG_OK;
+}
+
+static ig_status cuda_upload(ig_backend *backend, void *device, const void *host, size_t bytes) {
+  IG_TRY(cuda_send(backend, device, host, bytes));
+  return cuda_synchronize(backend);
+}
+
+static ig_status cuda_download(ig_backend *backend, void *host, const void *device, size_t bytes) {
+  IG_TRY(cuda_receive(backend, host, device, bytes));
+  return cuda_synchronize(backend);
+}
+
+static ig_status cuda_memory(ig_backend *backend, size_t *available, size_t *total) {
+  IG_TRY_CUDA(cudaSetDevice(backend->index));
+  IG_TRY_CUDA(cudaMemGetInfo(available, total));
+  return IG_OK;
+}
+
+/* --- the queue -------------------------------------------------------------------------------- */
+
+static ig_status cuda_host_alloc(ig_backend *backend, size_t bytes, void **out) {
+  IG_UNUSED(backend);
+  IG_TRY_CUDA(cudaMallocHost(out, bytes ? bytes : 1));
+  return IG_OK;
+}
+
+static void cuda_host_free(ig_backend *backend, void *memory) {
+  IG_UNUSED(backend);
+  if (memory) cudaFreeHost(memory);
+}
+
+static ig_status cuda_mark_create(ig_backend *backend, void **out) {
+  IG_UNUSED(backend);
+  cudaEvent_t event;
+  IG_TRY_CUDA(cudaEventCreateWithFlags(&event, cudaEventDisableTiming));
+  *out = event;
+  return IG_OK;
+}
+
+static ig_status cuda_mark_record(ig_backend *backend, void *mark) {
+  IG_TRY_CUDA(cudaEventRecord((cudaEvent_t)mark, stream_of(backend)));
+  return IG_OK;
+}
+
+static ig_status cuda_mark_wait(ig_backend *backend, void *mark) {
+  IG_UNUSED(backend);
+  IG_TRY_CUDA(cudaEventSynchronize((cudaEvent_t)mark));
+  return IG_OK;
+}
+
+static void cuda_mark_destroy(ig_backend *backend, void *mark) {
+  IG_UNUSED(backend);
+  if (mark) cudaEventDestroy((cudaEvent_t)mark);
+}
+
+static ig_status cuda_record_begin(ig_backend *backend) {
+  IG_TRY_CUDA(cudaStreamBeginCapture(stream_of(backend), cudaStreamCaptureModeThreadLocal));
+  return IG_OK;
+}
+
+static ig_status cuda_record_end(ig_backend *backend, void **out) {
+  cudaGraph_t graph = NULL;
+  IG_TRY_CUDA(cudaStreamEndCapture(stream_of(backend), &graph));
+  cudaGraphExec_t ready = NULL;
+  cudaError_t error = cudaGraphInstantiate(&ready, graph, 0);
+  cudaGraphDestroy(graph);
+  IG_TRY(ig_cuda_status(error, "cudaGraphInstantiate"));
+  *out = ready;
+  return IG_OK;
+}
+
+static ig_status cuda_replay(ig_backend *backend, void *recording) {
+  IG_TRY_CUDA(cudaGraphLaunch((cudaGraphExec_t)recording, stream_of(backend)));
+  return IG_OK;
+}
+
+static void cuda_recording_destroy(ig_backend *backend, void *recording) {
+  IG_UNUSED(backend);
+  if (recording) cudaGraphExecDestroy((cudaGraphExec_t)recording);
+}
+
+static const ig_queue_vtable cuda_queue = {
+    .host_alloc = cuda_host_alloc,
+    .host_free = cuda_host_free,
+    .send = cuda_send,
+    .receive = cuda_receive,
+    .mark_create = cuda_mark_create,
+    .mark_record = cuda_mark_record,
+    .mark_wait = cuda_mark_wait,
+    .mark_destroy = cuda_mark_destroy,
+    .record_begin = cuda_record_begin,
+    .record_end = cuda_record_end,
+    .replay = cuda_replay,
+    .recording_destroy = cuda_recording_destroy,
+};
+
+/* --- opening ---------------------------------------------------------------------------------- */
+
+static void cuda_destroy(ig_backend *backend) {
+  cuda_backend *cuda = (cuda_backend *)backend;
+  if (cuda->stream) {
+    cudaStreamSynchronize(cuda->stream);
+    cudaStreamDestroy(cuda->stream);
+  }
+  ig_free(cuda);
+}
+
+static const ig_backend_vtable cuda_vtable = {
+    .name = "cuda",
+    .device = IG_CUDA,
+    .host_memory = false,
+    .queue = &cuda_queue,
+    .alloc = cuda_alloc,
+    .free = cuda_free,
+    .zero = cuda_zero,
+    .upload = cuda_upload,
+    .download = cuda_download,
+    .copy = cuda_copy,
+    .synchronize = cuda_synchronize,
+    .memory = cuda_memory,
+    .destroy = cuda_destroy,
+};
+
+/* What is missing, in the order in which a machine lacks it: a driver, a new enough one, a GPU. */
+static ig_status check_driver(int index) {
+  int driver = 0, runtime = 0, count = 0;
+  cudaError_t error = cudaDriverGetVersion(&driver);
+  IG_CHECK(error == cudaSuccess && driver > 0, IG_ERR_DEVICE, "no NVIDIA driver is loaded");
+  IG_TRY_CUDA(cudaRuntimeGetVersion(&runtime));
+  IG_CHECK(driver / 1000 >= runtime / 1000, IG_ERR_DEVICE,
+           "the NVIDIA driver supports CUDA %d.%d, this build needs %d.0 or newer", driver / 1000,
+           driver % 1000 / 10, runtime / 1000);
+  error = cudaGetDeviceCount(&count);
+  if (error != cudaErrorNoDevice) IG_TRY(ig_cuda_status(error, "cudaGetDeviceCount"));
+  IG_CHECK(count > 0, IG_ERR_DEVICE, "there is no NVIDIA GPU that CUDA can use");
+  IG_CHECK(index < count, IG_ERR_DEVICE, "GPU %d: this machine has %d", index, count);
+  return IG_OK;
+}
+
+/* The kernels are compiled for 8.0 and up. */
+static ig_status check_architecture(int index) {
+  struct cudaDeviceProp properties;
+  IG_TRY_CUDA(cudaGetDeviceProperties(&properties, index));
+  IG_CHECK(properties.major >= 8, IG_ERR_DEVICE,
+           "GPU %d (%s) has compute capability %d.%d, expected 8.0 or newer", index,
+           properties.name, properties.major, properties.minor);
+  return IG_OK;
+}
+
+/* Freed memory stays with the pool: allocations after the first are only bookkeeping. */
+static ig_status keep_freed_memory(int index) {
+  cudaMemPool_t pool;
+  uint64_t all = UINT64_MAX;
+  IG_TRY_CUDA(cudaDeviceGetDefaultMemPool(&pool, index));
+  IG_TRY_CUDA(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &all));
+  return IG_OK;
+}
+
+static ig_status open_device(cuda_backend *cuda, int index) {
+  IG_TRY(check_driver(index));
+  IG_TRY(check_architecture(index));
+  IG_TRY_CUDA(cudaSetDevice(index));
+  IG_TRY(keep_freed_memory(index));
+  IG_TRY_CUDA(cudaStreamCreateWithFlags(&cuda->stream, cudaStreamNonBlocking));
+  cuda->base.vtable = &cuda_vtable;
+  cuda->base.index = index;
+  cuda->base.stream = cuda->stream;
+  return IG_OK;
+}
+
+ig_status ig_backend_cuda_create(int index, ig_backend **out) {
+  cuda_backend *cuda = ig_alloc_zero(1, sizeof *cuda);
+  IG_CHECK_ALLOC(cuda);
+  ig_status status = open_device(cuda, index);
+  if (status != IG_OK) {
+    cuda_destroy(&cuda->base);
+    return status;
+  }
+  *out = &cuda->base;
+  return IG_OK;
+}

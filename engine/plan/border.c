@@ -1,0 +1,170 @@
+/* Inputs, outputs and the generator's position in blocks: one on the device, and per run one of
+ * pinned memory of the same arrangement, so that neighbours travel in one copy. */
+#include "engine/plan/border.h"
+
+#include <string.h>
+
+#include "engine/base/checked.h"
+#include "engine/base/memory.h"
+
+#define ALIGNMENT 256
+
+struct ig_border {
+  const ig_graph *graph;
+  ig_backend *backend;
+  size_t *offset; /* in the blocks, by input; the generator's position is at 0 */
+  size_t *bytes;  /* by input */
+  bool *bound;    /* by input, since the last send */
+  size_t in_bytes, out_bytes;
+  char *device;
+  char *in[IG_BORDER_RUNS], *out[IG_BORDER_RUNS];
+  size_t *out_offset;
+  void *marks[IG_BORDER_RUNS];
+  int64_t submitted, finished; /* runs so far */
+};
+
+static ig_status place(size_t *total, size_t bytes, size_t *offset) {
+  *offset = *total;
+  IG_CHECK(ig_add_size(*total, bytes, total) && ig_align_size(*total, ALIGNMENT, total),
+           IG_ERR_MEMORY, "plan: inputs or outputs are too large");
+  return IG_OK;
+}
+
+static ig_status lay_out(ig_border *border) {
+  const ig_graph *graph = border->graph;
+  size_t none;
+  border->offset = ig_alloc_zero((size_t)graph->n_inputs + 1, sizeof *border->offset);
+  border->bytes = ig_alloc_zero((size_t)graph->n_inputs + 1, sizeof *border->bytes);
+  border->bound = ig_alloc_zero((size_t)graph->n_inputs + 1, sizeof *border->bound);
+  border->out_offset = ig_alloc_zero((size_t)graph->n_outputs + 1, sizeof *border->out_offset);
+  IG_CHECK(border->offset && border->bytes && border->bound && border->out_offset, IG_ERR_MEMORY,
+           "plan: out of memory");
+  IG_TRY(place(&border->in_bytes, sizeof(ig_rng_state), &none));
+  for (int32_t i = 0; i < graph->n_inputs; i++) {
+    border->bytes[i] = ig_value_bytes(graph->inputs[i]);
+    IG_TRY(place(&border->in_bytes, border->bytes[i], &border->offset[i]));
+  }
+  for (int32_t i = 0; i < graph->n_outputs; i++) {
+    IG_TRY(place(&border->out_bytes, ig_value_bytes(graph->outputs[i]), &border->out_offset[i]));
+  }
+  return IG_OK;
+}
+
+static ig_status allocate(ig_border *border) {
+  ig_backend *backend = border->backend;
+  const ig_queue_vtable *queue = backend->vtable->queue;
+  void *memory;
+  IG_TRY(backend->vtable->alloc(backend, border->in_bytes, &memory));
+  border->device = memory;
+  for (int k = 0; k < IG_BORDER_RUNS; k++) {
+    IG_TRY(queue->host_alloc(backend, border->in_bytes, &memory));
+    border->in[k] = memory;
+    IG_TRY(queue->host_alloc(backend, border->out_bytes, &memory));
+    border->out[k] = memory;
+    IG_TRY(queue->mark_create(backend, &border->marks[k]));
+  }
+  return IG_OK;
+}
+
+ig_status ig_border_create(const ig_graph *graph, ig_backend *backend, ig_border **out) {
+  ig_border *border = ig_alloc_zero(1, sizeof *border);
+  IG_CHECK_ALLOC(border);
+  border->graph = graph;
+  border->backend = backend;
+  ig_status status = lay_out(border);
+  if (status == IG_OK) status = allocate(border);
+  if (status != IG_OK) {
+    ig_border_destroy(border);
+    return status;
+  }
+  *out = border;
+  return IG_OK;
+}
+
+void ig_border_destroy(ig_border *border) {
+  if (!border) return;
+  ig_backend *backend = border->backend;
+  const ig_queue_vtable *queue = backend->vtable->queue;
+  if (border->submitted > border->finished) backend->vtable->synchronize(backend);
+  for (int k = 0; k < IG_BORDER_RUNS; k++) {
+    queue->host_free(backend, border->in[k]);
+    queue->host_free(backend, border->out[k]);
+    queue->mark_destroy(backend, border->marks[k]);
+  }
+  if (border->device) backend->vtable->free(backend, border->device);
+  ig_free(border->offset);
+  ig_free(border->bytes);
+  ig_free(border->bound);
+  ig_free(border->out_offset);
+  ig_free(border);
+}
+
+void *ig_border_input(const ig_border *border, int index) {
+  return border->device + border->offset[index];
+}
+
+const ig_rng_state *ig_border_rng(const ig_border *border) {
+  return (const ig_rng_state *)(const void *)border->device;
+}
+
+/* The pinned blocks of the next run are free once all but the last IG_BORDER_RUNS - 1 have ended. */
+static ig_status next_run(ig_border *border, int *run) {
+  *run = (int)(border->submitted % IG_BORDER_RUNS);
+  return ig_border_wait(border, IG_BORDER_RUNS);
+}
+
+ig_status ig_border_bind(ig_border *border, int index, const void *host) {
+  int run;
+  IG_TRY(next_run(border, &run));
+  if (border->bytes[index]) memcpy(border->in[run] + border->offset[index], host, border->bytes[index]);
+  border->bound[index] = true;
+  return IG_OK;
+}
+
+ig_status ig_border_send(ig_border *border, const ig_rng_state *rng) {
+  int run;
+  IG_TRY(next_run(border, &run));
+  const ig_rng_state none = {0};
+  memcpy(border->in[run], rng ? rng : &none, sizeof *rng);
+  size_t first = 0, end = sizeof *rng; /* the stretch to send, gaps between neighbours included */
+  for (int32_t i = 0; i <= border->graph->n_inputs; i++) {
+    bool more = i < border->graph->n_inputs && border->bound[i];
+    if (more && first == end) first = border->offset[i];
+    if (more) end = border->offset[i] + border->bytes[i];
+    if (more || first == end) continue;
+    IG_TRY(border->backend->vtable->queue->send(border->backend, border->device + first,
+                                                border->in[run] + first, end - first));
+    first = end;
+  }
+  memset(border->bound, 0, (size_t)border->graph->n_inputs * sizeof *border->bound);
+  return IG_OK;
+}
+
+ig_status ig_border_receive(ig_border *border, int index, const void *device) {
+  int run = (int)(border->submitted % IG_BORDER_RUNS);
+  return border->backend->vtable->queue->receive(
+      border->backend, border->out[run] + border->out_offset[index], device,
+      ig_value_bytes(border->graph->outputs[index]));
+}
+
+ig_status ig_border_submitted(ig_border *border) {
+  int run = (int)(border->submitted % IG_BORDER_RUNS);
+  IG_TRY(border->backend->vtable->queue->mark_record(border->backend, border->marks[run]));
+  border->submitted++;
+  return IG_OK;
+}
+
+ig_status ig_border_wait(ig_border *border, int runs) {
+  while (border->submitted - border->finished >= runs) {
+    void *mark = border->marks[border->finished % IG_BORDER_RUNS];
+    IG_TRY(border->backend->vtable->queue->mark_wait(border->backend, mark));
+    border->finished++;
+  }
+  return IG_OK;
+}
+
+const void *ig_border_output(const ig_border *border, int index) {
+  if (border->finished == 0) return NULL;
+  int run = (int)((border->finished - 1) % IG_BORDER_RUNS);
+  return border->out[run] + border->out_offset[index];
+}
