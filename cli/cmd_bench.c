@@ -137,6 +137,7 @@ static ig_status time_inference(const ig_cli *cli, const V *v, const ig_bench_ca
   ig_eval_options eval = {.task = bench->tokens ? IG_TASK_LANGUAGE : IG_TASK_CLASSIFICATION,
                           .batch = bench->batch,
                           .frozen = true,
+                          .release = true,
                           .seed = (uint64_t)cli->common->seed};
   ig_status status = ig_store_add_graph(store, bench->graph, eval.seed);
   if (status == IG_OK) {

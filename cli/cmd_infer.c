@@ -210,7 +210,7 @@ static ig_status open_data(const values *v, const ig_model_source *model,
   return opened ? IG_OK : status;
 }
 
-static ig_status infer_data(ig_cli *cli, const values *v, const ig_model_source *model,
+static ig_status infer_data(ig_cli *cli, const values *v, ig_model_source *model,
                             ig_backend *backend, const ig_text_encoder *encoder) {
   ig_dataset *data = NULL;
   ig_store *store = NULL;
@@ -221,6 +221,7 @@ static ig_status infer_data(ig_cli *cli, const values *v, const ig_model_source 
                           .batch = v->batch,
                           .limit = v->limit,
                           .frozen = true,
+                          .release = true,
                           .no_metrics = true,
                           .workers = (int)v->workers,
                           .n_normalizations = model->snapshot->n_normalizations,
@@ -240,7 +241,7 @@ done:
   return status;
 }
 
-static ig_status infer_text(ig_cli *cli, const values *v, const ig_model_source *model,
+static ig_status infer_text(ig_cli *cli, const values *v, ig_model_source *model,
                             ig_backend *backend, const ig_tokenizer *tokenizer) {
   IG_CHECK(tokenizer, IG_ERR_USAGE, "--prompt: %s is no language model of text", model->path);
   ig_generate_options generate = {.tokens = v->max_tokens,

@@ -14,6 +14,8 @@ typedef struct ig_eval_options {
   bool no_metrics; /* targets, where there are any, are not looked at */
   bool
       frozen; /* the store does not change between runs: weights are packed once (ig_plan_options) */
+  bool release; /* with frozen: the store is this evaluator's alone, and may give up parameters that
+                   are packed where all batches are of one size */
   int workers;
   int n_normalizations;
   const ig_normalization *normalizations;

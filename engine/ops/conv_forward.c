@@ -112,6 +112,7 @@ static ig_status prepare_onednn(ig_call *call) {
   IG_TRY(describe(call->node, &spec));
   IG_TRY(ig_dnn_conv_create(&spec, call->in[1], &dnn));
   call->state = dnn;
+  if (ig_dnn_keeps(dnn, 1)) call->packed = 1u << 1;
   call->workspace_size = ig_dnn_workspace(dnn);
   return IG_OK;
 }
@@ -142,6 +143,7 @@ static ig_status prepare_few_pixels(ig_call *call) {
   call->state = ig_alloc(ig_value_bytes(call->node->inputs[1]));
   IG_CHECK_ALLOC(call->state);
   ig_cpu_conv_few_pixels_pack(&spec, call->in[1], call->state);
+  call->packed = 1u << 1;
   call->workspace_size = ig_cpu_conv_few_pixels_workspace(&spec);
   return IG_OK;
 }

@@ -68,6 +68,7 @@ static ig_status prepare_onednn(ig_call *call) {
   IG_TRY(describe(call->node, &spec));
   IG_TRY(ig_dnn_conv_src_create(&spec, call->in[1], &dnn));
   call->state = dnn;
+  if (ig_dnn_keeps(dnn, 1)) call->packed = 1u << 1;
   call->workspace_size = ig_dnn_workspace(dnn);
   return IG_OK;
 }

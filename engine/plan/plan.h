@@ -12,6 +12,8 @@ typedef struct ig_plan_options {
   uint64_t seed;
   bool frozen_params;  /* inference: what depends on parameters alone is computed and packed once, when
                           the plan is made; later changes of the store are not seen */
+  bool release_params; /* with frozen_params: no other plan will be made from the store, which gives up
+                          parameters as soon as the steps that read them hold them packed */
   bool check_finite;   /* after each run step, find NaN and Inf in outputs (slow; for diagnosis) */
   bool synchronize;    /* wait for each step, so that a failure on a device names its node */
   size_t memory_limit; /* bytes for slab and workspace; 0 for no limit */
