@@ -133,6 +133,7 @@ static ig_status submit_to_device(ig_plan *plan, const ig_rng_state *rng) {
 }
 
 ig_status ig_plan_submit(ig_plan *plan, const ig_rng_state *rng) {
+  IG_CHECK(!plan->options.measure, IG_ERR_USAGE, "a plan that was only measured cannot run");
   for (int32_t i = 0; i < plan->graph->n_inputs; i++) {
     IG_CHECK(plan->bound[i] || plan->map.of_value[plan->graph->inputs[i]->id] < 0, IG_ERR_USAGE,
              "input '%s' was not bound", plan->graph->inputs[i]->name);
