@@ -253,7 +253,7 @@ static ig_status lay_out_slab(ig_plan *plan) {
 static ig_status bind_borders(ig_plan *plan) {
   const ig_graph *graph = plan->graph;
   if (!plan->backend->vtable->host_memory) {
-    IG_TRY(ig_border_create(graph, plan->backend, &plan->border));
+    IG_TRY(ig_border_create(graph, plan->backend, !plan->options.device_outputs, &plan->border));
     for (int32_t i = 0; i < graph->n_inputs; i++) {
       int storage = plan->map.of_value[graph->inputs[i]->id];
       if (storage >= 0) plan->map.storages[storage].memory = ig_border_input(plan->border, i);
