@@ -13,7 +13,7 @@
 
 #include "kernels/cuda/device.cuh"
 
-__device__ static inline uint32_t ig_bits_of(float x) {
+__host__ __device__ static inline uint32_t ig_bits_of(float x) {
   uint32_t bits;
   memcpy(&bits, &x, sizeof bits);
   return bits;
