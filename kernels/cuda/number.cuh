@@ -73,6 +73,11 @@ __device__ static inline int64_t ig_load_whole(ig_dtype dtype, const void *data,
   }
 }
 
+/* What moves as one access of 16 bytes. */
+struct alignas(16) ig_word16 {
+  uint64_t v[2];
+};
+
 /* Runs the statements with T as the integer type of `dtype` (bools as u8); others are an error. */
 #define IG_FOR_WHOLE(dtype, what, ...)                                                             \
   switch (dtype) {                                                                                 \
