@@ -23,7 +23,8 @@ static inline bool ig_row_held(int64_t n, size_t size) {
 
 /* `threads` is what a block should have in all; `most_blocks` bounds the grid, whose blocks then take
  * several groups of rows in turn. Depends on the shape alone. */
-static inline ig_row_grid ig_row_grid_of(int64_t rows, int64_t n, int threads, int64_t most_blocks) {
+static inline ig_row_grid ig_row_grid_of(int64_t rows, int64_t n, int threads,
+                                         int64_t most_blocks) {
   int64_t width = (n + IG_WARP * IG_HELD - 1) / (IG_WARP * IG_HELD) * IG_WARP;
   width = width < IG_WARP ? IG_WARP : width > 1024 ? 1024 : width;
   int height = width >= threads ? 1 : threads / (int)width;

@@ -10,7 +10,8 @@ extern "C" {
 #define THREADS 256
 
 template <typename T>
-__global__ void softmax_held_kernel(bool log, int64_t rows, int n, const T *x, T *y) {
+__global__ void __launch_bounds__(1024)
+    softmax_held_kernel(bool log, int64_t rows, int n, const T *x, T *y) {
   IG_SHARED(float, partial, [64]);
   int64_t row = (int64_t)blockIdx.x * blockDim.y + threadIdx.y;
   bool present = row < rows;
@@ -33,7 +34,8 @@ __global__ void softmax_held_kernel(bool log, int64_t rows, int n, const T *x, T
 }
 
 template <typename T>
-__global__ void softmax_streamed_kernel(bool log, int64_t rows, int64_t n, const T *x, T *y) {
+__global__ void __launch_bounds__(1024)
+    softmax_streamed_kernel(bool log, int64_t rows, int64_t n, const T *x, T *y) {
   IG_SHARED(float, partial, [64]);
   int64_t row = (int64_t)blockIdx.x * blockDim.y + threadIdx.y;
   int64_t count = row < rows ? n : 0;
@@ -85,14 +87,16 @@ ig_status ig_cuda_softmax(bool log, ig_dtype dtype, const ig_rows *rows, const v
 /* --- the gradient ------------------------------------------------------------------------------ */
 
 /* What is summed along the row, and dx from that sum. */
-__device__ static inline float summed(bool log, float dy, float y) { return log ? dy : dy * y; }
+__device__ static inline float summed(bool log, float dy, float y) {
+  return log ? dy : dy * y;
+}
 __device__ static inline float grad_of(bool log, float dy, float y, float sum) {
   return log ? dy - expf(y) * sum : y * (dy - sum);
 }
 
 template <typename T>
-__global__ void softmax_grad_held_kernel(bool log, int64_t rows, int n, const T *dy, const T *y,
-                                         T *dx) {
+__global__ void __launch_bounds__(1024)
+    softmax_grad_held_kernel(bool log, int64_t rows, int n, const T *dy, const T *y, T *dx) {
   IG_SHARED(float, partial, [32]);
   int64_t row = (int64_t)blockIdx.x * blockDim.y + threadIdx.y;
   bool present = row < rows;
@@ -108,8 +112,9 @@ __global__ void softmax_grad_held_kernel(bool log, int64_t rows, int n, const T 
 }
 
 template <typename T>
-__global__ void softmax_grad_streamed_kernel(bool log, int64_t rows, int64_t n, const T *dy,
-                                             const T *y, T *dx) {
+__global__ void __launch_bounds__(1024)
+    softmax_grad_streamed_kernel(bool log, int64_t rows, int64_t n, const T *dy, const T *y,
+                                 T *dx) {
   IG_SHARED(float, partial, [32]);
   int64_t row = (int64_t)blockIdx.x * blockDim.y + threadIdx.y, at = row * n;
   int64_t count = row < rows ? n : 0;
