@@ -48,26 +48,14 @@ typedef __half ig_f16;
 
 /* --- element types: arithmetic is in f32 (f64 for f64), memory in T ---------------------------- */
 
-__host__ __device__ static inline float ig_to_f32(float x) {
-  return x;
-}
-__host__ __device__ static inline float ig_to_f32(double x) {
-  return (float)x;
-}
-__host__ __device__ static inline float ig_to_f32(ig_bf16 x) {
-  return __bfloat162float(x);
-}
-__host__ __device__ static inline float ig_to_f32(ig_f16 x) {
-  return __half2float(x);
-}
+__host__ __device__ static inline float ig_to_f32(float x) { return x; }
+__host__ __device__ static inline float ig_to_f32(double x) { return (float)x; }
+__host__ __device__ static inline float ig_to_f32(ig_bf16 x) { return __bfloat162float(x); }
+__host__ __device__ static inline float ig_to_f32(ig_f16 x) { return __half2float(x); }
 
 template <typename T> __host__ __device__ static inline T ig_from_f32(float x);
-template <> __host__ __device__ inline float ig_from_f32<float>(float x) {
-  return x;
-}
-template <> __host__ __device__ inline double ig_from_f32<double>(float x) {
-  return x;
-}
+template <> __host__ __device__ inline float ig_from_f32<float>(float x) { return x; }
+template <> __host__ __device__ inline double ig_from_f32<double>(float x) { return x; }
 template <> __host__ __device__ inline ig_bf16 ig_from_f32<ig_bf16>(float x) {
   return __float2bfloat16_rn(x);
 }
@@ -76,7 +64,9 @@ template <> __host__ __device__ inline ig_f16 ig_from_f32<ig_f16>(float x) {
 }
 
 /* N elements that move as one access: 16 bytes with N = IG_PACK(T). Pointers must be so aligned. */
-template <typename T, int N> struct alignas(sizeof(T) * N) ig_pack { T v[N]; };
+template <typename T, int N> struct alignas(sizeof(T) * N) ig_pack {
+  T v[N];
+};
 #define IG_PACK(T) ((int)(16 / sizeof(T)))
 
 template <typename T, int N> __device__ static inline ig_pack<T, N> ig_load_pack(const T *from) {
@@ -87,9 +77,7 @@ __device__ static inline void ig_store_pack(T *to, const ig_pack<T, N> &value) {
   *reinterpret_cast<ig_pack<T, N> *>(to) = value;
 }
 
-static inline bool ig_aligned16(const void *pointer) {
-  return ((uintptr_t)pointer & 15) == 0;
-}
+static inline bool ig_aligned16(const void *pointer) { return ((uintptr_t)pointer & 15) == 0; }
 
 /* Blocks of `per_block` that cover n > 0. */
 static inline unsigned ig_blocks(int64_t n, int64_t per_block) {
@@ -100,18 +88,9 @@ static inline unsigned ig_blocks(int64_t n, int64_t per_block) {
 /* Runs the statements with T as the element type of `dtype`; other types are an error. */
 #define IG_FOR_FLOAT(dtype, what, ...)                                                             \
   switch (dtype) {                                                                                 \
-  case IG_F32: {                                                                                   \
-    typedef float T;                                                                               \
-    __VA_ARGS__                                                                                    \
-  } break;                                                                                         \
-  case IG_BF16: {                                                                                  \
-    typedef ig_bf16 T;                                                                             \
-    __VA_ARGS__                                                                                    \
-  } break;                                                                                         \
-  case IG_F16: {                                                                                   \
-    typedef ig_f16 T;                                                                              \
-    __VA_ARGS__                                                                                    \
-  } break;                                                                                         \
+  case IG_F32: { typedef float T; __VA_ARGS__ } break;                                             \
+  case IG_BF16: { typedef ig_bf16 T; __VA_ARGS__ } break;                                          \
+  case IG_F16: { typedef ig_f16 T; __VA_ARGS__ } break;                                            \
   default: return ig_fail(IG_ERR_UNSUPPORTED, "%s: no kernel for %s", what, ig_dtype_name(dtype)); \
   }
 
