@@ -4,6 +4,7 @@
 
 #include "engine/base/layout.h"
 #include "engine/base/shape.h"
+#include "engine/base/status.h"
 #include "kernels/activation.h"
 
 /* A convolution in two spatial dimensions (with one, the height is 1), described as its forward
@@ -36,5 +37,17 @@ void ig_cpu_conv_weights_reference(const ig_conv *spec, const void *src, const v
                                    void *weights_grad, void *bias_grad);
 /* f32: adds bias[c] to every element of channel c of x. */
 void ig_cpu_channel_add(ig_layout layout, const int64_t dims[4], const float *bias, float *x);
+
+/* On a GPU, for rows and channels last. `sum` is the tensor to add where the description says so, and
+ * may be dst. */
+ig_status ig_cuda_conv_reference(const ig_conv *spec, const void *src, const void *weights,
+                                 const void *bias, const void *sum, void *dst, void *stream);
+ig_status ig_cuda_conv_src_reference(const ig_conv *spec, const void *dst_grad, const void *weights,
+                                     const void *bias, void *src_grad, void *stream);
+ig_status ig_cuda_conv_weights_reference(const ig_conv *spec, const void *src, const void *dst_grad,
+                                         void *weights_grad, void *bias_grad, void *stream);
+/* An activation of elements of `size` bytes (1, 2, 4 or 8) from one of the two layouts to another. */
+ig_status ig_cuda_reorder(size_t size, const int64_t dims[4], ig_layout from_layout,
+                          ig_layout to_layout, const void *from, void *to, void *stream);
 
 #endif

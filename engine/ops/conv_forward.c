@@ -78,7 +78,7 @@ ig_cost ig_conv_forward_cost(const ig_node *node) {
 
 /* --- execution -------------------------------------------------------------------------------- */
 
-static ig_status describe(const ig_node *node, ig_conv *out) {
+ig_status ig_conv_forward_describe(const ig_node *node, ig_conv *out) {
   const ig_conv_attrs *attrs = IG_ATTRS_OF(ig_conv_attrs, node);
   ig_window window;
   int64_t dims[2];
@@ -109,7 +109,7 @@ static const char *reject_onednn(const ig_node *node) {
 static ig_status prepare_onednn(ig_call *call) {
   ig_conv spec;
   ig_dnn *dnn;
-  IG_TRY(describe(call->node, &spec));
+  IG_TRY(ig_conv_forward_describe(call->node, &spec));
   IG_TRY(ig_dnn_conv_create(&spec, call->in[1], &dnn));
   call->state = dnn;
   call->workspace_size = ig_dnn_workspace(dnn);
@@ -130,7 +130,7 @@ static ig_status run_onednn(const ig_call *call) {
 
 static ig_status run_reference(const ig_call *call) {
   ig_conv spec;
-  IG_TRY(describe(call->node, &spec));
+  IG_TRY(ig_conv_forward_describe(call->node, &spec));
   ig_cpu_conv_reference(&spec, call->in[0], call->in[1], bias_and_sum(call), call->out[0]);
   return IG_OK;
 }
