@@ -8,7 +8,7 @@
 #include "engine/train/dataset.h"
 
 typedef struct ig_bench_values {
-  const char *action, *model, *shape, *optimizer, *precision;
+  const char *action, *model, *shape, *optimizer, *precision, *recompute;
   int64_t outputs, batch, steps, warmup;
   double clip;
 } ig_bench_values;

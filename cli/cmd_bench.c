@@ -36,6 +36,7 @@ static const ig_option options[] = {
      .what = "of bench train [usual for the preset]"},
     IG_FLOAT_OPTION(V, clip, "clip", "-1", -1, 1e9, "gradient norm, 0 for any, -1 for usual"),
     IG_ENUM_OPTION(V, precision, "precision", "f32", "f32|bf16", "of bench train"),
+    IG_ENUM_OPTION(V, recompute, "recompute", "none", "none|light|full", "of bench train"),
     {.name = NULL}};
 
 /* Seconds from the start of this process, to the kernel's tick (10 ms); 0 where it is not told. */
@@ -91,6 +92,7 @@ static ig_status train_options(const ig_cli *cli, const V *v, const ig_bench_cas
                             .batch = bench->batch,
                             .accumulate = 1,
                             .precision = strcmp(v->precision, "bf16") == 0 ? IG_BF16 : IG_F32,
+                            .recompute = ig_recompute_parse(v->recompute),
                             .seed = (uint64_t)cli->common->seed};
   return IG_OK;
 }

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "cli/eval_report.h"
-#include "cli/model_source.h"
+#include "api/model_source.h"
 #include "cli/text_source.h"
 #include "cli/verb.h"
 #include "engine/eval/latency.h"

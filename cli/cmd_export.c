@@ -3,7 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "cli/model_source.h"
+#include "api/model_source.h"
 #include "cli/verb.h"
 #include "formats/checkpoint_h5.h"
 

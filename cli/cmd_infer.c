@@ -6,12 +6,11 @@
 
 #include "cli/generate.h"
 #include "cli/interrupt.h"
-#include "cli/model_source.h"
+#include "api/model_source.h"
 #include "cli/progress.h"
 #include "cli/text_source.h"
 #include "engine/eval/evaluator.h"
 #include "engine/eval/latency.h"
-#include "engine/train/match.h"
 #include "formats/array_writer.h"
 
 typedef struct values {
@@ -103,37 +102,18 @@ static ig_status take_batch(void *context, const ig_batch *batch, const ig_plan 
 
 /* --- the file ---------------------------------------------------------------------------------- */
 
-/* Outputs of the graph for one sample, found by specialising it to one. */
 static ig_status describe_outputs(const ig_model_source *model, const ig_dataset *data,
-                                  ig_arena *arena, ig_array *arrays, sink_state *s) {
-  ig_match match;
-  IG_TRY(ig_match_fields(model->graph, data, &match));
-  ig_shape shapes[IG_MAX_FIELDS];
-  for (int i = 0; i < match.n_inputs; i++) shapes[i] = ig_match_shape(&match, data, i, 1);
-  ig_graph *graph;
-  IG_TRY(ig_graph_specialize(model->graph, shapes, &graph));
-  ig_status status = IG_OK;
-  s->n_outputs = graph->n_outputs;
-  IG_CHECK_DONE(graph->n_outputs <= MOST_OUTPUTS, IG_ERR_UNSUPPORTED, "%d outputs, at most %d",
-                graph->n_outputs, MOST_OUTPUTS);
-  for (int i = 0; i < graph->n_outputs; i++) {
-    const ig_value *y = graph->outputs[i];
-    IG_CHECK_DONE(y->shape.rank >= 1 && y->shape.dims[0] == 1, IG_ERR_UNSUPPORTED,
-                  "output '%s' of shape %s has no batch dimension", graph->output_names[i],
-                  IG_SHAPE_STR(&y->shape));
-    arrays[i] = (ig_array){.name = ig_arena_strdup(arena, graph->output_names[i]),
-                           .dtype = y->dtype,
-                           .shape = {.rank = y->shape.rank - 1}};
-    IG_CHECK_DONE(arrays[i].name, IG_ERR_MEMORY, "out of memory");
-    memcpy(arrays[i].shape.dims, y->shape.dims + 1,
-           (size_t)arrays[i].shape.rank * sizeof *y->shape.dims);
+                                  ig_array *arrays, sink_state *s) {
+  ig_tensor_info outputs[MOST_OUTPUTS];
+  IG_TRY(ig_model_outputs(model->graph, data, MOST_OUTPUTS, outputs, &s->n_outputs));
+  for (int i = 0; i < s->n_outputs; i++) {
+    const ig_tensor_info *y = &outputs[i];
+    arrays[i] = (ig_array){.name = y->name, .dtype = y->dtype, .shape = y->shape};
   }
   const ig_shape *first = &arrays[0].shape;
   s->width = first->rank > 0 ? first->dims[first->rank - 1] : 1;
   s->rows_a_sample = first->rank > 0 ? ig_shape_span(first, 0, first->rank - 1) : 1;
-done:
-  ig_graph_destroy(graph);
-  return status;
+  return IG_OK;
 }
 
 static ig_status class_columns(const ig_field *target, const ig_array *logits, ig_arena *arena,
@@ -200,7 +180,7 @@ static ig_status run_over(ig_cli *cli, const values *v, const ig_model_source *m
   sink_state s = {.task = model->task};
   int64_t samples = v->limit > 0 ? IG_MIN(v->limit, data->n_samples) : data->n_samples;
   ig_status status;
-  IG_TRY_DONE(describe_outputs(model, data, arena, arrays, &s));
+  IG_TRY_DONE(describe_outputs(model, data, arrays, &s));
   int n = s.n_outputs;
   IG_TRY_DONE(add_derived(v, model, arena, arrays, &n, &s));
   IG_TRY_DONE(ig_interrupt_install());

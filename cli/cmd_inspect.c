@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 
 #include "cli/inspect.h"
-#include "cli/model_source.h"
+#include "api/model_source.h"
 #include "cli/shape_text.h"
 #include "engine/graph/print.h"
 #include "engine/passes/pass.h"
@@ -13,7 +13,7 @@
 #include "formats/checkpoint_h5.h"
 
 typedef struct values {
-  const char *file, *show, *shape, *optimizer, *precision;
+  const char *file, *show, *shape, *optimizer, *precision, *recompute;
   int64_t outputs, batch;
   bool training;
 } values;
@@ -37,6 +37,7 @@ static const ig_option options[] = {
     IG_ENUM_OPTION(values, optimizer, "optimizer", "adamw", "sgd|adam|adamw|lamb|lion",
                    "of --training"),
     IG_ENUM_OPTION(values, precision, "precision", "f32", "f32|bf16", "of --training"),
+    IG_ENUM_OPTION(values, recompute, "recompute", "none", "none|light|full", "of --training"),
     {.name = NULL}};
 
 /* --- from a name to a plan --------------------------------------------------------------------- */
@@ -48,7 +49,8 @@ static ig_status train_options(const values *v, ig_task task, ig_train_options *
                             .optimizer = ig_optimizer_default(kind),
                             .batch = v->batch,
                             .accumulate = 1,
-                            .precision = strcmp(v->precision, "bf16") == 0 ? IG_BF16 : IG_F32};
+                            .precision = strcmp(v->precision, "bf16") == 0 ? IG_BF16 : IG_F32,
+                            .recompute = ig_recompute_parse(v->recompute)};
   return IG_OK;
 }
 

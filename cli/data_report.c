@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/model_source.h"
+#include "api/model_source.h"
 #include "formats/checkpoint_h5.h"
 #include "formats/schema_json.h"
 #include "lifecycle/validate.h"

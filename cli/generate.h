@@ -2,7 +2,7 @@
 #ifndef IG_CLI_GENERATE_H
 #define IG_CLI_GENERATE_H
 
-#include "cli/model_source.h"
+#include "api/model_source.h"
 #include "cli/verb.h"
 #include "engine/eval/generate.h"
 #include "formats/tokenizer.h"

@@ -3,7 +3,7 @@
 #define IG_CLI_TRAIN_DATA_H
 
 #include "cli/train_options.h"
-#include "cli/model_source.h"
+#include "api/model_source.h"
 #include "formats/tokenizer.h"
 
 /* Where a run starts: with a preset's initial parameters, or from a checkpoint. */

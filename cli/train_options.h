@@ -18,7 +18,7 @@ typedef struct ig_train_values {
   /* how long */
   int64_t epochs, steps, batch, accumulate, patience;
   /* optimizer */
-  const char *optimizer, *schedule, *precision;
+  const char *optimizer, *schedule, *precision, *recompute;
   double lr, momentum, beta1, beta2, epsilon, weight_decay, clip, ema;
   bool nesterov;
   int64_t warmup, decay_every;

@@ -7,7 +7,7 @@
 
 #include "cli/eval_report.h"
 #include "cli/mistakes.h"
-#include "cli/model_source.h"
+#include "api/model_source.h"
 #include "lifecycle/report.h"
 
 #define MOST_OPERATORS 128

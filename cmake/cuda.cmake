@@ -43,14 +43,19 @@ ig_registry(device_ops engine/ops/cuda ig_device_ops ig_cuda_ops_)
 ig_registry(no_device_ops engine/ops/none ig_device_ops ig_none_)
 set(IG_REGISTRY_SOURCES "")
 
-# ig_cuda_rooms(NAME LINKS libraries...): the objects ig_kernels_NAME and ig_engine_NAME, which
-# IG_OBJECTS_NAME then names for a library to be made of.
+# ig_cuda_rooms(NAME [EMULATED] LINKS libraries...): the objects ig_kernels_NAME and ig_engine_NAME,
+# which IG_OBJECTS_NAME then names for a library to be made of. EMULATED compiles for the host.
 function(ig_cuda_rooms name)
-  cmake_parse_arguments(R "" "" "LINKS" ${ARGN})
+  cmake_parse_arguments(R "EMULATED" "" "LINKS" ${ARGN})
   file(GLOB kernels CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/kernels/cuda/*.cu
     ${CMAKE_SOURCE_DIR}/kernels/lib/cuda/*.c)
   file(GLOB engine CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/engine/ops/cuda/*.c)
-  add_library(ig_kernels_${name} OBJECT ${kernels})
+  add_library(ig_kernels_${name} OBJECT)
+  if(R_EMULATED)
+    ig_emulated_sources(ig_kernels_${name} ${kernels})
+  else()
+    target_sources(ig_kernels_${name} PRIVATE ${kernels})
+  endif()
   add_library(ig_engine_${name} OBJECT ${engine} ${CMAKE_SOURCE_DIR}/engine/backend/cuda.c
     ${IG_REGISTRY_device_ops})
   ig_sees(ig_kernels_${name} kernels base)

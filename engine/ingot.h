@@ -1,8 +1,9 @@
-/* Ingot's public header: status codes, element types, and opaque handles to graphs, parameter
- * stores and plans. It includes nothing of the project, compiles alone as C11 and as C++, and every
- * other header may include it. Objects are made by `create`, released by `destroy`; `get` borrows;
- * `bind` lends memory that the caller keeps alive. Functions that can fail return an ig_status and
- * leave a one-line message for ig_last_error() in the calling thread. */
+/* Ingot's public header: status codes, element types, opaque handles, and running a trained model
+ * from C or C++ (the last section; examples/embed/embed.c uses all of it). It includes nothing of the
+ * project, compiles alone as C11 and as C++, and every other header may include it. Functions that can
+ * fail return an ig_status and leave a one-line message for ig_last_error() in the calling thread;
+ * results are the last arguments and are written only on success. The library prints nothing and never
+ * ends the process. Link with `pkg-config --cflags --libs ingot`. */
 #ifndef INGOT_H
 #define INGOT_H
 
@@ -12,6 +13,13 @@
 
 #ifdef __cplusplus
 extern "C" {
+#endif
+
+/* What the shared library shows; all else in it is hidden. */
+#if defined(__GNUC__)
+#define IG_API __attribute__((visibility("default")))
+#else
+#define IG_API
 #endif
 
 #define IG_VERSION_MAJOR 0
@@ -63,12 +71,55 @@ typedef struct ig_store ig_store; /* named persistent tensors: parameters and st
 typedef struct ig_plan ig_plan;   /* a graph compiled for a device and bound to a store */
 
 /* "0.1.0" */
-const char *ig_version(void);
+IG_API const char *ig_version(void);
 /* A short constant name such as "bad input"; never NULL. */
-const char *ig_status_name(ig_status status);
+IG_API const char *ig_status_name(ig_status status);
 /* The calling thread's last error, one line without a newline; "" when there was none. Borrowed
  * until the next failing call in this thread. */
-const char *ig_last_error(void);
+IG_API const char *ig_last_error(void);
+
+/* --- running a trained model ------------------------------------------------------------------- */
+
+/* A model opened for inference. One thread at a time may use it; different models may be used by
+ * different threads. */
+typedef struct ig_model ig_model;
+
+typedef struct ig_model_options {
+  const char *device; /* "auto", "cpu", "cuda" or "cuda:N"; NULL is "auto" */
+  int threads; /* on the CPU; 0 for one per core. Of the thread that calls ig_model_open, which
+                         is therefore the one that should call ig_model_run. */
+} ig_model_options;
+
+/* One input or output of a model. Arrays are dense and row-major; the first dimension is the batch. */
+typedef struct ig_tensor_info {
+  const char *name; /* borrowed from the model */
+  ig_dtype dtype;
+  ig_shape shape;      /* dims[0] is -1, the batch */
+  size_t sample_bytes; /* of one sample: a batch of n needs n times as many */
+} ig_tensor_info;
+
+/* Opens a checkpoint (.h5) or a run's folder (its best.h5, else latest.h5) as `ingot infer` does:
+ * averaged parameters where training kept them. `options` may be NULL. The file is read in a child
+ * process first, because a damaged one can crash the HDF5 library; nothing of it stays open. Fails
+ * with IG_ERR_INPUT for a file that is no whole checkpoint and IG_ERR_DEVICE for an absent device.
+ * The caller releases *out with ig_model_close. */
+IG_API ig_status ig_model_open(const char *path, const ig_model_options *options, ig_model **out);
+IG_API void ig_model_close(ig_model *model); /* NULL is allowed */
+
+IG_API int ig_model_input_count(const ig_model *model);
+IG_API int ig_model_output_count(const ig_model *model);
+/* Inputs are as the training data held them (bytes of an image, columns of a table as numbers, token
+ * ids), since the model scales and normalises them itself. Fails for an index out of range. */
+IG_API ig_status ig_model_input(const ig_model *model, int index, ig_tensor_info *out);
+/* Outputs are those of the network: logits of a classifier, values of a regression. */
+IG_API ig_status ig_model_output(const ig_model *model, int index, ig_tensor_info *out);
+
+/* Runs `batch` samples (at least 1): reads inputs[i], writes outputs[i], both of `batch` times
+ * sample_bytes in the host's memory. What the checkpoint keeps of normalisation is applied, as eval
+ * and infer do; NaN, Inf and tokens out of range fail with IG_ERR_INPUT. A batch size is compiled when
+ * it first comes, which takes far longer than running it; four are kept. */
+IG_API ig_status ig_model_run(ig_model *model, int64_t batch, const void *const *inputs,
+                              void *const *outputs);
 
 #ifdef __cplusplus
 }

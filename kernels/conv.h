@@ -35,6 +35,13 @@ void ig_cpu_conv_src_reference(const ig_conv *spec, const void *dst_grad, const 
 /* The gradients of weights, and of the bias where there is one. */
 void ig_cpu_conv_weights_reference(const ig_conv *spec, const void *src, const void *dst_grad,
                                    void *weights_grad, void *bias_grad);
+/* The forward direction for up to 64 pixels of dst in f32, with packed weights. */
+const char *ig_cpu_conv_few_pixels_reject(const ig_conv *spec); /* NULL where it can be used */
+size_t ig_cpu_conv_few_pixels_workspace(const ig_conv *spec);
+/* `packed` holds as many numbers as `weights`, 64-byte aligned, as the workspace is. */
+void ig_cpu_conv_few_pixels_pack(const ig_conv *spec, const float *weights, float *packed);
+void ig_cpu_conv_few_pixels(const ig_conv *spec, const float *src, const float *packed,
+                            const float *bias, float *dst, void *workspace);
 /* f32: adds bias[c] to every element of channel c of x. */
 void ig_cpu_channel_add(ig_layout layout, const int64_t dims[4], const float *bias, float *x);
 

@@ -128,6 +128,37 @@ static ig_status run_onednn(const ig_call *call) {
   return ig_dnn_run(call->state, operands, call->workspace);
 }
 
+static const char *reject_few_pixels(const ig_node *node) {
+  const char *reason = reject_reference(node);
+  ig_conv spec;
+  if (reason) return reason;
+  return describe(node, &spec) == IG_OK ? ig_cpu_conv_few_pixels_reject(&spec) : "a bad window";
+}
+
+static ig_status prepare_few_pixels(ig_call *call) {
+  ig_conv spec;
+  IG_CHECK(call->in[1], IG_ERR_UNSUPPORTED, "the weights are not fixed");
+  IG_TRY(describe(call->node, &spec));
+  call->state = ig_alloc(ig_value_bytes(call->node->inputs[1]));
+  IG_CHECK_ALLOC(call->state);
+  ig_cpu_conv_few_pixels_pack(&spec, call->in[1], call->state);
+  call->workspace_size = ig_cpu_conv_few_pixels_workspace(&spec);
+  return IG_OK;
+}
+
+static void release_few_pixels(ig_call *call) {
+  ig_free(call->state);
+  call->state = NULL;
+}
+
+static ig_status run_few_pixels(const ig_call *call) {
+  ig_conv spec;
+  IG_TRY(describe(call->node, &spec));
+  ig_cpu_conv_few_pixels(&spec, call->in[0], call->state, bias_and_sum(call), call->out[0],
+                         call->workspace);
+  return IG_OK;
+}
+
 static ig_status run_reference(const ig_call *call) {
   ig_conv spec;
   IG_TRY(ig_conv_forward_describe(call->node, &spec));
@@ -136,6 +167,11 @@ static ig_status run_reference(const ig_call *call) {
 }
 
 const ig_impl ig_conv_impls[] = {
+    {.name = "few_pixels",
+     .reject = reject_few_pixels,
+     .prepare = prepare_few_pixels,
+     .release = release_few_pixels,
+     .run = run_few_pixels},
     {.name = "onednn",
      .reject = reject_onednn,
      .prepare = prepare_onednn,

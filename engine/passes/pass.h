@@ -5,9 +5,20 @@
 
 #include "engine/ops/op.h"
 
+/* Which activations are made again for the gradient rather than kept. */
+typedef enum ig_recompute {
+  IG_RECOMPUTE_NONE,
+  IG_RECOMPUTE_LIGHT, /* those that cost only memory traffic */
+  IG_RECOMPUTE_FULL   /* all between the borders of blocks: about a third more arithmetic */
+} ig_recompute;
+
+/* Of "light" and "full"; none for any other word. */
+ig_recompute ig_recompute_parse(const char *name);
+
 typedef struct ig_pass_options {
   ig_device device;
   bool training;    /* the graph holds or will hold gradients: BatchNormalization is not folded */
+  ig_recompute recompute; /* of training graphs */
   ig_dtype compute; /* IG_F32, or the 16-bit type that the mixed-precision pass introduces */
 } ig_pass_options;
 

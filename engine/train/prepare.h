@@ -1,6 +1,7 @@
 /* From samples as a reader delivers them to what a model takes: one batch of augmented, normalised
- * and converted fields. Internal to the feeder: its workers call ig_prepare_batch at the same time,
- * each with its own scratch, and the result depends on nothing but the arguments. */
+ * and converted fields. For the feeder and for the C interface: the feeder's workers call
+ * ig_prepare_batch at the same time, each with its own scratch, and the result depends on nothing but
+ * the arguments. */
 #ifndef IG_TRAIN_PREPARE_H
 #define IG_TRAIN_PREPARE_H
 

@@ -1,46 +1,10 @@
 /* The trainer: plans by batch size and step kind over one store, a feeder, and the loop. Training
  * state is (store, progress) alone, which is why a snapshot of the two resumes bit for bit. */
-#include "engine/train/trainer.h"
-
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-#include "engine/eval/evaluator.h"
-#include "engine/train/match.h"
-#include "engine/train/step.h"
-
-#define N_KINDS 3
-
-/* Plans of one step kind, by batch size. */
-typedef struct step_plans {
-  ig_trainer *trainer;
-  ig_step_kind kind;
-  ig_plan_cache *cache;
-} step_plans;
-
-struct ig_trainer {
-  const ig_graph *model;
-  ig_backend *backend;
-  ig_dataset *data, *validation;
-  ig_match match; /* fields of `data` by model input */
-  ig_train_options options;
-  ig_train_observer observer;
-  int n_normalizations;
-  const ig_normalization *normalizations;
-  ig_store *store;
-  step_plans plans[N_KINDS];
-  ig_plan *full_plan; /* of a full batch; borrowed from the cache */
-  ig_feeder *feeder;
-  ig_evaluator *evaluator;
-  ig_store *ema_store; /* averaged parameters under their plain names, for validation */
-  int64_t steps_per_epoch, total_steps;
-  ig_progress progress;
-  float lr, step_number, weight; /* bound as inputs */
-  double started;                /* of this part of the run */
-  double rate;                   /* samples per second, smoothed */
-};
+#include "engine/train/trainer_parts.h"
 
 static double now(void) {
   struct timespec t;
@@ -76,18 +40,11 @@ static void count_steps(ig_trainer *t) {
   t->options.schedule.total = t->total_steps;
 }
 
-/* The cache gives the specialised model; what is added to it depends on the step kind. */
-static ig_status prepare_step(ig_graph *graph, void *context) {
-  const step_plans *plans = context;
-  const ig_trainer *t = plans->trainer;
-  return ig_step_build(graph, &t->options, t->backend->vtable->device, plans->kind);
-}
-
 static ig_status create_plans(ig_trainer *t) {
   ig_plan_options options = {.seed = t->options.seed, .memory_limit = t->options.memory_limit};
-  for (int kind = 0; kind < N_KINDS; kind++) {
-    t->plans[kind] = (step_plans){.trainer = t, .kind = (ig_step_kind)kind};
-    IG_TRY(ig_plan_cache_create(t->model, t->backend, t->store, &options, prepare_step,
+  for (int kind = 0; kind < IG_STEP_KINDS; kind++) {
+    t->plans[kind] = (ig_step_plans){.trainer = t, .kind = (ig_step_kind)kind};
+    IG_TRY(ig_plan_cache_create(t->model, t->backend, t->store, &options, ig_trainer_prepare_step,
                                 &t->plans[kind], &t->plans[kind].cache));
   }
   return IG_OK;
@@ -169,138 +126,10 @@ void ig_trainer_destroy(ig_trainer *t) {
   if (!t) return;
   ig_feeder_destroy(t->feeder);
   ig_evaluator_destroy(t->evaluator);
-  for (int kind = 0; kind < N_KINDS; kind++) ig_plan_cache_destroy(t->plans[kind].cache);
+  for (int kind = 0; kind < IG_STEP_KINDS; kind++) ig_plan_cache_destroy(t->plans[kind].cache);
   ig_store_destroy(t->ema_store);
   ig_store_destroy(t->store);
   ig_free(t);
-}
-
-/* --- plans ----------------------------------------------------------------------------------- */
-
-static ig_status plan_for(ig_trainer *t, int64_t count, ig_step_kind kind, ig_plan **out) {
-  ig_shape shapes[IG_MAX_FIELDS];
-  for (int i = 0; i < t->match.n_inputs; i++) {
-    shapes[i] = ig_match_shape(&t->match, t->data, i, count);
-  }
-  IG_TRY(ig_plan_cache_get(t->plans[kind].cache, shapes, out));
-  if (count == t->options.batch && kind != IG_STEP_ACCUMULATE) t->full_plan = *out;
-  return IG_OK;
-}
-
-static ig_status bind_named(ig_plan *plan, const char *name, const void *data) {
-  int index = ig_step_input(ig_plan_graph(plan), name);
-  return index < 0 ? IG_OK : ig_plan_bind_input(plan, index, data);
-}
-
-/* --- one step -------------------------------------------------------------------------------- */
-
-typedef struct step_result {
-  double loss, norm;
-  int64_t samples;
-} step_result;
-
-static float scalar_output(const ig_plan *plan, const char *name) {
-  int index = ig_step_output(ig_plan_graph(plan), name);
-  const float *value = index < 0 ? NULL : ig_plan_output(plan, index);
-  return value ? *value : 0.0f;
-}
-
-static ig_status run_micro(ig_trainer *t, const ig_batch *batch, ig_step_kind kind, int64_t before,
-                           step_result *result) {
-  ig_plan *plan;
-  IG_TRY(plan_for(t, batch->count, kind, &plan));
-  for (int i = 0; i < t->match.n_inputs; i++) {
-    IG_TRY(ig_plan_bind_input(plan, i, batch->fields[t->match.inputs[i]]));
-  }
-  IG_TRY(bind_named(plan, "target", batch->fields[t->match.target]));
-  IG_TRY(bind_named(plan, "lr", &t->lr));
-  IG_TRY(bind_named(plan, "step", &t->step_number));
-  IG_TRY(bind_named(plan, "weight", &t->weight));
-  ig_rng_state rng = {.seed = t->options.seed,
-                      .step = (uint64_t)t->progress.step,
-                      .first_sample = (uint64_t)before};
-  IG_TRY(ig_plan_run(plan, &rng));
-  double share = kind == IG_STEP_UPDATE ? 1.0 : (double)t->weight;
-  result->loss += share * (double)scalar_output(plan, "loss");
-  result->norm = (double)scalar_output(plan, "grad_norm");
-  result->samples += batch->count;
-  return IG_OK;
-}
-
-/* Runs the failing batch again with every result checked. The updates of a step with a gradient that
- * is not finite were withheld, so the parameters are still those of the last good step. */
-static const char *find_culprit(ig_trainer *t, const ig_batch *batch, ig_step_kind kind) {
-  ig_plan_options options = {.seed = t->options.seed, .check_finite = true};
-  step_plans context = {.trainer = t, .kind = kind};
-  ig_plan_cache *usual = t->plans[kind].cache;
-  ig_status status = ig_plan_cache_create(t->model, t->backend, t->store, &options, prepare_step,
-                                          &context, &t->plans[kind].cache);
-  static _Thread_local char name[256];
-  name[0] = '\0';
-  if (status == IG_OK) {
-    step_result ignored = {0};
-    ig_plan *plan = NULL, *full = t->full_plan;
-    status = run_micro(t, batch, kind, 0, &ignored);
-    if (status == IG_OK) status = plan_for(t, batch->count, kind, &plan);
-    const ig_node *node = status == IG_OK ? ig_plan_first_nonfinite(plan) : NULL;
-    if (node) {
-      const ig_node *shown = node->forward ? node->forward : node;
-      snprintf(name, sizeof name, "%s of node '%s' (%s)",
-               node->forward ? "gradient" : "output", shown->name, shown->op->name);
-    }
-    t->full_plan = full;
-    ig_plan_cache_destroy(t->plans[kind].cache);
-  }
-  t->plans[kind].cache = usual;
-  return name[0] ? name : "a node that could not be found again";
-}
-
-static ig_status fail_nonfinite(ig_trainer *t, const ig_batch *batch, ig_step_kind kind,
-                                const step_result *result) {
-  const char *culprit = find_culprit(t, batch, kind);
-  return ig_fail(IG_ERR_NUMERIC,
-                 "step %lld: %s is not finite (loss %g, gradient norm %g): first in the %s; the "
-                 "last good step is %lld",
-                 (long long)t->progress.step + 1, isfinite(result->loss) ? "the gradient" : "the loss",
-                 result->loss, result->norm, culprit, (long long)t->progress.step);
-}
-
-/* Samples of the step that starts at `epoch_samples`: a full group of micro-batches, or what the
- * epoch has left. */
-static int64_t step_samples(const ig_trainer *t) {
-  int64_t left = t->data->n_samples - t->progress.epoch_samples;
-  int64_t full = t->options.batch * t->options.accumulate;
-  return IG_MIN(left, full);
-}
-
-static ig_status run_one_step(ig_trainer *t, step_result *result) {
-  *result = (step_result){0};
-  int64_t total = step_samples(t), done = 0;
-  t->lr = (float)(t->options.lr * ig_schedule_factor(&t->options.schedule, t->progress.step));
-  t->step_number = (float)(t->progress.step + 1);
-  const ig_batch *batch = NULL;
-  ig_step_kind kind = IG_STEP_UPDATE;
-  while (done < total) {
-    IG_TRY(ig_feeder_next(t->feeder, &batch));
-    IG_CHECK(batch && batch->count > 0 && batch->count <= total - done, IG_ERR_INTERNAL,
-             "step %lld: the feeder's batches do not add up", (long long)t->progress.step + 1);
-    t->weight = (float)batch->count / (float)total;
-    bool whole = batch->count == total, last = done + batch->count == total;
-    kind = whole ? IG_STEP_UPDATE : last ? IG_STEP_UPDATE_FROM_SUM : IG_STEP_ACCUMULATE;
-    IG_TRY(run_micro(t, batch, kind, t->progress.epoch_samples + done, result));
-    done += batch->count;
-    if (!isfinite(result->loss)) break;
-  }
-  if (!isfinite(result->loss) || !isfinite(result->norm)) {
-    return fail_nonfinite(t, batch, kind, result);
-  }
-  t->progress.step++;
-  t->progress.epoch_samples += done;
-  if (t->progress.epoch_samples >= t->data->n_samples) {
-    t->progress.epoch++;
-    t->progress.epoch_samples = 0;
-  }
-  return IG_OK;
 }
 
 /* --- validation ------------------------------------------------------------------------------ */
@@ -345,8 +174,25 @@ static bool due(int64_t step, int64_t every, bool epoch_ended) {
   return every > 0 ? step % every == 0 : epoch_ended;
 }
 
-static void fill_report(const ig_trainer *t, const step_result *result, ig_train_step *report) {
-  const ig_progress *p = &t->progress;
+static bool validation_due(const ig_trainer *t, const ig_progress *p) {
+  return t->evaluator && (p->step >= t->total_steps ||
+                          due(p->step, t->options.eval_every, p->epoch_samples == 0));
+}
+
+static bool checkpoint_due(const ig_trainer *t, const ig_progress *p) {
+  return p->step >= t->total_steps ||
+         due(p->step, t->options.checkpoint_every, p->epoch_samples == 0);
+}
+
+/* Whether the results of the step just submitted may be read after the next one: it ends nothing, and
+ * nobody looks at the parameters after it. */
+static bool may_run_ahead(const ig_trainer *t) {
+  return t->backend->vtable->queue && t->options.accumulate == 1 &&
+         !validation_due(t, &t->progress) && !checkpoint_due(t, &t->progress);
+}
+
+static void fill_report(const ig_trainer *t, ig_train_step *report) {
+  const ig_progress *p = &t->result.progress;
   double elapsed = now() - t->started;
   *report = (ig_train_step){
       .step = p->step,
@@ -354,38 +200,47 @@ static void fill_report(const ig_trainer *t, const step_result *result, ig_train
       .total_steps = t->total_steps,
       .steps_per_epoch = t->steps_per_epoch,
       .fraction = (double)p->epoch_samples / (double)t->data->n_samples,
-      .loss = result->loss,
-      .lr = (double)t->lr,
-      .grad_norm = result->norm,
-      .seconds = p->seconds,
+      .loss = t->result.loss,
+      .lr = t->result.lr,
+      .grad_norm = t->result.norm,
+      .seconds = t->progress.seconds,
       .samples_per_second = t->rate,
       .waited = elapsed > 0 ? ig_feeder_waited(t->feeder) / elapsed : 0,
   };
 }
 
-/* After step `t->progress.step`: validation, report, checkpoint. *stop ends the loop. */
-static ig_status after_step(ig_trainer *t, const step_result *result, int *signal_number,
-                            bool *stop) {
+/* After the step of t->result: validation, report, checkpoint. `end` forces the last two, and then
+ * nothing is under way. *stop ends the loop. */
+static ig_status after_step(ig_trainer *t, bool end, bool *stop) {
   ig_train_step report;
   ig_metrics metrics;
-  bool epoch_ended = t->progress.epoch_samples == 0;
-  bool last = t->progress.step >= t->total_steps;
-  fill_report(t, result, &report);
-  bool measured = t->evaluator && (last || due(t->progress.step, t->options.eval_every, epoch_ended));
-  if (measured) {
+  const ig_progress *p = &t->result.progress;
+  bool last = end || p->step >= t->total_steps;
+  fill_report(t, &report);
+  if (validation_due(t, p)) {
     IG_TRY(validate(t, &metrics, &report.best));
     report.validation = &metrics;
     bool patient = t->options.patience <= 0 || t->progress.stale_evals < t->options.patience;
     last = last || !patient;
   }
-  *signal_number = t->observer.interrupted ? t->observer.interrupted(t->observer.context) : 0;
-  last = last || *signal_number;
   if (t->observer.on_step) IG_TRY(t->observer.on_step(t->observer.context, &report));
-  bool save = last || report.best || due(t->progress.step, t->options.checkpoint_every, epoch_ended);
-  if (save && t->observer.on_checkpoint) {
+  if ((last || report.best || checkpoint_due(t, p)) && t->observer.on_checkpoint) {
     IG_TRY(t->observer.on_checkpoint(t->observer.context, &report, report.best, last));
   }
   *stop = last;
+  return IG_OK;
+}
+
+/* The step of t->result has ended. */
+static ig_status finish_step(ig_trainer *t, double *before, bool end, bool *stop) {
+  IG_TRY(ig_trainer_check_result(t));
+  double after = now(), took = after - *before;
+  t->progress.seconds += took;
+  double rate = (double)t->result.samples / IG_MAX(took, 1e-9);
+  double keep = exp(-took); /* forgets over about a second */
+  t->rate = t->rate > 0 ? keep * t->rate + (1 - keep) * rate : rate;
+  IG_TRY(after_step(t, end, stop));
+  *before = now(); /* validation and checkpoints are not training time */
   return IG_OK;
 }
 
@@ -396,16 +251,13 @@ ig_status ig_trainer_run(ig_trainer *t) {
   bool stop = t->progress.step >= t->total_steps;
   int signal_number = 0;
   while (!stop) {
-    step_result result;
-    IG_TRY(run_one_step(t, &result));
-    double after = now(), took = after - before;
-    t->progress.seconds += took;
-    before = after;
-    double rate = (double)result.samples / IG_MAX(took, 1e-9);
-    double keep = exp(-took); /* forgets over about a second */
-    t->rate = t->rate > 0 ? keep * t->rate + (1 - keep) * rate : rate;
-    IG_TRY(after_step(t, &result, &signal_number, &stop));
-    before = now(); /* validation and checkpoints are not training time */
+    bool ended;
+    IG_TRY(ig_trainer_submit_step(t, &ended));
+    if (ended) IG_TRY(finish_step(t, &before, false, &stop));
+    signal_number = t->observer.interrupted ? t->observer.interrupted(t->observer.context) : 0;
+    if (!signal_number && may_run_ahead(t)) continue;
+    IG_TRY(ig_trainer_settle(t));
+    IG_TRY(finish_step(t, &before, signal_number != 0, &stop));
   }
   IG_CHECK(signal_number == 0, IG_ERR_INTERRUPTED, "stopped by signal %d after step %lld",
            signal_number, (long long)t->progress.step);
@@ -441,7 +293,7 @@ ig_status ig_trainer_resume(ig_trainer *t, const ig_snapshot *snapshot) {
   ig_plan *plan; /* makes the optimizer's entries, so that they can be loaded */
   int64_t count = IG_MIN(t->options.batch, t->data->n_samples);
   bool sums = t->options.accumulate > 1 && t->data->n_samples > t->options.batch;
-  IG_TRY(plan_for(t, count, sums ? IG_STEP_UPDATE_FROM_SUM : IG_STEP_UPDATE, &plan));
+  IG_TRY(ig_trainer_plan_for(t, count, sums ? IG_STEP_UPDATE_FROM_SUM : IG_STEP_UPDATE, &plan));
   IG_TRY(ig_store_from_snapshot(t->store, snapshot));
   t->progress = *p;
   return IG_OK;

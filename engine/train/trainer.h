@@ -5,6 +5,7 @@
 
 #include "engine/backend/backend.h"
 #include "engine/eval/metrics.h"
+#include "engine/passes/pass.h"
 #include "engine/plan/plan.h"
 #include "engine/train/comm.h"
 #include "engine/train/feeder.h"
@@ -23,6 +24,7 @@ typedef struct ig_train_options {
   int accumulate; /* micro-batches of `batch` samples per optimizer step; at least 1 */
   double label_smoothing;
   ig_dtype precision; /* IG_F32, or IG_BF16 with f32 masters */
+  ig_recompute recompute;
   uint64_t seed;
   int64_t eval_every; /* steps between validations; 0 for once an epoch */
   int64_t eval_limit; /* validation samples at most; 0 for all */

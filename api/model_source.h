@@ -1,6 +1,6 @@
 /* A trained model from a checkpoint or a run's folder, with what it remembers of its data. */
-#ifndef IG_CLI_MODEL_SOURCE_H
-#define IG_CLI_MODEL_SOURCE_H
+#ifndef IG_API_MODEL_SOURCE_H
+#define IG_API_MODEL_SOURCE_H
 
 #include "engine/backend/backend.h"
 #include "engine/models/model.h"
@@ -34,6 +34,10 @@ ig_status ig_model_source_store(const ig_model_source *source, ig_backend *backe
  * NULL. */
 ig_status ig_model_source_data(const ig_model_source *source, const char *spec, const char *target,
                                bool no_target, const ig_text_encoder *text, ig_dataset **out);
+/* What a template gives for one sample of the data, without the batch dimension; *count is at most
+ * `capacity`. Names are the graph's. An output that does not begin with the batch is refused. */
+ig_status ig_model_outputs(const ig_graph *graph, const ig_dataset *data, int capacity,
+                           ig_tensor_info *out, int *count);
 /* What a preset is fitted to, from the fields of the data. */
 ig_status ig_model_spec_of(const ig_field *fields, ig_task task, const ig_dataset *dataset,
                            ig_model_spec *out);

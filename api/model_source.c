@@ -1,13 +1,14 @@
 /* Opens trained models. The graph is the one that the checkpoint holds, and the parameters are checked
  * against it name by name, so a damaged or foreign file ends in a message and not in a wrong
  * prediction. */
-#include "cli/model_source.h"
+#include "api/model_source.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "engine/train/match.h"
 #include "formats/checkpoint_h5.h"
 #include "formats/graph_json.h"
 #include "formats/schema_json.h"
@@ -147,4 +148,31 @@ ig_status ig_model_source_data(const ig_model_source *source, const char *spec, 
     options.image_width = x->shape.dims[2];
   }
   return ig_dataset_open(spec, &options, out);
+}
+
+ig_status ig_model_outputs(const ig_graph *template_graph, const ig_dataset *data, int capacity,
+                           ig_tensor_info *out, int *count) {
+  ig_match match;
+  IG_TRY(ig_match_fields(template_graph, data, &match));
+  ig_shape shapes[IG_MAX_FIELDS];
+  for (int i = 0; i < match.n_inputs; i++) shapes[i] = ig_match_shape(&match, data, i, 1);
+  ig_graph *graph;
+  IG_TRY(ig_graph_specialize(template_graph, shapes, &graph));
+  ig_status status = IG_OK;
+  IG_CHECK_DONE(graph->n_outputs <= capacity, IG_ERR_UNSUPPORTED, "%d outputs, at most %d",
+                graph->n_outputs, capacity);
+  for (int i = 0; i < graph->n_outputs; i++) {
+    const ig_value *y = graph->outputs[i];
+    const char *name = template_graph->output_names[i];
+    IG_CHECK_DONE(y->shape.rank >= 1 && y->shape.dims[0] == 1, IG_ERR_UNSUPPORTED,
+                  "output '%s' of shape %s has no batch dimension", name, IG_SHAPE_STR(&y->shape));
+    out[i] =
+        (ig_tensor_info){.name = name, .dtype = y->dtype, .shape = {.rank = y->shape.rank - 1}};
+    memcpy(out[i].shape.dims, y->shape.dims + 1, (size_t)out[i].shape.rank * sizeof *y->shape.dims);
+    out[i].sample_bytes = ig_shape_bytes(&out[i].shape, y->dtype);
+  }
+  *count = graph->n_outputs;
+done:
+  ig_graph_destroy(graph);
+  return status;
 }
