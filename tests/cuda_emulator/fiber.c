@@ -15,7 +15,8 @@
 #include <ucontext.h>
 #endif
 
-enum { STACK = 512 << 10, PAGE = 4096, COLOUR = 64, COLOURS = 256 };
+/* An odd number of pages, mapped one after the other: no two stacks share sets of the TLB for long. */
+enum { PAGE = 4096, STACK = 129 * PAGE, COLOUR = 64, COLOURS = 256 };
 
 struct fiber {
   void *saved; /* the stack pointer, registers below it */
