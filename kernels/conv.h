@@ -53,6 +53,17 @@ ig_status ig_cuda_conv_src_reference(const ig_conv *spec, const void *dst_grad, 
                                      const void *bias, void *src_grad, void *stream);
 ig_status ig_cuda_conv_weights_reference(const ig_conv *spec, const void *src, const void *dst_grad,
                                          void *weights_grad, void *bias_grad, void *stream);
+/* The fast kernel of both directions: dst from src, or `backward` src from dst with the bias by src
+ * channel and without sum or activation. NULL when it takes a description, otherwise why not. */
+const char *ig_cuda_conv_declines(const ig_conv *spec, bool backward);
+size_t ig_cuda_conv_workspace(const ig_conv *spec, bool backward);
+ig_status ig_cuda_conv_product(const ig_conv *spec, bool backward, const void *in,
+                               const void *weights, const void *bias, const void *sum, void *out,
+                               void *workspace, void *stream);
+/* The gradients of weights and bias, for what ig_cuda_conv_declines takes forward. */
+size_t ig_cuda_conv_weights_workspace(const ig_conv *spec);
+ig_status ig_cuda_conv_weights(const ig_conv *spec, const void *src, const void *dst_grad,
+                               void *weights_grad, void *bias_grad, void *workspace, void *stream);
 /* An activation of elements of `size` bytes (1, 2, 4 or 8) from one of the two layouts to another. */
 ig_status ig_cuda_reorder(size_t size, const int64_t dims[4], ig_layout from_layout,
                           ig_layout to_layout, const void *from, void *to, void *stream);

@@ -1,6 +1,6 @@
 /* Convolutions from their definition, for any layout, stride, dilation and number of groups: what the
  * other kernels are measured against, and the code for what they decline. Sums in f32. One thread
- * makes one element of dst or src, a block one weight; operands are read from memory again for every
+ * makes one element of dst or src, a warp one weight; operands are read from memory again for every
  * product, 2 flops each. */
 #include "kernels/cuda/functions.cuh"
 #include "kernels/cuda/image.cuh"
@@ -120,7 +120,6 @@ ig_status ig_cuda_conv_src_reference(const ig_conv *spec, const void *dst_grad, 
 template <typename T>
 __global__ void conv_weights_kernel(conv c, const T *src, const T *dst_grad, T *weights_grad,
                                     T *bias_grad, int64_t weights) {
-  IG_SHARED(float, partial, [IG_WARP]);
   const ig_conv &s = c.s;
   int64_t number = blockIdx.x, pixels = s.dst[0] * s.dst[2] * s.dst[3];
   bool of_bias = number >= weights;
@@ -129,7 +128,7 @@ __global__ void conv_weights_kernel(conv c, const T *src, const T *dst_grad, T *
   int64_t oc = of_bias ? number - weights : rest / c.src_per_group;
   int64_t ic = rest % c.src_per_group + oc / c.dst_per_group * c.src_per_group;
   float sum = 0;
-  for (int64_t pixel = threadIdx.x; pixel < pixels; pixel += THREADS) {
+  for (int64_t pixel = threadIdx.x; pixel < pixels; pixel += IG_WARP) {
     int64_t q = pixel % s.dst[3], p = pixel / s.dst[3] % s.dst[2];
     int64_t n = pixel / (s.dst[2] * s.dst[3]);
     int64_t at = n * c.dst.n + oc * c.dst.c + p * c.dst.h + q * c.dst.w;
@@ -142,7 +141,7 @@ __global__ void conv_weights_kernel(conv c, const T *src, const T *dst_grad, T *
     sum += ig_to_f32(dst_grad[at]) *
            ig_to_f32(src[n * c.src.n + ic * c.src.c + h * c.src.h + w * c.src.w]);
   }
-  sum = ig_block_reduce<ig_sum>(sum, partial);
+  sum = ig_warp_reduce<ig_sum>(sum);
   if (threadIdx.x == 0) (of_bias ? bias_grad[oc] : weights_grad[number]) = ig_from_f32<T>(sum);
 }
 
@@ -153,7 +152,7 @@ ig_status ig_cuda_conv_weights_reference(const ig_conv *spec, const void *src, c
   int64_t blocks = weights + (spec->bias ? spec->dst[1] : 0);
   if (blocks == 0) return IG_OK;
   IG_FOR_FLOAT(spec->dtype, "convolution", {
-    return IG_LAUNCH(conv_weights_kernel<T>, ig_blocks(blocks, 1), THREADS, 0, stream,
+    return IG_LAUNCH(conv_weights_kernel<T>, ig_blocks(blocks, 1), IG_WARP, 0, stream,
                      conv_of(spec), (const T *)src, (const T *)dst_grad, (T *)weights_grad,
                      (T *)bias_grad, weights);
   })

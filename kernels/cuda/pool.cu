@@ -69,6 +69,10 @@ __device__ static inline float weight_of(const pool &p, const range &h, const ra
   return count > 0 ? 1.0f / (float)count : 0.0f;
 }
 
+/* Bytes, which MaxPool takes: f32 holds every one. */
+__host__ __device__ static inline float ig_to_f32(uint8_t x) { return x; }
+template <> __host__ __device__ inline uint8_t ig_from_f32<uint8_t>(float x) { return (uint8_t)x; }
+
 /* --- maxima ----------------------------------------------------------------------------------- */
 
 template <typename T, int N>
@@ -137,6 +141,11 @@ static bool in_packs(const ig_pool *p, int pack, const void *a, const void *b, c
 ig_status ig_cuda_max_pool(const ig_pool *p, const void *x, void *y, uint8_t *taps,
                            int64_t *indices, bool column_major, void *stream) {
   int64_t count = ig_layout_count(p->layout, p->dst);
+  if (p->dtype == IG_U8 && count > 0) {
+    return IG_LAUNCH((max_pool_kernel<uint8_t, 1>), ig_blocks(count, THREADS), THREADS, 0, stream,
+                     pool_of(p, 1), (const uint8_t *)x, (uint8_t *)y, taps, indices, column_major,
+                     count);
+  }
   LAUNCH_IN_PACKS(max_pool_kernel, x, y, taps, (const T *)x, (T *)y, taps, indices, column_major)
 }
 

@@ -28,12 +28,15 @@ static void check_cost(const instance *it) {
   }
 }
 
-/* f64 is the CPU's alone: another device may decline it. */
+/* f64 and blocks of channels are the CPU's alone: another device may decline them. */
 static bool may_decline(const instance *it) {
-  bool wide = false;
-  for (int i = 0; i < it->n_in; i++) wide = wide || (it->in[i] && it->in[i]->dtype == IG_F64);
-  for (int i = 0; i < it->n_out; i++) wide = wide || it->node->outputs[i]->dtype == IG_F64;
-  return wide && driver_backend->vtable->device != IG_CPU;
+  bool apart = false;
+  for (int i = 0; i < it->n_in; i++) apart = apart || (it->in[i] && it->in[i]->dtype == IG_F64);
+  for (int i = 0; i < it->n_out; i++) {
+    const ig_value *v = it->node->outputs[i];
+    apart = apart || v->dtype == IG_F64 || v->layout == IG_LAYOUT_BLOCK16;
+  }
+  return apart && driver_backend->vtable->device != IG_CPU;
 }
 
 static void check_implementations(instance *it) {

@@ -15,7 +15,8 @@ static bool is_small(const ig_pool *p) {
 }
 
 static const char *reject(const ig_node *node, const ig_pool *pool) {
-  const char *reason = ig_pool_reject_lanes(node);
+  bool bytes = pool->dtype == IG_U8 && node->op == ig_op_find("MaxPool");
+  const char *reason = bytes ? ig_pool_reject_layouts(node) : ig_pool_reject_lanes(node);
   if (reason) return reason;
   if (node->inputs[0]->layout == IG_LAYOUT_BLOCK16) return "blocks of channels are for the CPU";
   return is_small(pool) ? NULL : "an extent of 2^30 or more";
