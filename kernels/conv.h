@@ -64,6 +64,15 @@ ig_status ig_cuda_conv_product(const ig_conv *spec, bool backward, const void *i
 size_t ig_cuda_conv_weights_workspace(const ig_conv *spec);
 ig_status ig_cuda_conv_weights(const ig_conv *spec, const void *src, const void *dst_grad,
                                void *weights_grad, void *bias_grad, void *workspace, void *stream);
+/* As many groups as channels on both sides, channels last; extents as ig_cuda_conv_declines says. */
+const char *ig_cuda_conv_depthwise_declines(const ig_conv *spec);
+ig_status ig_cuda_conv_depthwise(const ig_conv *spec, bool backward, const void *in,
+                                 const void *weights, const void *bias, const void *sum, void *out,
+                                 void *stream);
+size_t ig_cuda_conv_depthwise_workspace(const ig_conv *spec);
+ig_status ig_cuda_conv_depthwise_weights(const ig_conv *spec, const void *src, const void *dst_grad,
+                                         void *weights_grad, void *bias_grad, void *workspace,
+                                         void *stream);
 /* An activation of elements of `size` bytes (1, 2, 4 or 8) from one of the two layouts to another. */
 ig_status ig_cuda_reorder(size_t size, const int64_t dims[4], ig_layout from_layout,
                           ig_layout to_layout, const void *from, void *to, void *stream);

@@ -181,12 +181,13 @@ static conv_split split_of(int64_t pixels, int64_t tiles, int64_t least) {
   return {parts ? parts : 1, per_part};
 }
 
+/* 128 by 128 would take more registers than there are. */
 static int tile_m(const conv_map *m) {
-  return m->out_c > 64 && m->k > 64 ? 128 : 64;
+  return m->out_c > 64 ? 128 : 64;
 }
 
 static int tile_n(const conv_map *m) {
-  return m->k > 64 ? 128 : 64;
+  return m->out_c <= 64 && m->k > 64 ? 128 : 64;
 }
 
 static conv_split weights_split(const ig_conv *s, const conv_map *m) {
@@ -226,7 +227,7 @@ template <typename T, bool WIDE>
 static ig_status launch(const conv_map *m, int64_t groups, conv_split split, const T *src,
                         const T *dst_grad, float *partial, void *stream) {
   if (tile_m(m) == 128) {
-    return launch_tile<T, 128, 128, WIDE>(m, groups, split, src, dst_grad, partial, stream);
+    return launch_tile<T, 128, 64, WIDE>(m, groups, split, src, dst_grad, partial, stream);
   }
   if (tile_n(m) == 128) {
     return launch_tile<T, 64, 128, WIDE>(m, groups, split, src, dst_grad, partial, stream);

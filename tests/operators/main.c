@@ -45,8 +45,9 @@ static void check_implementations(instance *it) {
   ig_device device = driver_backend->vtable->device;
   int accepted = 0;
   for (int i = 0; (impl = ig_op_impl(it->op, device, i)); i++) {
-    if (impl->reject && impl->reject(it->node)) continue;
-    accepted += check_runs(it, impl);
+    bool rows = !impl->reject || !impl->reject(it->node);
+    if (rows) accepted += check_runs(it, impl);
+    if (!rows) check_layouts(it, impl);
   }
   if (it->op->flags & IG_OP_VIEW) {
     check_runs(it, &view);

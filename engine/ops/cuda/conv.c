@@ -41,6 +41,13 @@ static const char *reject_product(const ig_node *node, describe *of, bool backwa
   return of(node, &spec) == IG_OK ? ig_cuda_conv_declines(&spec, backward) : "not described";
 }
 
+static const char *reject_depth(const ig_node *node, describe *of, bool backward) {
+  ig_conv spec;
+  const char *reason = reject_product(node, of, backward);
+  if (reason) return reason;
+  return of(node, &spec) == IG_OK ? ig_cuda_conv_depthwise_declines(&spec) : "not described";
+}
+
 static size_t product_workspace(const ig_node *node, describe *of, bool backward) {
   ig_conv spec;
   return of(node, &spec) == IG_OK ? ig_cuda_conv_workspace(&spec, backward) : 0;
@@ -54,7 +61,14 @@ static ig_status run_product(const ig_call *call, describe *of, bool backward) {
                               call->stream);
 }
 
-/* The three functions of an implementation, with what they know. */
+static ig_status run_depth(const ig_call *call, describe *of, bool backward) {
+  ig_conv spec;
+  IG_TRY(of(call->node, &spec));
+  return ig_cuda_conv_depthwise(&spec, backward, call->in[0], call->in[1], bias_of(call),
+                                spec.sum ? call->in[3] : NULL, call->out[0], call->stream);
+}
+
+/* The functions of the implementations, with what they know. */
 #define PRODUCT(stem, of, backward)                                                                \
   static const char *reject_##stem(const ig_node *node) {                                          \
     return reject_product(node, of, backward);                                                     \
@@ -62,7 +76,15 @@ static ig_status run_product(const ig_call *call, describe *of, bool backward) {
   static size_t workspace_##stem(const ig_node *node) {                                            \
     return product_workspace(node, of, backward);                                                  \
   }                                                                                                \
-  static ig_status run_##stem(const ig_call *call) { return run_product(call, of, backward); }
+  static ig_status run_##stem(const ig_call *call) { return run_product(call, of, backward); }    \
+  static const char *reject_##stem##_depth(const ig_node *node) {                                  \
+    return reject_depth(node, of, backward);                                                       \
+  }                                                                                                \
+  static size_t workspace_##stem##_depth(const ig_node *node) {                                    \
+    IG_UNUSED(node);                                                                               \
+    return 0;                                                                                      \
+  }                                                                                                \
+  static ig_status run_##stem##_depth(const ig_call *call) { return run_depth(call, of, backward); }
 
 PRODUCT(dst, ig_conv_forward_describe, false)
 PRODUCT(src, ig_conv_grad_input_describe, true)
@@ -87,6 +109,28 @@ static ig_status run_weights(const ig_call *call) {
   IG_TRY(ig_conv_grad_weight_describe(call->node, &spec));
   return ig_cuda_conv_weights(&spec, call->in[0], call->in[1], call->out[0],
                               spec.bias ? call->out[1] : NULL, call->workspace, call->stream);
+}
+
+static const char *reject_weights_depth(const ig_node *node) {
+  ig_conv spec;
+  const char *reason = reject_weights(node);
+  if (reason) return reason;
+  bool known = ig_conv_grad_weight_describe(node, &spec) == IG_OK;
+  return known ? ig_cuda_conv_depthwise_declines(&spec) : "not described";
+}
+
+static size_t workspace_weights_depth(const ig_node *node) {
+  ig_conv spec;
+  bool known = ig_conv_grad_weight_describe(node, &spec) == IG_OK;
+  return known ? ig_cuda_conv_depthwise_workspace(&spec) : 0;
+}
+
+static ig_status run_weights_depth(const ig_call *call) {
+  ig_conv spec;
+  IG_TRY(ig_conv_grad_weight_describe(call->node, &spec));
+  return ig_cuda_conv_depthwise_weights(&spec, call->in[0], call->in[1], call->out[0],
+                                        spec.bias ? call->out[1] : NULL, call->workspace,
+                                        call->stream);
 }
 
 /* --- from the definition ---------------------------------------------------------------------- */
@@ -121,7 +165,12 @@ static ig_status run_weights_reference(const ig_call *call) {
 }
 
 #define IMPLS(stem)                                                                                \
-  static const ig_impl stem##_impls[] = {{.name = "product",                                       \
+  static const ig_impl stem##_impls[] = {{.name = "depthwise",                                     \
+                                          .device = IG_CUDA,                                       \
+                                          .reject = reject_##stem##_depth,                         \
+                                          .workspace = workspace_##stem##_depth,                   \
+                                          .run = run_##stem##_depth},                              \
+                                         {.name = "product",                                       \
                                           .device = IG_CUDA,                                       \
                                           .reject = reject_##stem,                                 \
                                           .workspace = workspace_##stem,                           \
