@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "engine/base/dtype.h"
+#include "engine/base/status.h"
 
 /* One parameter tensor: `scale` multiplies the gradient; `step` counts from 1. */
 typedef struct ig_update {
@@ -48,5 +49,13 @@ void ig_cpu_ema(const float *average, const float *param, double decay, int64_t 
  * any number of threads. `workspace` holds ig_cpu_sum_squares_workspace(count) bytes. */
 size_t ig_cpu_sum_squares_workspace(int64_t count);
 double ig_cpu_sum_squares(ig_dtype dtype, const void *x, int64_t count, void *workspace);
+
+/* What a loss is multiplied by for f16: at first, and at least and at most. */
+#define IG_LOSS_SCALE_FIRST 65536.0f
+#define IG_LOSS_SCALE_LEAST 1.0f
+#define IG_LOSS_SCALE_MOST 16777216.0f
+/* See ingot.LossScale; all are one f32 on the device. */
+ig_status ig_cuda_loss_scale(const float *scale, const float *steps, const float *norm,
+                             float interval, float *new_scale, float *new_steps, void *stream);
 
 #endif
