@@ -27,8 +27,8 @@ extern "C" {
 #define IG_LAUNCH(kernel, grid, block, bytes, stream, ...)                                         \
   (kernel<<<(grid), (block), (bytes), (cudaStream_t)(stream)>>>(__VA_ARGS__),                      \
    ig_cuda_status(cudaPeekAtLastError(), #kernel))
-/* IG_SHARED(float, tile, [32][33]); declares shared memory of a fixed size. */
-#define IG_SHARED(type, name, extents) __shared__ type name extents
+/* IG_SHARED(float, tile, [32][33]); declares shared memory of a fixed size, 16-byte aligned. */
+#define IG_SHARED(type, name, extents) __shared__ __align__(16) type name extents
 /* IG_DYNAMIC_SHARED(float, name); a pointer to what the launch asked for, 16-byte aligned. */
 #define IG_DYNAMIC_SHARED(type, name)                                                              \
   extern __shared__ __align__(16) unsigned char ig_dynamic_shared[];                               \

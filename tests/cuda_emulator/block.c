@@ -77,7 +77,8 @@ static void push_ready(thread *t, bool in_front) {
 
 /* The threads were released together: in what order they go on is not theirs to say. */
 static void release(thread **list, unsigned count) {
-  bool in_front = false;
+  bool in_front = true; /* without a seed a warp runs on by itself, which suits the caches */
+  ready_first = true;
   if (ig_emu_settings.seed) {
     for (unsigned i = count; i > 1; i--) {
       unsigned other = ig_emu_below(i);
@@ -86,8 +87,8 @@ static void release(thread **list, unsigned count) {
       list[other] = t;
     }
     uint32_t coin = ig_emu_random();
-    in_front = coin & 1;
-    ready_first = coin & 2;
+    in_front = coin & 3;
+    ready_first = coin & 12;
   }
   for (unsigned i = 0; i < count; i++) {
     list[i]->place.what = NULL;

@@ -9,7 +9,7 @@
 
 struct CUgraphNode_st {
   op *work;
-  node_set after;
+  node_set after, before; /* the nodes that this one follows, and that follow it */
 };
 struct CUgraph_st {
   uint64_t id;
@@ -85,8 +85,13 @@ cudaError_t ig_emu_capture_op(cudaStream_t stream, op *o) {
   node->work = o;
   o->references++;
   stream->frontier = (node_set){0};
-  g->nodes[g->count++] = node;
-  return add_to_set(&stream->frontier, g->count - 1) ? cudaSuccess : cudaErrorUnknown;
+  int number = g->count++;
+  g->nodes[number] = node;
+  bool added = add_to_set(&stream->frontier, number);
+  for (int i = 0; i < node->after.count; i++) {
+    added &= add_to_set(&g->nodes[node->after.node[i]]->before, number);
+  }
+  return added ? cudaSuccess : cudaErrorUnknown;
 }
 
 cudaError_t ig_emu_capture_record(cudaStream_t stream, cudaEvent_t event) {
@@ -144,6 +149,7 @@ static void release_graph(cudaGraph_t g) {
   for (int i = 0; i < g->count; i++) {
     ig_emu_release_op(g->nodes[i]->work);
     free(g->nodes[i]->after.node);
+    free(g->nodes[i]->before.node);
     free(g->nodes[i]);
   }
   free(g->nodes);
@@ -269,11 +275,9 @@ static cudaError_t run_shuffled(cudaGraph_t g, int *missing, int *open) {
     open[at] = open[--open_count];
     cudaError_t error = ig_emu_run_op(g->nodes[node]->work);
     if (error) return error;
-    for (int i = node + 1; i < g->count; i++) {
-      const node_set *after = &g->nodes[i]->after;
-      for (int k = 0; k < after->count; k++) {
-        if (after->node[k] == node && --missing[i] == 0) open[open_count++] = i;
-      }
+    const node_set *before = &g->nodes[node]->before;
+    for (int i = 0; i < before->count; i++) {
+      if (--missing[before->node[i]] == 0) open[open_count++] = before->node[i];
     }
   }
   return cudaSuccess;
