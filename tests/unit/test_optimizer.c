@@ -32,7 +32,6 @@ static void fill(float *out, int n, bool bias, int step) {
 
 /* Parameters w [2, 3], with decay, and b [4], without; their gradients are inputs. */
 typedef struct setup {
-  bool scaled; /* given: with a loss scale */
   ig_graph *graph;
   ig_backend *backend;
   ig_store *store;
@@ -40,7 +39,7 @@ typedef struct setup {
   float w[6], b[4], grad_w[6], grad_b[4], lr, step;
 } setup;
 
-static void setup_open(setup *s, const ig_optimizer *optimizer) {
+static void setup_open(setup *s, const ig_optimizer *optimizer, bool scaled) {
   memset(s, 0, sizeof *s);
   assert_int_equal(ig_graph_create("optimizer", &s->graph), IG_OK);
   fill(s->w, 6, false, 0);
@@ -55,7 +54,7 @@ static void setup_open(setup *s, const ig_optimizer *optimizer) {
                        ig_graph_input(g, "db", IG_F32, IG_SHAPE(4))};
   ig_value *lr = ig_graph_input(g, "lr", IG_F32, IG_SCALAR);
   ig_value *step = ig_graph_input(g, "step", IG_F32, IG_SCALAR), *norm;
-  ig_value *scale = s->scaled ? ig_optimizer_loss_scale(g) : NULL;
+  ig_value *scale = scaled ? ig_optimizer_loss_scale(g) : NULL;
   assert_int_equal(ig_optimizer_append(g, optimizer, lr, step, scale, 2, params, grads, &norm),
                    IG_OK);
   ig_graph_output(g, "norm", norm);
@@ -105,8 +104,8 @@ static void check_figures_of(const char *name, const ig_optimizer *optimizer, bo
     if (strcmp(figures[i].name, name) == 0) want = figures[i].values;
   }
   assert_non_null(want);
-  setup s = {.scaled = scaled};
-  setup_open(&s, optimizer);
+  setup s;
+  setup_open(&s, optimizer, scaled);
   for (int step = 1; step <= STEPS; step++) {
     fill(s.grad_w, 6, false, step);
     fill(s.grad_b, 4, true, step);
@@ -170,10 +169,10 @@ static void test_not_finite(void **state) {
     for (int clips = 0; clips < 2; clips++) {
       ig_optimizer o = with_decay((ig_optimizer_kind)kind);
       o.clip_norm = clips;
-      setup s = {0};
+      setup s;
       float w[6], b[4], moment[4];
       const char *name = kind == IG_OPT_SGD ? "optimizer.momentum.b" : "optimizer.m.b";
-      setup_open(&s, &o);
+      setup_open(&s, &o, false);
       fill(s.grad_w, 6, false, 1);
       fill(s.grad_b, 4, true, 1);
       run_step(&s, 1);
@@ -196,9 +195,9 @@ static void test_overflow(void **state) {
   IG_UNUSED(state);
   for (int kind = IG_OPT_SGD; kind <= IG_OPT_LION; kind++) {
     ig_optimizer o = with_decay((ig_optimizer_kind)kind);
-    setup s = {.scaled = true};
+    setup s;
     float w[6], b[4], scale;
-    setup_open(&s, &o);
+    setup_open(&s, &o, true);
     fill(s.grad_w, 6, false, 1);
     fill(s.grad_b, 4, true, 1);
     run_step(&s, 1);
