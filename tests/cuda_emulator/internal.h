@@ -32,6 +32,8 @@ enum {
   STATIC_SHARED = 48 << 10,
   MAX_SHARED = 227 << 10,
   SHARED_GUARD = 64,
+  MAX_OBJECTS = 64,
+  SHARED_ARENA = MAX_SHARED + (MAX_OBJECTS + 1) * (SHARED_GUARD + 16),
   DEVICE_GUARD = 256,
   POISON = 0xFF, /* reads as NaN, -1, or a wild pointer */
 };
@@ -78,6 +80,19 @@ bool ig_emu_is_stack_end(const void *address);
 
 /* --- block.c: one block's threads ------------------------------------------------------------------ */
 
+/* Clocks order the lanes of a warp: an access at clock c comes before another lane's at d if d > c,
+ * since every __syncwarp sets its lanes' clocks to one more than the largest among them. */
+typedef struct thread {
+  uint3 index;
+  unsigned number, lane, warp;
+  fiber *fiber;
+  ig_emu_place place; /* of the wait; what is NULL when it does not wait */
+  unsigned mask;      /* of a wait in a warp; 0 in a barrier */
+  void *mine;
+  ig_emu_leader leader;
+  unsigned clock;
+} thread;
+extern thread *ig_emu_self; /* the thread that runs; NULL outside of threads */
 void ig_emu_prepare_blocks(const ig_emu_kernel *kernel);
 /* Runs one block of blockDim threads; false when it failed, with ig_emu_fail called. */
 bool ig_emu_run_block(void);
@@ -93,6 +108,18 @@ void ig_emu_shared_begin(size_t dynamic);
 /* Checks the guards; false when one was written to. */
 bool ig_emu_shared_end(void);
 size_t ig_emu_static_shared(void);
+extern unsigned char ig_emu_shared_arena[SHARED_ARENA];
+/* The object that holds the arena's byte at `offset`, and where in it that is; NULL in a guard. */
+const char *ig_emu_shared_name(size_t offset, size_t *within);
+
+/* --- race.c: accesses to shared memory that nothing orders -------------------------------------------- */
+
+/* A barrier of the whole block was passed, or a block begins. */
+#ifdef IG_EMU_RACES
+void ig_emu_next_epoch(void);
+#else
+static inline void ig_emu_next_epoch(void) {}
+#endif
 
 /* --- launch.c ---------------------------------------------------------------------------------------- */
 

@@ -5,9 +5,8 @@
 
 #include "internal.h"
 
-enum { MAX_OBJECTS = 64, ARENA = MAX_SHARED + (MAX_OBJECTS + 1) * (SHARED_GUARD + 16) };
-
-static _Alignas(128) unsigned char arena[ARENA];
+static unsigned char *const arena = ig_emu_shared_arena;
+_Alignas(128) unsigned char ig_emu_shared_arena[SHARED_ARENA];
 static struct {
   const char *name;
   size_t from, to;
@@ -33,14 +32,23 @@ static void *add_object(size_t bytes, const char *name) {
   return arena + from;
 }
 
+const char *ig_emu_shared_name(size_t offset, size_t *within) {
+  for (int i = 0; i < object_count; i++) {
+    *within = offset - objects[i].from;
+    if (offset >= objects[i].from && offset < objects[i].to) return objects[i].name;
+  }
+  return NULL;
+}
+
 void ig_emu_shared_begin(size_t dynamic) {
   ig_emu_generation++;
+  ig_emu_next_epoch();
   object_count = 0;
   used = SHARED_GUARD;
   static_bytes = 0;
   total_bytes = dynamic;
 #ifdef IG_EMU_ASAN
-  ASAN_POISON_MEMORY_REGION(arena, sizeof arena);
+  ASAN_POISON_MEMORY_REGION(arena, SHARED_ARENA);
 #else
   memset(arena, POISON, SHARED_GUARD);
 #endif

@@ -59,7 +59,8 @@ enum { IG_EMU_PLAIN, IG_EMU_AND, IG_EMU_OR, IG_EMU_COUNT };
 /* Waits for all threads of the block that have not ended; gives the predicates' and, or, count. */
 int ig_emu_barrier(int kind, int predicate, ig_emu_place place);
 /* Waits until every lane of `mask` that has not ended came here with this mask and `leader`; one of
- * them then calls leader with each such lane's `mine`, NULL for the others. */
+ * them then calls leader with each such lane's `mine`, NULL for the others. Only without a leader, as
+ * __syncwarp, does it order the lanes' accesses to memory. */
 typedef void (*ig_emu_leader)(void *const *mine, unsigned mask);
 void ig_emu_together(unsigned mask, void *mine, ig_emu_leader leader, ig_emu_place place);
 unsigned ig_emu_lane(void);

@@ -25,9 +25,8 @@ static inline int __syncthreads_count(int predicate, IG_EMU_HERE) {
   return ig_emu_barrier(IG_EMU_COUNT, predicate, IG_EMU_PLACE);
 }
 
-static inline void ig_emu_no_leader(void *const *, unsigned) {}
 static inline void __syncwarp(unsigned mask = 0xffffffffu, IG_EMU_HERE) {
-  ig_emu_together(mask, nullptr, ig_emu_no_leader, IG_EMU_PLACE);
+  ig_emu_together(mask, nullptr, nullptr, IG_EMU_PLACE);
 }
 
 /* For parts that no built-in has (matrix fragments): the last lane of a full warp to come calls its
