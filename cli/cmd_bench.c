@@ -182,7 +182,7 @@ static ig_status time_case(const ig_cli *cli, const V *v, ig_backend *backend) {
     json_decref(result);
     return status;
   }
-  ig_bench_machine(cli, result);
+  ig_bench_machine(cli, backend, result);
   return ig_bench_report(cli, result);
 }
 

@@ -134,7 +134,7 @@ ig_status ig_train_run_begin(ig_train_run *run, ig_trainer *trainer, const ig_gr
   IG_TRY(ig_metrics_log_open(metrics, done, &run->log));
   IG_TRY(ig_events_create(v->out, done, &run->events));
   if (!snapshot) IG_TRY(ig_events_text(run->events, "settings", 0, run->config));
-  IG_TRY(ig_checkpoint_writer_create(v->out, (int)v->keep, &run->writer));
+  IG_TRY(ig_checkpoint_writer_create(v->out, (int)v->keep, metrics, &run->writer));
   run->bar = ig_bar_begin(run->cli->common->quiet, "step", done, total);
   if (snapshot) ig_bar_line(&run->bar, "going on from step %lld of %s", (long long)done, v->out);
   run->started = true;
@@ -288,7 +288,8 @@ static ig_status on_checkpoint(void *context, const ig_train_step *step, bool be
     ig_snapshot_destroy(snapshot);
     return status;
   }
-  /* Metrics up to here must be on disk before a checkpoint that a resumed run would start from. */
+  /* The writer syncs them: metrics up to here must be on disk before a checkpoint that a resumed run
+   * would start from. */
   status = ig_metrics_log_flush(run->log);
   if (status != IG_OK) {
     ig_snapshot_destroy(snapshot);

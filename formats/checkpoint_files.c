@@ -31,6 +31,14 @@ static ig_status sync_folder_of(const char *path) {
   return status;
 }
 
+ig_status ig_sync_file(const char *path) {
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return ig_fail_errno("open", path);
+  ig_status status = fsync(fd) == 0 ? IG_OK : ig_fail_errno("write to disk", path);
+  close(fd);
+  return status;
+}
+
 /* True when `fd` is what `path` names now: between opening and locking, another writer may have
  * renamed the file over its target, and writing to it then would destroy that target. */
 static bool still_named(int fd, const char *path) {

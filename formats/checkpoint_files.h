@@ -17,4 +17,7 @@ ig_status ig_partial_open(const char *target, ig_partial *out);
  * file and keeps the error. The content must have been synced before. Releases everything. */
 ig_status ig_partial_close(ig_partial *partial, ig_status status);
 
+/* What was written to a file, by whatever descriptor, to the disk. */
+ig_status ig_sync_file(const char *path);
+
 #endif

@@ -4,7 +4,8 @@
  *   /                    attributes format = "ingot checkpoint", format_version, ingot_version
  *   /model               preset (text), graph (JSON text)
  *   /parameters/<name>   attribute role = "state" on running statistics; '/' in a name nests groups
- *   /optimizer, /ema     as /parameters; absent when empty
+ *   /optimizer, /ema     as /parameters, without the "optimizer." and "ema." of the names; absent when
+ *                        empty
  *   /progress            attributes epoch, step, epoch_samples, seed, best_metric, best_step,
  *                        stale_evals, seconds
  *   /data                task, schema (JSON), tokenizer, normalization/<field>/{mean,std} with scale,

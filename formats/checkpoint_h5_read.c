@@ -161,7 +161,7 @@ static ig_status read_tensor(void *context, const char *path, hid_t dataset) {
   reader *r = context;
   char name[IG_CHECKPOINT_NAME + 1];
   IG_TRY(ig_h5_check_dataset(r->file, dataset, path, 0));
-  ig_status status = ig_checkpoint_decode(path, name);
+  ig_status status = ig_checkpoint_decode(r->role, path, name);
   if (status != IG_OK) return ig_fail_in(status, "%s", r->file->path);
   ig_dtype dtype;
   ig_shape shape;
@@ -207,9 +207,10 @@ static ig_status read_root(reader *r) {
   IG_TRY(read_number(r, r->file->id, "format_version", H5T_STD_I64LE, &present, &version));
   IG_CHECK(present && version >= 1, IG_ERR_INPUT, "%s: attribute format_version is missing or bad",
            r->file->path);
-  IG_CHECK(version <= IG_CHECKPOINT_VERSION, IG_ERR_UNSUPPORTED,
-           "%s: checkpoint format %lld; this Ingot reads up to %d", r->file->path,
-           (long long)version, IG_CHECKPOINT_VERSION);
+  IG_CHECK(version == IG_CHECKPOINT_VERSION, IG_ERR_UNSUPPORTED,
+           "%s: checkpoint format %lld, of %s Ingot; this one reads %d", r->file->path,
+           (long long)version, version < IG_CHECKPOINT_VERSION ? "an earlier" : "a later",
+           IG_CHECKPOINT_VERSION);
   return IG_OK;
 }
 
@@ -240,7 +241,8 @@ static herr_t count_link(hid_t group, const char *name, const H5L_info_t *link, 
   reader *r = context;
   ig_snapshot *s = r->snapshot;
   char field[IG_CHECKPOINT_NAME + 1];
-  if (s->n_normalizations >= MAX_NORMALIZATIONS || ig_checkpoint_decode(name, field) != IG_OK) {
+  if (s->n_normalizations >= MAX_NORMALIZATIONS ||
+      ig_checkpoint_decode(IG_ROLE_PARAMETER, name, field) != IG_OK) {
     return -1;
   }
   char *copy = ig_arena_strdup(s->arena, field);

@@ -14,6 +14,15 @@ const char *ig_checkpoint_group(ig_tensor_role role) {
   }
 }
 
+/* What the names of a role begin with; the group says it already. */
+static const char *prefix_of(ig_tensor_role role) {
+  switch (role) {
+  case IG_ROLE_OPTIMIZER: return "optimizer.";
+  case IG_ROLE_EMA: return "ema.";
+  default: return "";
+  }
+}
+
 /* Whether a tensor of the same group is called like the first `length` bytes of `name`. */
 static bool folder_taken(const ig_snapshot *snapshot, ig_tensor_role role, const char *name,
                          size_t length) {
@@ -37,11 +46,15 @@ static bool must_be_flat(const ig_snapshot *snapshot, const ig_tensor *tensor) {
   return false;
 }
 
-static ig_status encode(const char *name, bool flat, char *path) {
-  size_t length = strlen(name), used = 0;
-  IG_CHECK(length <= IG_CHECKPOINT_NAME, IG_ERR_INPUT,
+static ig_status check_length(const char *name) {
+  IG_CHECK(strlen(name) <= IG_CHECKPOINT_NAME, IG_ERR_INPUT,
            "the tensor name %.40s... has %zu bytes; a checkpoint holds names of at most %d", name,
-           length, IG_CHECKPOINT_NAME);
+           strlen(name), IG_CHECKPOINT_NAME);
+  return IG_OK;
+}
+
+static void encode(const char *name, bool flat, char *path) {
+  size_t used = 0;
   for (const char *at = name;;) {
     size_t n = flat ? strlen(at) : strcspn(at, "/");
     if (n == 0) {
@@ -63,21 +76,29 @@ static ig_status encode(const char *name, bool flat, char *path) {
     at += n + 1;
   }
   path[used] = '\0';
-  return IG_OK;
 }
 
 ig_status ig_checkpoint_encode(const ig_snapshot *snapshot, const ig_tensor *tensor,
                                char path[IG_CHECKPOINT_PATH]) {
-  bool flat = strlen(tensor->name) <= IG_CHECKPOINT_NAME && must_be_flat(snapshot, tensor);
-  return encode(tensor->name, flat, path);
+  const char *prefix = prefix_of(tensor->role);
+  IG_TRY(check_length(tensor->name));
+  IG_CHECK(strncmp(tensor->name, prefix, strlen(prefix)) == 0, IG_ERR_INPUT,
+           "the tensor name %s does not begin with \"%s\", as those in %s do", tensor->name, prefix,
+           ig_checkpoint_group(tensor->role));
+  encode(tensor->name + strlen(prefix), must_be_flat(snapshot, tensor), path);
+  return IG_OK;
 }
 
 ig_status ig_checkpoint_encode_flat(const char *name, char path[IG_CHECKPOINT_PATH]) {
-  return encode(name, true, path);
+  IG_TRY(check_length(name));
+  encode(name, true, path);
+  return IG_OK;
 }
 
-ig_status ig_checkpoint_decode(const char *path, char name[IG_CHECKPOINT_NAME + 1]) {
-  size_t used = 0;
+ig_status ig_checkpoint_decode(ig_tensor_role role, const char *path,
+                               char name[IG_CHECKPOINT_NAME + 1]) {
+  size_t used = strlen(prefix_of(role));
+  memcpy(name, prefix_of(role), used);
   for (const char *at = path; *at;) {
     char c = *at++;
     if (c == '%') {

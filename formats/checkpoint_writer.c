@@ -7,10 +7,12 @@
 #include <string.h>
 #include <time.h>
 
+#include "formats/checkpoint_files.h"
 #include "formats/checkpoint_h5.h"
 
 struct ig_checkpoint_writer {
   char *folder, *latest, *best;
+  char *log; /* NULL for none */
   int keep;
   pthread_t thread;
   pthread_mutex_t mutex;
@@ -31,6 +33,7 @@ static double seconds_now(void) {
 /* Returns whether latest.h5 is whole in *whole: the aliases may still fail after it. */
 static ig_status write_files(const ig_checkpoint_writer *writer, const ig_snapshot *snapshot,
                              bool best, bool *whole) {
+  if (writer->log) IG_TRY(ig_sync_file(writer->log));
   IG_TRY(ig_checkpoint_save(writer->latest, snapshot));
   *whole = true;
   if (best) IG_TRY(ig_checkpoint_alias(writer->latest, writer->best, snapshot));
@@ -81,6 +84,7 @@ static void release(ig_checkpoint_writer *writer) {
   ig_free(writer->folder);
   ig_free(writer->latest);
   ig_free(writer->best);
+  ig_free(writer->log);
   ig_free(writer);
 }
 
@@ -94,7 +98,8 @@ static int start_thread(ig_checkpoint_writer *writer) {
   return code;
 }
 
-ig_status ig_checkpoint_writer_create(const char *folder, int keep, ig_checkpoint_writer **out) {
+ig_status ig_checkpoint_writer_create(const char *folder, int keep, const char *log,
+                                      ig_checkpoint_writer **out) {
   ig_checkpoint_writer *writer = ig_alloc_zero(1, sizeof *writer);
   IG_CHECK_ALLOC(writer);
   pthread_mutex_init(&writer->mutex, NULL);
@@ -104,7 +109,8 @@ ig_status ig_checkpoint_writer_create(const char *folder, int keep, ig_checkpoin
   writer->folder = ig_strdup(folder);
   writer->latest = ig_format("%s/latest.h5", folder);
   writer->best = ig_format("%s/best.h5", folder);
-  if (!writer->folder || !writer->latest || !writer->best) {
+  writer->log = log ? ig_strdup(log) : NULL;
+  if (!writer->folder || !writer->latest || !writer->best || (log && !writer->log)) {
     release(writer);
     return ig_fail(IG_ERR_MEMORY, "%s: out of memory", __func__);
   }

@@ -8,8 +8,10 @@
 typedef struct ig_checkpoint_writer ig_checkpoint_writer;
 
 /* For the files of `folder` (copied): latest.h5, best.h5 and, with `keep` above 0, the last `keep`
- * step-*.h5. */
-ig_status ig_checkpoint_writer_create(const char *folder, int keep, ig_checkpoint_writer **out);
+ * step-*.h5. `log` (copied; NULL for none) is a file whose content at the time of a submit is on the
+ * disk before that checkpoint is, so that what a run goes on from never knows more than its log. */
+ig_status ig_checkpoint_writer_create(const char *folder, int keep, const char *log,
+                                      ig_checkpoint_writer **out);
 /* Takes the snapshot over, in any case. Returns the failure of an earlier one, or IG_OK: the writing
  * then goes on in the background. latest.h5 is replaced first, then the aliases, then old steps go. */
 ig_status ig_checkpoint_writer_submit(ig_checkpoint_writer *writer, ig_snapshot *snapshot,

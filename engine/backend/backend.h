@@ -49,8 +49,9 @@ typedef struct ig_backend_vtable {
 
 struct ig_backend {
   const ig_backend_vtable *vtable;
-  int index;    /* device ordinal */
-  void *stream; /* given to every ig_call */
+  int index;             /* device ordinal */
+  void *stream;          /* given to every ig_call */
+  char description[128]; /* for people and reports: "NVIDIA H200, 132 multiprocessors, ..." */
 };
 
 /* `threads` 0 means one per core. */

@@ -208,12 +208,16 @@ static ig_status check_driver(int index) {
 }
 
 /* The kernels are compiled for 8.0 and up. */
-static ig_status check_architecture(int index) {
+static ig_status check_architecture(cuda_backend *cuda, int index) {
   struct cudaDeviceProp properties;
   IG_TRY_CUDA(cudaGetDeviceProperties(&properties, index));
   IG_CHECK(properties.major >= 8, IG_ERR_DEVICE,
            "GPU %d (%s) has compute capability %d.%d, expected 8.0 or newer", index,
            properties.name, properties.major, properties.minor);
+  snprintf(cuda->base.description, sizeof cuda->base.description,
+           "%.64s, %d multiprocessors, %.1f GiB, capability %d.%d", properties.name,
+           properties.multiProcessorCount, (double)properties.totalGlobalMem / 1073741824,
+           properties.major, properties.minor);
   return IG_OK;
 }
 
@@ -228,7 +232,7 @@ static ig_status keep_freed_memory(int index) {
 
 static ig_status open_device(cuda_backend *cuda, int index) {
   IG_TRY(check_driver(index));
-  IG_TRY(check_architecture(index));
+  IG_TRY(check_architecture(cuda, index));
   IG_TRY_CUDA(cudaSetDevice(index));
   IG_TRY(keep_freed_memory(index));
   IG_TRY_CUDA(cudaStreamCreateWithFlags(&cuda->stream, cudaStreamNonBlocking));

@@ -182,6 +182,12 @@ ig_node *ig_graph_node_named(ig_graph *graph, const char *op, const char *name, 
                              ig_value *const *in, int n_attrs, const ig_attr *attrs, int n_out,
                              const char *const *out_names);
 
+/* The same with an operator and its attributes' struct at hand, the latter in the graph's arena, for
+ * copies of nodes. Counts are taken as checked. */
+ig_node *ig_graph_append(ig_graph *graph, const ig_op *op, const char *name, int n_in,
+                         ig_value *const *in, void *attrs, int n_out,
+                         const char *const *out_names);
+
 #define IG_INS(...)                                                                                \
   (int)(sizeof((ig_value *[]){__VA_ARGS__}) / sizeof(ig_value *)), (ig_value *[]) { __VA_ARGS__ }
 #define IG_ATTRS(...)                                                                              \

@@ -206,7 +206,7 @@ static ig_status release_fixed(ig_plan *plan) {
 static ig_status check_limit(const ig_plan *plan) {
   size_t limit = plan->options.memory_limit, needs = plan->memory.slab + plan->memory.fixed;
   IG_CHECK(limit == 0 || needs <= limit, IG_ERR_MEMORY,
-           "the plan of '%s' needs %.1f MiB, the limit is %.1f MiB: a smaller batch needs less",
+           "the plan of '%s' needs %.1f MiB, the limit is %.1f MiB",
            plan->graph->name, (double)needs / 1048576, (double)limit / 1048576);
   return IG_OK;
 }
@@ -232,15 +232,15 @@ static ig_status lay_out_slab(ig_plan *plan) {
   }
   ig_status status = ig_slab_layout(blocks, n, &plan->memory.slab, &plan->memory.lower_bound);
   if (status == IG_OK) status = check_limit(plan);
-  if (status == IG_OK) {
+  if (status == IG_OK && !plan->options.measure) {
     status = plan->backend->vtable->alloc(plan->backend, plan->memory.slab, &plan->slab);
     if (status != IG_OK) status = ig_fail_in(status, "the plan of '%s'", plan->graph->name);
   }
-  for (int i = 0, b = 0; i < plan->map.n && status == IG_OK; i++) {
+  for (int i = 0, b = 0; i < plan->map.n && status == IG_OK && plan->slab; i++) {
     ig_storage *s = &plan->map.storages[i];
     if (s->place == IG_IN_SLAB) s->memory = (char *)plan->slab + blocks[b++].offset;
   }
-  for (int t = 0; t < plan->n_steps && status == IG_OK; t++) {
+  for (int t = 0; t < plan->n_steps && status == IG_OK && plan->slab; t++) {
     ig_planned *s = &plan->steps[t];
     if (s->workspace_block < 0) continue;
     s->call.workspace = (char *)plan->slab + blocks[s->workspace_block].offset;
@@ -253,7 +253,7 @@ static ig_status lay_out_slab(ig_plan *plan) {
 static ig_status bind_borders(ig_plan *plan) {
   const ig_graph *graph = plan->graph;
   if (!plan->backend->vtable->host_memory) {
-    IG_TRY(ig_border_create(graph, plan->backend, &plan->border));
+    IG_TRY(ig_border_create(graph, plan->backend, !plan->options.device_outputs, &plan->border));
     for (int32_t i = 0; i < graph->n_inputs; i++) {
       int storage = plan->map.of_value[graph->inputs[i]->id];
       if (storage >= 0) plan->map.storages[storage].memory = ig_border_input(plan->border, i);
@@ -285,7 +285,7 @@ static ig_status create_in_stages(ig_plan *plan) {
   IG_TRY(prepare_steps(plan));
   IG_TRY(release_fixed(plan));
   IG_TRY(lay_out_slab(plan));
-  return bind_borders(plan);
+  return plan->options.measure ? IG_OK : bind_borders(plan);
 }
 
 ig_status ig_plan_create(ig_graph *graph, ig_backend *backend, ig_store *store,

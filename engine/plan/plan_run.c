@@ -126,13 +126,14 @@ static ig_status queue_steps(ig_plan *plan) {
 static ig_status submit_to_device(ig_plan *plan, const ig_rng_state *rng) {
   IG_TRY(ig_border_send(plan->border, rng));
   IG_TRY(queue_steps(plan));
-  for (int32_t i = 0; i < plan->graph->n_outputs; i++) {
+  for (int32_t i = 0; i < plan->graph->n_outputs && !plan->options.device_outputs; i++) {
     IG_TRY(ig_border_receive(plan->border, i, ig_plan_address(plan, plan->graph->outputs[i])));
   }
   return ig_border_submitted(plan->border);
 }
 
 ig_status ig_plan_submit(ig_plan *plan, const ig_rng_state *rng) {
+  IG_CHECK(!plan->options.measure, IG_ERR_USAGE, "a plan that was only measured cannot run");
   for (int32_t i = 0; i < plan->graph->n_inputs; i++) {
     IG_CHECK(plan->bound[i] || plan->map.of_value[plan->graph->inputs[i]->id] < 0, IG_ERR_USAGE,
              "input '%s' was not bound", plan->graph->inputs[i]->name);
@@ -158,6 +159,6 @@ ig_status ig_plan_run(ig_plan *plan, const ig_rng_state *rng) {
 
 const void *ig_plan_output(const ig_plan *plan, int index) {
   if (index < 0 || index >= plan->graph->n_outputs) return NULL;
-  if (plan->border) return ig_border_output(plan->border, index);
+  if (plan->border && !plan->options.device_outputs) return ig_border_output(plan->border, index);
   return ig_plan_address(plan, plan->graph->outputs[index]);
 }

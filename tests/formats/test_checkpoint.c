@@ -86,8 +86,11 @@ static void awkward_names(void **state) {
   ig_snapshot *a;
   assert_int_equal(ig_snapshot_create(&a), IG_OK);
   for (int i = 0; i < IG_COUNT(names); i++) {
+    char moment[256];
+    snprintf(moment, sizeof moment, "optimizer.%s", names[i]);
     sample_add(a, i % 3 ? IG_ROLE_PARAMETER : IG_ROLE_STATE, names[i], IG_I32, IG_SHAPE(2),
                (unsigned)i);
+    sample_add(a, IG_ROLE_OPTIMIZER, moment, IG_I32, IG_SHAPE(2), 100 + (unsigned)i);
   }
   char longest[IG_CHECKPOINT_NAME + 2];
   memset(longest, '/', sizeof longest);
@@ -105,6 +108,36 @@ static void awkward_names(void **state) {
   b = load(path, IG_CHECKPOINT_ALL);
   ig_snapshot_destroy(a);
   ig_snapshot_destroy(b);
+  scratch_remove(&dir);
+}
+
+/* Groups say what names of these roles begin with; the names in the file do not repeat it. */
+static void names_tell_their_role_once(void **state) {
+  IG_UNUSED(state);
+  scratch dir = scratch_make();
+  const char *path = scratch_path(&dir, "latest.h5");
+  ig_snapshot *a = sample_snapshot(5);
+  save(path, a);
+  hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
+  assert_true(H5Lexists(file, "/optimizer/m.layers.0.weight", H5P_DEFAULT) > 0);
+  assert_true(H5Lexists(file, "/optimizer/scale", H5P_DEFAULT) > 0);
+  assert_true(H5Lexists(file, "/ema/layers.0.weight", H5P_DEFAULT) > 0);
+  H5Fclose(file);
+  static const struct {
+    ig_tensor_role role;
+    const char *name;
+  } strangers[] = {{IG_ROLE_OPTIMIZER, "m.w"}, {IG_ROLE_OPTIMIZER, "ema.w"}, {IG_ROLE_EMA, "em"}};
+  for (int i = 0; i < IG_COUNT(strangers); i++) {
+    ig_snapshot *b = sample_snapshot(6);
+    sample_add(b, strangers[i].role, strangers[i].name, IG_F32, IG_SHAPE(2), 0);
+    assert_int_equal(ig_checkpoint_save(path, b), IG_ERR_INPUT);
+    assert_non_null(strstr(ig_last_error(), "does not begin with"));
+    ig_snapshot_destroy(b);
+  }
+  ig_snapshot *found = load(path, IG_CHECKPOINT_ALL);
+  assert_true(same_snapshot(a, found));
+  ig_snapshot_destroy(found);
+  ig_snapshot_destroy(a);
   scratch_remove(&dir);
 }
 
@@ -288,6 +321,7 @@ int main(void) {
       cmocka_unit_test(round_trip_keeps_every_bit),
       cmocka_unit_test(every_dtype_and_shape),
       cmocka_unit_test(awkward_names),
+      cmocka_unit_test(names_tell_their_role_once),
       cmocka_unit_test(equal_snapshots_give_equal_files),
       cmocka_unit_test(parts_are_loaded_alone),
       cmocka_unit_test(an_empty_snapshot),

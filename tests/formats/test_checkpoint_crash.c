@@ -23,6 +23,20 @@ static int fail_in = -1, fail_errno;
 static bool fail_short; /* pwrite gives half the bytes instead of failing */
 static bool failed;
 
+/* What was synced (s: the file `watched`, S: another) and renamed (r), in order. */
+static const char *watched;
+static char trace[256];
+
+static void note(char call) {
+  size_t n = strlen(trace);
+  if (watched && n + 1 < sizeof trace) trace[n] = call;
+}
+
+static bool is_watched(int fd) {
+  struct stat a, b;
+  return watched && fstat(fd, &a) == 0 && stat(watched, &b) == 0 && a.st_ino == b.st_ino;
+}
+
 static bool fails_now(void) {
   if (fail_in < 0 || fail_in-- > 0) return false;
   failed = true;
@@ -39,6 +53,7 @@ ssize_t pwrite(int fd, const void *bytes, size_t size, off_t offset) {
 }
 
 int fsync(int fd) {
+  note(is_watched(fd) ? 's' : 'S');
   return !fail_short && fails_now() ? -1 : (int)syscall(SYS_fsync, fd);
 }
 
@@ -47,6 +62,7 @@ int ftruncate(int fd, off_t size) {
 }
 
 int rename(const char *from, const char *to) {
+  note('r');
   return !fail_short && fails_now() ? -1 : (int)syscall(SYS_renameat, AT_FDCWD, from, AT_FDCWD, to);
 }
 
@@ -167,7 +183,7 @@ static void another_writer(void **state) {
 /* Saves steps from `from` on until killed, and reports each when it is done. */
 static void save_forever(const char *folder, int64_t from, int report) {
   ig_checkpoint_writer *writer;
-  if (ig_checkpoint_writer_create(folder, 2, &writer) != IG_OK) _exit(1);
+  if (ig_checkpoint_writer_create(folder, 2, NULL, &writer) != IG_OK) _exit(1);
   for (int64_t step = from;; step++) {
     ig_snapshot *s = sample_snapshot(step);
     sample_add(s, IG_ROLE_PARAMETER, "large", IG_F32, IG_SHAPE(100000), (unsigned)step);
@@ -233,7 +249,7 @@ static void the_writer_keeps_and_reports(void **state) {
   IG_UNUSED(state);
   scratch dir = scratch_make();
   ig_checkpoint_writer *writer;
-  assert_int_equal(ig_checkpoint_writer_create(dir.folder, 2, &writer), IG_OK);
+  assert_int_equal(ig_checkpoint_writer_create(dir.folder, 2, NULL, &writer), IG_OK);
   assert_int_equal(ig_checkpoint_writer_stats(writer).last_step, -1);
   for (int64_t step = 1; step <= 5; step++) {
     assert_int_equal(ig_checkpoint_writer_submit(writer, sample_snapshot(step), step == 3), IG_OK);
@@ -265,6 +281,39 @@ static void the_writer_keeps_and_reports(void **state) {
   scratch_remove(&dir);
 }
 
+/* The log is on the disk before the checkpoint that comes after it; without it, neither is. */
+static void a_log_is_synced_first(void **state) {
+  IG_UNUSED(state);
+  scratch dir = scratch_make();
+  char log[2 * SCRATCH_PATH];
+  snprintf(log, sizeof log, "%s", scratch_path(&dir, "metrics.jsonl"));
+  scratch_write(log, "{}", 2);
+  ig_checkpoint_writer *writer;
+  assert_int_equal(ig_checkpoint_writer_create(dir.folder, 0, log, &writer), IG_OK);
+  for (int64_t step = 1; step <= 2; step++) {
+    memset(trace, 0, sizeof trace);
+    watched = log;
+    assert_int_equal(ig_checkpoint_writer_submit(writer, sample_snapshot(step), false), IG_OK);
+    assert_int_equal(ig_checkpoint_writer_flush(writer), IG_OK);
+    watched = NULL;
+    assert_string_equal(trace, "sSrS"); /* the log, the new file, its name, the folder */
+  }
+  fail_errno = EIO;
+  fail_in = 0;
+  assert_int_equal(ig_checkpoint_writer_submit(writer, sample_snapshot(3), false), IG_OK);
+  assert_int_equal(ig_checkpoint_writer_flush(writer), IG_ERR_IO);
+  fail_in = -1;
+  assert_non_null(strstr(ig_last_error(), "metrics.jsonl"));
+  assert_int_equal(unlink(log), 0);
+  assert_int_equal(ig_checkpoint_writer_submit(writer, sample_snapshot(4), false), IG_OK);
+  assert_int_equal(ig_checkpoint_writer_flush(writer), IG_ERR_INPUT);
+  ig_snapshot *want = sample_snapshot(2);
+  same_as_file(want, scratch_path(&dir, "latest.h5"));
+  ig_snapshot_destroy(want);
+  assert_int_equal(ig_checkpoint_writer_close(writer), IG_OK);
+  scratch_remove(&dir);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(every_call_fails_in_turn),
@@ -273,6 +322,7 @@ int main(void) {
       cmocka_unit_test(another_writer),
       cmocka_unit_test(kill_at_any_instant),
       cmocka_unit_test(the_writer_keeps_and_reports),
+      cmocka_unit_test(a_log_is_synced_first),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -59,8 +59,8 @@ void make_seeds(void) {
     if (full) {
       add(s, IG_ROLE_PARAMETER, "a/b.c", IG_BF16, IG_SHAPE(3));
       add(s, IG_ROLE_STATE, "mean", IG_BOOL, IG_SCALAR);
-      add(s, IG_ROLE_OPTIMIZER, "m", IG_F16, IG_SHAPE(0, 2));
-      add(s, IG_ROLE_EMA, "w", IG_F32, IG_SHAPE(2, 3));
+      add(s, IG_ROLE_OPTIMIZER, "optimizer.m", IG_F16, IG_SHAPE(0, 2));
+      add(s, IG_ROLE_EMA, "ema.w", IG_F32, IG_SHAPE(2, 3));
       s->model = "mlp:4";
       s->graph_json = s->data_json = s->config_json = "{}";
       s->task = "classification";

@@ -30,7 +30,7 @@ static inline ig_snapshot *sample_snapshot(int64_t step) {
   sample_add(s, IG_ROLE_STATE, "norm.mean", IG_F32, IG_SHAPE(3), salt + 3);
   sample_add(s, IG_ROLE_OPTIMIZER, "optimizer.m.layers.0.weight", IG_F16, IG_SHAPE(5, 7), salt + 4);
   sample_add(s, IG_ROLE_OPTIMIZER, "optimizer.scale", IG_F32, IG_SCALAR, salt + 5);
-  sample_add(s, IG_ROLE_EMA, "layers.0.weight", IG_F32, IG_SHAPE(5, 7), salt + 6);
+  sample_add(s, IG_ROLE_EMA, "ema.layers.0.weight", IG_F32, IG_SHAPE(5, 7), salt + 6);
   s->progress = (ig_progress){.epoch = 3,
                               .step = step,
                               .epoch_samples = 640,
