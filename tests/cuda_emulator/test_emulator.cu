@@ -80,7 +80,7 @@ static void a_missing_barrier_shows(void **state) {
   release(y);
 }
 
-#ifdef __SANITIZE_THREAD__ /* of the kernels alone: the emulator looks for races */
+#ifdef IG_EMU_TESTS_RACES
 /* Two threads, or all lanes of a warp, use one word; in between is nothing, or what orders it or not.
  * The values are the same whatever the order. */
 __global__ static void race_kernel(int first, int second, int between, int *y) {
@@ -402,7 +402,7 @@ static void launches_are_checked(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(barriers_order_shared_memory), cmocka_unit_test(a_missing_barrier_shows),
-#ifdef __SANITIZE_THREAD__
+#ifdef IG_EMU_TESTS_RACES
       cmocka_unit_test(races_are_reported),
 #endif
      
