@@ -1,8 +1,9 @@
-/* One block's threads. A fiber runs thread after thread until one waits; another fiber then goes on
- * with a thread that may, or with the next one that has not started. So a kernel without barriers
- * never switches. With a seed, threads start in a shuffled order, those released by a barrier go on in
- * a shuffled order, and before or after the others by chance: a thread that runs ahead of a missing
- * barrier reads what is not there yet, or overwrites what others still need. */
+/* One block's threads. A fiber runs thread after thread until one waits; another fiber then goes
+ * on with a thread that may, or with the next one that has not started. So a kernel without
+ * barriers never switches. With a seed, threads start in a shuffled order, those released by a
+ * barrier go on in a shuffled order, and before or after the others by chance: a thread that
+ * runs ahead of a missing barrier reads what is not there yet, or overwrites what others still
+ * need. */
 #include <stdio.h>
 #include <string.h>
 
@@ -29,8 +30,12 @@ static const ig_emu_kernel *kernel;
 thread *ig_emu_self;
 static bool running, failed;
 
-bool ig_emu_in_kernel(void) { return running; }
-unsigned ig_emu_lane(void) { return ig_emu_self->lane; }
+bool ig_emu_in_kernel(void) {
+  return running;
+}
+unsigned ig_emu_lane(void) {
+  return ig_emu_self->lane;
+}
 
 const char *ig_emu_where(void) {
   static char text[512];
@@ -54,7 +59,7 @@ void ig_emu_stop(const char *why, ig_emu_place place) {
   ig_emu_abandon_block();
 }
 
-/* --- which thread goes on ------------------------------------------------------------------------- */
+/* --- which thread goes on --------------------------------------------------------------------- */
 
 static void push_ready(thread *t, bool in_front) {
   if (in_front) {
@@ -112,7 +117,7 @@ static void wait_here(void) {
   threadIdx = me->index;
 }
 
-/* --- barriers --------------------------------------------------------------------------------------- */
+/* --- barriers --------------------------------------------------------------------------------- */
 
 static bool same_place(const ig_emu_place *a, const ig_emu_place *b) {
   return a->line == b->line && (a->file == b->file || strcmp(a->file, b->file) == 0);
@@ -122,10 +127,11 @@ static void release_barrier(void) {
   for (unsigned i = 1; i < barrier_count; i++) {
     const thread *a = at_barrier[0], *b = at_barrier[i];
     if (same_place(&a->place, &b->place)) continue;
-    ig_emu_fail(cudaErrorLaunchFailure,
-                "%s: one barrier was reached at two places: thread %u is at %s:%d, thread %u at %s:%d",
-                ig_emu_where(), a->number, a->place.file, a->place.line, b->number, b->place.file,
-                b->place.line);
+    ig_emu_fail(
+        cudaErrorLaunchFailure,
+        "%s: one barrier was reached at two places: thread %u is at %s:%d, thread %u at %s:%d",
+        ig_emu_where(), a->number, a->place.file, a->place.line, b->number, b->place.file,
+        b->place.line);
     ig_emu_abandon_block();
   }
   barrier_result = barrier_kind == IG_EMU_AND  ? barrier_sum == (int)barrier_count
@@ -149,7 +155,7 @@ int ig_emu_barrier(int kind, int predicate, ig_emu_place place) {
   return barrier_result; /* the next barrier needs this thread first */
 }
 
-/* --- warps -------------------------------------------------------------------------------------------- */
+/* --- warps ------------------------------------------------------------------------------------ */
 
 /* What the lanes did before comes before all that any of them does from now on. */
 static void join_clocks(thread *const *lanes, unsigned count) {
@@ -176,8 +182,10 @@ static bool finish_together(const thread *t) {
     mine[lane] = base[lane].mine;
     lanes[count++] = &base[lane];
   }
-  if (leader) leader(mine, needed);
-  else join_clocks(lanes, count);
+  if (leader)
+    leader(mine, needed);
+  else
+    join_clocks(lanes, count);
   w->waiting &= ~needed;
   release(lanes, count);
   return true;
@@ -210,7 +218,7 @@ static void end_thread(void) {
   }
 }
 
-/* --- running ------------------------------------------------------------------------------------------- */
+/* --- running ---------------------------------------------------------------------------------- */
 
 static void run_threads(void) {
   for (;;) {
@@ -296,7 +304,7 @@ bool ig_emu_run_block(void) {
   return false;
 }
 
-/* --- deadlocks ------------------------------------------------------------------------------------------- */
+/* --- deadlocks -------------------------------------------------------------------------------- */
 
 static bool waits_alike(const thread *a, const thread *b) {
   return a->place.what == b->place.what && a->mask == b->mask && same_place(&a->place, &b->place);

@@ -1,8 +1,9 @@
-/* Races in shared memory. The compiler's instrumentation for ThreadSanitizer calls a function before
- * each access to memory; here are those functions, in place of that sanitizer's runtime. For each byte
- * of shared memory the last write and the reads since are kept; an access races with one by another
- * thread that no barrier of the block, and no __syncwarp of both, separates, whatever the values and
- * the order in this run. Shuffles and votes order nothing, as CUDA's documentation has it. */
+/* Races in shared memory. The compiler's instrumentation for ThreadSanitizer calls a function
+ * before each access to memory; here are those functions, in place of that sanitizer's runtime.
+ * For each byte of shared memory the last write and the reads since are kept; an access races
+ * with one by another thread that no barrier of the block, and no __syncwarp of both, separates,
+ * whatever the values and the order in this run. Shuffles and votes order nothing, as CUDA's
+ * documentation has it. */
 #include <dlfcn.h>
 #include <stdio.h>
 
@@ -22,7 +23,9 @@ static history words[SHARED_ARENA / WORD], bytes[SHARED_ARENA];
 static uint32_t split[SHARED_ARENA / WORD];
 static uint32_t epoch = 1;
 
-void ig_emu_next_epoch(void) { epoch++; }
+void ig_emu_next_epoch(void) {
+  epoch++;
+}
 
 static uint32_t code_offset(const void *code) {
   static const char *start;
@@ -44,10 +47,12 @@ static void report_race(size_t at, const access *earlier, const char *did, const
   size_t within;
   const char *name = ig_emu_shared_name(at, &within);
   char who[64];
-  if (earlier->who == ANYONE) snprintf(who, sizeof who, "threads of several warps");
+  if (earlier->who == ANYONE)
+    snprintf(who, sizeof who, "threads of several warps");
   else if (earlier->who & LANES_OF) {
     snprintf(who, sizeof who, "several lanes of warp %u", (earlier->who - LANES_OF) / WARP);
-  } else snprintf(who, sizeof who, "thread %u", earlier->who);
+  } else
+    snprintf(who, sizeof who, "thread %u", earlier->who);
   ig_emu_fail(cudaErrorLaunchFailure,
               "%s: %s byte %zu of shared memory \"%s\", which %s %s since the last barrier "
               "(addr2line -Cfie PROGRAM %#x %#x)",
@@ -57,11 +62,13 @@ static void report_race(size_t at, const access *earlier, const char *did, const
 
 static void add_read(access *read, access now) {
   uint32_t mine = now.who / WARP;
-  if (is_ordered(read, now.who, now.clock)) *read = now; /* whoever follows this follows that */
+  if (is_ordered(read, now.who, now.clock))
+    *read = now; /* whoever follows this follows that */
   else if (read->who != ANYONE && (read->who & (LANES_OF - 1)) / WARP == mine) {
     read->who = LANES_OF + now.who;
     read->clock = now.clock > read->clock ? now.clock : read->clock;
-  } else read->who = ANYONE;
+  } else
+    read->who = ANYONE;
 }
 
 static void check_one(history *h, size_t at, bool writes, access now) {
@@ -72,7 +79,8 @@ static void check_one(history *h, size_t at, bool writes, access now) {
     add_read(&h->read, now);
     return;
   }
-  if (!is_ordered(&h->read, now.who, now.clock)) report_race(at, &h->read, "read", "writes", now.code);
+  if (!is_ordered(&h->read, now.who, now.clock))
+    report_race(at, &h->read, "read", "writes", now.code);
   h->write = now;
 }
 
@@ -106,20 +114,26 @@ static inline void saw(const void *at, size_t size, bool writes, const void *cod
   if (__builtin_expect(offset < SHARED_ARENA, 0)) check(offset, size, writes, code);
 }
 
-/* --- the compiler's calls ----------------------------------------------------------------------------- */
+/* --- the compiler's calls --------------------------------------------------------------------- */
 
 #define ACCESS(name, size, writes)                                                                 \
   void __tsan_##name(void *at);                                                                    \
-  void __tsan_##name(void *at) { saw(at, size, writes, __builtin_return_address(0)); }
+  void __tsan_##name(void *at) {                                                                   \
+    saw(at, size, writes, __builtin_return_address(0));                                            \
+  }
 #define ACCESSES(prefix, size)                                                                     \
   ACCESS(prefix##read##size, size, false)                                                          \
   ACCESS(prefix##write##size, size, true)
 #define RANGE(name, writes)                                                                        \
   void __tsan_##name(void *at, size_t size);                                                       \
-  void __tsan_##name(void *at, size_t size) { saw(at, size, writes, __builtin_return_address(0)); }
+  void __tsan_##name(void *at, size_t size) {                                                      \
+    saw(at, size, writes, __builtin_return_address(0));                                            \
+  }
 #define NOTHING(name)                                                                              \
   void __tsan_##name(void *at);                                                                    \
-  void __tsan_##name(void *at) { (void)at; }
+  void __tsan_##name(void *at) {                                                                   \
+    (void)at;                                                                                      \
+  }
 ACCESSES(, 1)
 ACCESSES(, 2)
 ACCESSES(, 4)
@@ -142,4 +156,6 @@ NOTHING(vptr_read)
 void __tsan_init(void);
 void __tsan_init(void) {}
 void __tsan_vptr_update(void **at, void *value);
-void __tsan_vptr_update(void **at, void *value) { (void)at, (void)value; }
+void __tsan_vptr_update(void **at, void *value) {
+  (void)at, (void)value;
+}

@@ -1,6 +1,7 @@
-/* Shared memory: one arena, filled with 0xFF at the start of a block, in which each declaration gets
- * its object when the first thread comes to it. Between objects lie guards of 0xFF: what reads beyond
- * an object reads NaN, what writes there is told of when the block ends, or by AddressSanitizer. */
+/* Shared memory: one arena, filled with 0xFF at the start of a block, in which each declaration
+ * gets its object when the first thread comes to it. Between objects lie guards of 0xFF: what
+ * reads beyond an object reads NaN, what writes there is told of when the block ends, or by
+ * AddressSanitizer. */
 #include <string.h>
 
 #include "internal.h"
@@ -78,7 +79,9 @@ void *ig_emu_dynamic_shared(void) {
   return ig_emu_new_shared(&nothing, 0, 16, "dynamic shared memory of no bytes");
 }
 
-size_t ig_emu_static_shared(void) { return static_bytes; }
+size_t ig_emu_static_shared(void) {
+  return static_bytes;
+}
 
 static bool guard_is_whole(size_t from) {
   for (size_t i = 0; i < SHARED_GUARD; i++) {
