@@ -29,4 +29,12 @@ void ig_cpu_matmul_reference(const ig_matmul *spec, const void *a, const void *b
 void ig_cpu_matmul_one_row(const ig_matmul *spec, const float *a, const float *b,
                            const float *addend, float *c);
 
+/* --- on a CUDA device: all pointers are device memory, work is queued on `stream` --------------- */
+
+/* c = activation(alpha * a b + beta * addend). f32, bf16, f16; c_dtype is dtype. */
+ig_status ig_cuda_matmul(const ig_matmul *spec, const void *a, const void *b, const void *addend,
+                         float beta, void *c, void *stream);
+/* c = addend, repeated where it broadcasts. */
+ig_status ig_cuda_matmul_spread(const ig_matmul *spec, const void *addend, void *c, void *stream);
+
 #endif

@@ -1,5 +1,6 @@
 /* The CUDA backend: one device, one stream that all work is queued on, memory from the device's
  * stream-ordered pool, which keeps what is freed. CUDA's own default stream is never used. */
+#include <nvtx3/nvToolsExt.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -149,6 +150,16 @@ static void cuda_recording_destroy(ig_backend *backend, void *recording) {
   if (recording) cudaGraphExecDestroy((cudaGraphExec_t)recording);
 }
 
+static void cuda_range_begin(ig_backend *backend, const char *name) {
+  IG_UNUSED(backend);
+  nvtxRangePushA(name);
+}
+
+static void cuda_range_end(ig_backend *backend) {
+  IG_UNUSED(backend);
+  nvtxRangePop();
+}
+
 static const ig_queue_vtable cuda_queue = {
     .host_alloc = cuda_host_alloc,
     .host_free = cuda_host_free,
@@ -162,6 +173,8 @@ static const ig_queue_vtable cuda_queue = {
     .record_end = cuda_record_end,
     .replay = cuda_replay,
     .recording_destroy = cuda_recording_destroy,
+    .range_begin = cuda_range_begin,
+    .range_end = cuda_range_end,
 };
 
 /* --- opening ---------------------------------------------------------------------------------- */

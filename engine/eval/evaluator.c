@@ -36,7 +36,8 @@ ig_status ig_evaluator_create(const ig_graph *model, ig_backend *backend, ig_sto
   IG_CHECK_ALLOC(e);
   e->dataset = dataset;
   e->options = *options;
-  e->passes = (ig_pass_options){.device = backend->vtable->device, .compute = IG_F32};
+  e->passes = (ig_pass_options){.device = backend->vtable->device,
+                                .compute = options->precision ? options->precision : IG_F32};
   ig_plan_options plan = {.seed = options->seed,
                           .frozen_params = options->frozen,
                           .memory_limit = options->memory_limit};

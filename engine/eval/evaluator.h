@@ -17,6 +17,7 @@ typedef struct ig_eval_options {
   int workers;
   int n_normalizations;
   const ig_normalization *normalizations;
+  ig_dtype precision; /* of products: IG_BF16 or IG_F16; IG_F32 or IG_NONE for the model's own */
   uint64_t seed;
   size_t memory_limit; /* bytes of a plan; 0 for no limit */
 } ig_eval_options;

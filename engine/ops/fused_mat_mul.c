@@ -20,7 +20,7 @@ static const ig_attr_field attrs[] = {
     {0},
 };
 
-static ig_product product_of(const ig_node *node) {
+ig_product ig_product_of_fused_mat_mul(const ig_node *node) {
   const fused_mat_mul_attrs *a = IG_ATTRS_OF(fused_mat_mul_attrs, node);
   return (ig_product){.trans_a = a->trans_a != 0,
                       .trans_b = a->trans_b != 0,
@@ -32,11 +32,11 @@ static ig_product product_of(const ig_node *node) {
 }
 
 static ig_status infer(ig_node *node) {
-  ig_product p = product_of(node);
+  ig_product p = ig_product_of_fused_mat_mul(node);
   return ig_product_infer(node, &p);
 }
 
-IG_PRODUCT_FUNCTIONS
+IG_PRODUCT_FUNCTIONS(ig_product_of_fused_mat_mul)
 
 const ig_op ig_op_fused_mat_mul = {
     .name = "ingot.FusedMatMul",

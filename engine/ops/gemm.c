@@ -14,7 +14,7 @@ static const ig_attr_field attrs[] = {
     {0},
 };
 
-static ig_product product_of(const ig_node *node) {
+ig_product ig_product_of_gemm(const ig_node *node) {
   const gemm_attrs *a = IG_ATTRS_OF(gemm_attrs, node);
   return (ig_product){.trans_a = a->transA != 0,
                       .trans_b = a->transB != 0,
@@ -24,14 +24,14 @@ static ig_product product_of(const ig_node *node) {
 }
 
 static ig_status infer(ig_node *node) {
-  ig_product p = product_of(node);
+  ig_product p = ig_product_of_gemm(node);
   const ig_shape *a = &node->inputs[0]->shape, *b = &node->inputs[1]->shape;
   IG_CHECK(a->rank == 2 && b->rank == 2, IG_ERR_SHAPE, "expected two matrices, found %s and %s",
            IG_SHAPE_STR(a), IG_SHAPE_STR(b));
   return ig_product_infer(node, &p);
 }
 
-IG_PRODUCT_FUNCTIONS
+IG_PRODUCT_FUNCTIONS(ig_product_of_gemm)
 
 const ig_op ig_op_gemm = {
     .name = "Gemm",

@@ -1,17 +1,17 @@
 /* MatMul: NumPy's matmul for float matrices, batches of them, and vectors. */
 #include "engine/ops/product.h"
 
-static ig_product product_of(const ig_node *node) {
+ig_product ig_product_of_mat_mul(const ig_node *node) {
   IG_UNUSED(node);
   return (ig_product){.alpha = 1, .beta = 1, .activation = ""};
 }
 
 static ig_status infer(ig_node *node) {
-  ig_product p = product_of(node);
+  ig_product p = ig_product_of_mat_mul(node);
   return ig_product_infer(node, &p);
 }
 
-IG_PRODUCT_FUNCTIONS
+IG_PRODUCT_FUNCTIONS(ig_product_of_mat_mul)
 
 const ig_op ig_op_mat_mul = {
     .name = "MatMul",

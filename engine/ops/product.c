@@ -150,7 +150,7 @@ static void merge_batch(ig_matmul *s) {
   s->rank = 3;
 }
 
-static void describe(const ig_node *node, const ig_product *p, ig_matmul *s) {
+void ig_product_describe(const ig_node *node, const ig_product *p, ig_matmul *s) {
   const ig_value *a = node->inputs[0], *b = node->inputs[1], *c = addend_of(node);
   ig_shape left = as_matrix(&a->shape, true, p->trans_a);
   ig_shape right = as_matrix(&b->shape, false, p->trans_b);
@@ -270,7 +270,7 @@ static const void *scaled_addend(const ig_call *call, const ig_product *p) {
 
 const char *ig_product_reject_one_row(const ig_node *node, const ig_product *p) {
   ig_matmul s;
-  describe(node, p, &s);
+  ig_product_describe(node, p, &s);
   if (s.dtype != IG_F32) return "an operand is not f32";
   if (s.rank != 2 || s.c_dims[0] != 1) return "more than one row";
   if (s.b_strides[0] != 1) return "not contiguous along the inner dimension";
@@ -279,7 +279,7 @@ const char *ig_product_reject_one_row(const ig_node *node, const ig_product *p) 
 
 ig_status ig_product_run_one_row(const ig_call *call, const ig_product *p) {
   ig_matmul s;
-  describe(call->node, p, &s);
+  ig_product_describe(call->node, p, &s);
   ig_cpu_matmul_one_row(&s, call->in[0], call->in[1], scaled_addend(call, p), call->out[0]);
   return IG_OK;
 }
@@ -296,7 +296,7 @@ const char *ig_product_reject_onednn(const ig_node *node, const ig_product *p) {
 ig_status ig_product_prepare_onednn(ig_call *call, const ig_product *p) {
   ig_matmul s;
   ig_dnn *dnn;
-  describe(call->node, p, &s);
+  ig_product_describe(call->node, p, &s);
   IG_TRY(ig_dnn_matmul_create(&s, call->in[1], &dnn));
   call->state = dnn;
   IG_CHECK(ig_add_size(call->workspace_size, ig_dnn_workspace(dnn), &call->workspace_size),
@@ -318,7 +318,7 @@ ig_status ig_product_run_onednn(const ig_call *call, const ig_product *p) {
 
 ig_status ig_product_run_reference(const ig_call *call, const ig_product *p) {
   ig_matmul s;
-  describe(call->node, p, &s);
+  ig_product_describe(call->node, p, &s);
   ig_cpu_matmul_reference(&s, call->in[0], call->in[1], scaled_addend(call, p), call->out[0]);
   return IG_OK;
 }

@@ -16,10 +16,17 @@ typedef struct ig_product {
   float activation_alpha, activation_beta;
 } ig_product;
 
+/* What each operator's attributes say. */
+ig_product ig_product_of_mat_mul(const ig_node *node);
+ig_product ig_product_of_gemm(const ig_node *node);
+ig_product ig_product_of_fused_mat_mul(const ig_node *node);
+
 /* Sets output 0: NumPy's rules for matrices and batches of them, and for vectors where nothing is
  * transposed. */
 ig_status ig_product_infer(ig_node *node, const ig_product *p);
 ig_cost ig_product_cost(const ig_node *node, const ig_product *p);
+/* The kernels' description of a node whose outputs were inferred. Where beta is 0, without addend. */
+void ig_product_describe(const ig_node *node, const ig_product *p, ig_matmul *out);
 /* Gradients of all three inputs. */
 void ig_product_grad(const ig_grad *grad, const ig_product *p);
 
@@ -32,8 +39,8 @@ ig_status ig_product_run_onednn(const ig_call *call, const ig_product *p);
 ig_status ig_product_run_one_row(const ig_call *call, const ig_product *p);
 ig_status ig_product_run_reference(const ig_call *call, const ig_product *p);
 
-/* The descriptor's functions and implementations, given `static ig_product product_of(node)`. */
-#define IG_PRODUCT_FUNCTIONS                                                                       \
+/* The descriptor's functions and implementations, given one of ig_product_of_*. */
+#define IG_PRODUCT_FUNCTIONS(product_of)                                                                    \
   static ig_cost cost(const ig_node *node) {                                                       \
     ig_product p = product_of(node);                                                               \
     return ig_product_cost(node, &p);                                                              \

@@ -63,8 +63,11 @@ static ig_status note_nonfinite(ig_plan *plan, const ig_planned *s) {
 }
 
 static ig_status run_step(ig_plan *plan, ig_planned *s) {
+  const ig_queue_vtable *queue = plan->backend->vtable->queue;
   double start = plan->profiling ? now() : 0;
+  if (queue) queue->range_begin(plan->backend, s->node->name);
   ig_status status = s->impl->run(&s->call);
+  if (queue) queue->range_end(plan->backend);
   if (status == IG_OK && (plan->profiling || plan->options.synchronize)) {
     status = plan->backend->vtable->synchronize(plan->backend);
   }

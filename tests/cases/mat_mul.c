@@ -11,6 +11,7 @@ static const ig_op_case cases[] = {
     {.name = "one row", .inputs = {MATRIX(2, {1, 70}), MATRIX(2, {70, 33})}},
     {.name = "one column", .inputs = {MATRIX(2, {33, 70}), MATRIX(2, {70, 1})}},
     {.name = "odd sizes", .inputs = {MATRIX(2, {37, 61}), MATRIX(2, {61, 29})}},
+    {.name = "several tiles", .inputs = {MATRIX(2, {66, 40}), MATRIX(2, {40, 131})}},
     {.name = "batch", .inputs = {MATRIX(3, {3, 4, 5}), MATRIX(3, {3, 5, 6})}},
     {.name = "two batch dims", .inputs = {MATRIX(4, {2, 3, 4, 5}), MATRIX(4, {2, 3, 5, 6})}},
     {.name = "shared right", .inputs = {MATRIX(3, {3, 4, 5}), MATRIX(2, {5, 6})}},
