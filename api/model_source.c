@@ -119,15 +119,32 @@ ig_status ig_model_source_load(const ig_model_source *source, ig_store *store) {
   return status == IG_OK ? IG_OK : ig_fail_in(status, "%s", source->path);
 }
 
-ig_status ig_model_source_store(const ig_model_source *source, ig_backend *backend,
-                                ig_store **out) {
+/* Averages in the place of what they are averages of. */
+static void swap_averages(ig_snapshot *snapshot) {
+  for (int64_t i = 0; i < snapshot->n_tensors; i++) {
+    ig_tensor *tensor = &snapshot->tensors[i];
+    if (tensor->role != IG_ROLE_PARAMETER && tensor->role != IG_ROLE_STATE) continue;
+    const ig_tensor *found = ig_model_source_average(snapshot, tensor);
+    if (!found) continue;
+    ig_tensor *average = &snapshot->tensors[found - snapshot->tensors];
+    void *data = tensor->data;
+    tensor->data = average->data;
+    average->data = data;
+  }
+}
+
+ig_status ig_model_source_store(ig_model_source *source, ig_backend *backend, ig_store **out) {
   ig_store *store;
   IG_TRY(ig_store_create(backend, &store));
-  ig_status status = ig_store_add_graph(store, source->graph, 0);
-  if (status == IG_OK) status = ig_model_source_load(source, store);
+  swap_averages(source->snapshot);
+  ig_status status = ig_store_take_snapshot(store, source->graph, source->snapshot);
   if (status != IG_OK) {
+    ig_fail_in(status, "%s", source->path);
     ig_store_destroy(store);
     return status;
+  }
+  for (int64_t i = 0; i < source->snapshot->n_tensors; i++) { /* averages, and what is of no use */
+    ig_snapshot_forget(source->snapshot, &source->snapshot->tensors[i], true);
   }
   *out = store;
   return IG_OK;

@@ -28,8 +28,9 @@ const ig_tensor *ig_model_source_average(const ig_snapshot *snapshot, const ig_t
 /* The model's parameters into a store that has entries for them; averaged ones (--ema) where the
  * checkpoint has them. Fails when one is missing or of another dtype or shape, naming it. */
 ig_status ig_model_source_load(const ig_model_source *source, ig_store *store);
-/* A store with the model's parameters, as ig_model_source_load gives them. */
-ig_status ig_model_source_store(const ig_model_source *source, ig_backend *backend, ig_store **out);
+/* A store with the model's parameters, as ig_model_source_load gives them. They are moved: the source's
+ * snapshot has no tensors' data any more, also when this fails. */
+ig_status ig_model_source_store(ig_model_source *source, ig_backend *backend, ig_store **out);
 /* Opens data as the model's training data was read; `text` encodes for language models and may be
  * NULL. */
 ig_status ig_model_source_data(const ig_model_source *source, const char *spec, const char *target,

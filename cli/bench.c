@@ -153,7 +153,7 @@ static void proc_value(const char *path, const char *key, char *value, size_t si
   if (file) fclose(file);
 }
 
-void ig_bench_machine(const ig_cli *cli, json_t *result) {
+void ig_bench_machine(const ig_cli *cli, ig_backend *backend, json_t *result) {
   char text[256];
   proc_value("/proc/self/status", "VmHWM", text, sizeof text);
   ig_json_real(result, "peak_rss_mb", strtod(text, NULL) / 1024);
@@ -162,6 +162,12 @@ void ig_bench_machine(const ig_cli *cli, json_t *result) {
   int64_t threads = cli->common->threads;
   if (threads == 0) threads = sysconf(_SC_NPROCESSORS_ONLN);
   json_object_set_new(result, "threads", json_integer(threads));
+  json_object_set_new(result, "device", json_string(backend->description));
+  size_t available, total;
+  if (!backend->vtable->host_memory &&
+      backend->vtable->memory(backend, &available, &total) == IG_OK) {
+    ig_json_real(result, "device_used_mb", (double)(total - available) / 1048576);
+  }
 }
 
 ig_status ig_bench_report(const ig_cli *cli, json_t *result) {

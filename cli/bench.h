@@ -34,8 +34,9 @@ void ig_bench_close(ig_bench_case *bench);
  * and what happens per second at the median, under `rate`; sorts the times. */
 void ig_bench_summary(json_t *result, const char *prefix, double *seconds, int64_t count,
                       const char *rate, double per_run);
-/* Adds peak_rss_mb, cpu and threads. */
-void ig_bench_machine(const ig_cli *cli, json_t *result);
+/* Adds peak_rss_mb, cpu, threads and device; for a GPU, the memory in use on it, the context of CUDA
+ * included. */
+void ig_bench_machine(const ig_cli *cli, ig_backend *backend, json_t *result);
 /* Prints the result: as JSON, or a line a key for people. Takes the reference. */
 ig_status ig_bench_report(const ig_cli *cli, json_t *result);
 

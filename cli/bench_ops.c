@@ -15,9 +15,10 @@ typedef struct sample_op {
   ig_shape inputs[MAX_OPERANDS];
   int n_attrs;
   ig_attr attrs[3];
+  ig_dtype dtype; /* IG_NONE for f32 */
 } sample_op;
 
-static const int64_t ones[4] = {1, 1, 1, 1}, twos[2] = {2, 2};
+static const int64_t ones[4] = {1, 1, 1, 1}, twos[2] = {2, 2}, last_first[2] = {1, 0};
 
 #define DIMS(...)                                                                                  \
   {                                                                                                \
@@ -32,7 +33,7 @@ static const int64_t ones[4] = {1, 1, 1, 1}, twos[2] = {2, 2};
         {.name = "is_causal", .type = IG_ATTR_INT, .i = 1},                                        \
   }
 
-static const sample_op samples[] = {
+static const sample_op cpu_samples[] = {
     {"matmul 1024", "MatMul", 2, {DIMS(1024, 1024), DIMS(1024, 1024)}, 0, {{0}}},
     {"matmul 64x784x256", "MatMul", 2, {DIMS(64, 784), DIMS(784, 256)}, 0, {{0}}},
     {"matmul 256x768x3072", "MatMul", 2, {DIMS(256, 768), DIMS(768, 3072)}, 0, {{0}}},
@@ -86,13 +87,66 @@ static const sample_op samples[] = {
     {"transpose 2048x2048", "Transpose", 1, {DIMS(2048, 2048)}, 0, {{0}}},
 };
 
+#define ATTENTION(name, batch, tokens, heads, size)                                                \
+  {name, "ingot.Attention", 1, {DIMS(batch, tokens, 3 * heads * size)}, 3, HEADS(heads), IG_BF16}
+#define ATTENTION_GRAD(name, batch, tokens, heads, size)                                           \
+  {name,                                                                                           \
+   "ingot.AttentionGrad",                                                                          \
+   4,                                                                                              \
+   {DIMS(batch, tokens, heads * size), DIMS(batch, tokens, heads * size),                          \
+    DIMS(batch, heads, tokens), DIMS(batch, tokens, 3 * heads * size)},                            \
+   3,                                                                                              \
+   HEADS(heads),                                                                                   \
+   IG_BF16}
+
+/* For a GPU: memory-bound operators on 256 MiB, beyond its caches, and products that fill it. */
+static const sample_op gpu_samples[] = {
+    {"add f32 64 Mi", "Add", 2, {DIMS(1 << 26), DIMS(1 << 26)}, 0, {{0}}, IG_F32},
+    {"gelu bf16 128 Mi", "Gelu", 1, {DIMS(1 << 27)}, 0, {{0}}, IG_BF16},
+    {"softmax bf16 32768x4096", "Softmax", 1, {DIMS(32768, 4096)}, 0, {{0}}, IG_BF16},
+    {"layer norm bf16 131072x1024",
+     "LayerNormalization",
+     3,
+     {DIMS(131072, 1024), DIMS(1024), DIMS(1024)},
+     0,
+     {{0}},
+     IG_BF16},
+    {"transpose bf16 16384x8192",
+     "Transpose",
+     1,
+     {DIMS(16384, 8192)},
+     1,
+     {{.name = "perm", .type = IG_ATTR_INTS, .ints = {2, last_first}}},
+     IG_BF16},
+    {"reduce sum f32 8192x8192", "ReduceSum", 1, {DIMS(8192, 8192)}, 0, {{0}}, IG_F32},
+    {"matmul bf16 8192", "MatMul", 2, {DIMS(8192, 8192), DIMS(8192, 8192)}, 0, {{0}}, IG_BF16},
+    {"matmul f32 4096", "MatMul", 2, {DIMS(4096, 4096), DIMS(4096, 4096)}, 0, {{0}}, IG_F32},
+    {"conv 3x3 bf16 256 to 256, 14x14, 256",
+     "Conv",
+     2,
+     {DIMS(256, 256, 14, 14), DIMS(256, 256, 3, 3)},
+     1,
+     {{.name = "pads", .type = IG_ATTR_INTS, .ints = {4, ones}}},
+     IG_BF16},
+    ATTENTION("attention bf16 16x12x1024x64", 16, 1024, 12, 64),
+    ATTENTION("attention bf16 4x16x4096x128", 4, 4096, 16, 128),
+    ATTENTION_GRAD("attention grad bf16 16x12x1024x64", 16, 1024, 12, 64),
+    ATTENTION_GRAD("attention grad bf16 4x16x4096x128", 4, 4096, 16, 128),
+};
+
+/* The log-sum-exp of an attention, which its gradient reads, is always f32. */
+static ig_dtype operand_dtype(const sample_op *sample, int i) {
+  bool sums = strcmp(sample->op, "ingot.AttentionGrad") == 0 && i == 2;
+  return sample->dtype == IG_NONE || sums ? IG_F32 : sample->dtype;
+}
+
 /* A graph of the one node, its operands inputs. */
 static ig_status build(const sample_op *sample, ig_graph **out) {
   ig_graph *graph;
   IG_TRY(ig_graph_create(sample->name, &graph));
   ig_value *inputs[MAX_OPERANDS];
   for (int i = 0; i < sample->n_inputs; i++) {
-    inputs[i] = ig_graph_input(graph, NULL, IG_F32, sample->inputs[i]);
+    inputs[i] = ig_graph_input(graph, NULL, operand_dtype(sample, i), sample->inputs[i]);
   }
   const ig_op *op = ig_op_find(sample->op);
   ig_node *node = ig_graph_node(graph, sample->op, NULL, sample->n_inputs, inputs, sample->n_attrs,
@@ -113,19 +167,30 @@ static ig_status bind_random(ig_plan *plan, const ig_graph *graph, ig_arena *are
     float *data = ig_arena_alloc(arena, (size_t)count * sizeof *data);
     IG_CHECK(data, IG_ERR_MEMORY, "no memory for an operand of %lld numbers", (long long)count);
     ig_rng rng = ig_rng_stream(1, IG_RNG_TEST, (uint64_t)i, 0);
+#pragma omp parallel for schedule(static)
     for (int64_t k = 0; k < count; k++) data[k] = ig_rng_uniform(&rng, (uint64_t)k) - 0.5f;
+    if (graph->inputs[i]->dtype != IG_F32) {
+      void *narrow = ig_arena_alloc(arena, ig_value_bytes(graph->inputs[i]));
+      IG_CHECK(narrow, IG_ERR_MEMORY, "no memory for an operand of %lld numbers", (long long)count);
+      ig_convert(IG_F32, data, graph->inputs[i]->dtype, narrow, count);
+      data = narrow;
+    }
     IG_TRY(ig_plan_bind_input(plan, i, data));
   }
   return IG_OK;
 }
 
-static ig_status time_plan(ig_plan *plan, const ig_bench_values *v, double *seconds) {
+/* On a device, the share of one run in several queued behind each other, so that neither launching
+ * nor waiting counts. */
+static ig_status time_plan(ig_plan *plan, const ig_bench_values *v, bool queue, double *seconds) {
   const ig_rng_state rng = {0};
+  int runs = queue ? 16 : 1;
   for (int64_t i = 0; i < v->warmup; i++) IG_TRY(ig_plan_run(plan, &rng));
   for (int64_t i = 0; i < v->steps; i++) {
     double start = ig_now();
-    IG_TRY(ig_plan_run(plan, &rng));
-    seconds[i] = ig_now() - start;
+    for (int k = 0; k < runs; k++) IG_TRY(ig_plan_submit(plan, &rng));
+    IG_TRY(ig_plan_wait(plan, 0));
+    seconds[i] = (ig_now() - start) / runs;
   }
   return IG_OK;
 }
@@ -162,9 +227,9 @@ static ig_status bench_one(const ig_cli *cli, const sample_op *sample, const ig_
   IG_CHECK_DONE(arena && seconds, IG_ERR_MEMORY, "%s: out of memory", sample->name);
   IG_TRY_DONE(build(sample, &graph));
   IG_TRY_DONE(ig_store_create(backend, &store));
-  IG_TRY_DONE(ig_plan_create(graph, backend, store, &(ig_plan_options){0}, &plan));
+  IG_TRY_DONE(ig_plan_create(graph, backend, store, &(ig_plan_options){.device_outputs = true}, &plan));
   IG_TRY_DONE(bind_random(plan, graph, arena));
-  IG_TRY_DONE(time_plan(plan, v, seconds));
+  IG_TRY_DONE(time_plan(plan, v, backend->vtable->queue != NULL, seconds));
   IG_TRY_DONE(report(cli, sample, plan, seconds, v->steps, rows));
 done:
   if (plan) ig_plan_destroy(plan);
@@ -178,13 +243,16 @@ done:
 ig_status ig_bench_ops(const ig_cli *cli, const ig_bench_values *v, ig_backend *backend) {
   json_t *result = json_object(), *rows = json_array();
   json_object_set_new(result, "ops", rows);
-  for (int i = 0; i < IG_COUNT(samples); i++) {
+  bool host = backend->vtable->host_memory;
+  const sample_op *samples = host ? cpu_samples : gpu_samples;
+  int count = host ? IG_COUNT(cpu_samples) : IG_COUNT(gpu_samples);
+  for (int i = 0; i < count; i++) {
     ig_status status = bench_one(cli, &samples[i], v, backend, rows);
     if (status != IG_OK) {
       json_decref(result);
       return status;
     }
   }
-  ig_bench_machine(cli, result);
+  ig_bench_machine(cli, backend, result);
   return ig_emit_json(cli, result);
 }

@@ -35,7 +35,7 @@ static const ig_option options[] = {
      .values = "sgd|adam|adamw|lamb|lion",
      .what = "of bench train [usual for the preset]"},
     IG_FLOAT_OPTION(V, clip, "clip", "-1", -1, 1e9, "gradient norm, 0 for any, -1 for usual"),
-    IG_ENUM_OPTION(V, precision, "precision", "f32", "f32|bf16", "of bench train"),
+    IG_ENUM_OPTION(V, precision, "precision", "f32", "f32|bf16|f16", "of products"),
     IG_ENUM_OPTION(V, recompute, "recompute", "none", "none|light|full", "of bench train"),
     {.name = NULL}};
 
@@ -91,7 +91,7 @@ static ig_status train_options(const ig_cli *cli, const V *v, const ig_bench_cas
                             .steps = v->warmup + v->steps,
                             .batch = bench->batch,
                             .accumulate = 1,
-                            .precision = strcmp(v->precision, "bf16") == 0 ? IG_BF16 : IG_F32,
+                            .precision = ig_dtype_parse(v->precision),
                             .recompute = ig_recompute_parse(v->recompute),
                             .seed = (uint64_t)cli->common->seed};
   return IG_OK;
@@ -137,6 +137,8 @@ static ig_status time_inference(const ig_cli *cli, const V *v, const ig_bench_ca
   ig_eval_options eval = {.task = bench->tokens ? IG_TASK_LANGUAGE : IG_TASK_CLASSIFICATION,
                           .batch = bench->batch,
                           .frozen = true,
+                          .release = true,
+                          .precision = ig_dtype_parse(v->precision),
                           .seed = (uint64_t)cli->common->seed};
   ig_status status = ig_store_add_graph(store, bench->graph, eval.seed);
   if (status == IG_OK) {
@@ -174,6 +176,7 @@ static ig_status time_case(const ig_cli *cli, const V *v, ig_backend *backend) {
     json_object_set_new(result, "precision", json_string(v->precision));
     status = time_training(cli, v, &bench, backend, seconds, result);
   } else if (status == IG_OK) {
+    json_object_set_new(result, "precision", json_string(v->precision));
     status = time_inference(cli, v, &bench, backend, seconds, result);
   }
   ig_free(seconds);
@@ -182,7 +185,7 @@ static ig_status time_case(const ig_cli *cli, const V *v, ig_backend *backend) {
     json_decref(result);
     return status;
   }
-  ig_bench_machine(cli, result);
+  ig_bench_machine(cli, backend, result);
   return ig_bench_report(cli, result);
 }
 

@@ -10,7 +10,7 @@
 #include "engine/eval/latency.h"
 
 typedef struct values {
-  const char *model, *data, *target;
+  const char *model, *data, *target, *precision;
   int64_t batch, limit, workers, latency_batch;
   double latency_seconds, hourly_cost, min_accuracy, max_loss;
 } values;
@@ -20,6 +20,7 @@ static const ig_option options[] = {
     IG_STRING_OPTION(values, data, "data", "D", IG_OPTION_REQUIRED, "what to evaluate on"),
     IG_STRING_OPTION(values, target, "target", "NAMES", 0, "target columns or array"),
     IG_INT_OPTION(values, batch, "batch", "64", 1, 1 << 24, "samples of a batch"),
+    IG_ENUM_OPTION(values, precision, "precision", "f32", "f32|bf16|f16", "of products"),
     IG_INT_OPTION(values, limit, "limit", "0", 0, INT64_MAX, "samples at most, 0 for all"),
     IG_INT_OPTION(values, workers, "workers", "0", 0, 16, "threads that prepare data"),
     IG_INT_OPTION(values, latency_batch, "latency-batch", "1", 1, 1 << 24,
@@ -107,6 +108,7 @@ static ig_status evaluate(ig_cli *cli, const values *v, const ig_model_source *m
                           .workers = (int)v->workers,
                           .n_normalizations = model->snapshot->n_normalizations,
                           .normalizations = model->snapshot->normalizations,
+                          .precision = ig_dtype_parse(v->precision),
                           .seed = (uint64_t)cli->common->seed};
   IG_CHECK(data->n_fields > model->graph->n_inputs, IG_ERR_INPUT,
            "%s: has no target to compare with, only '%s'", data->path, target->name);

@@ -14,7 +14,7 @@
 #include "formats/array_writer.h"
 
 typedef struct values {
-  const char *model, *data, *out, *target, *prompt;
+  const char *model, *data, *out, *target, *prompt, *precision;
   int64_t batch, limit, workers, max_tokens, top_k;
   double temperature, top_p;
 } values;
@@ -25,6 +25,7 @@ static const ig_option options[] = {
     IG_STRING_OPTION(values, out, "out", "FILE", 0, "where results go: .h5, .csv, .npy or .npz"),
     IG_STRING_OPTION(values, target, "target", "NAMES", 0, "columns or array that are no inputs"),
     IG_INT_OPTION(values, batch, "batch", "64", 1, 1 << 24, "samples of a batch"),
+    IG_ENUM_OPTION(values, precision, "precision", "f32", "f32|bf16|f16", "of products"),
     IG_INT_OPTION(values, limit, "limit", "0", 0, INT64_MAX, "samples at most, 0 for all"),
     IG_INT_OPTION(values, workers, "workers", "0", 0, 16, "threads that prepare data"),
     {.name = "prompt",
@@ -210,7 +211,7 @@ static ig_status open_data(const values *v, const ig_model_source *model,
   return opened ? IG_OK : status;
 }
 
-static ig_status infer_data(ig_cli *cli, const values *v, const ig_model_source *model,
+static ig_status infer_data(ig_cli *cli, const values *v, ig_model_source *model,
                             ig_backend *backend, const ig_text_encoder *encoder) {
   ig_dataset *data = NULL;
   ig_store *store = NULL;
@@ -221,10 +222,12 @@ static ig_status infer_data(ig_cli *cli, const values *v, const ig_model_source 
                           .batch = v->batch,
                           .limit = v->limit,
                           .frozen = true,
+                          .release = true,
                           .no_metrics = true,
                           .workers = (int)v->workers,
                           .n_normalizations = model->snapshot->n_normalizations,
                           .normalizations = model->snapshot->normalizations,
+                          .precision = ig_dtype_parse(v->precision),
                           .seed = (uint64_t)cli->common->seed};
   ig_status status;
   IG_TRY_DONE(ig_array_writer_check(v->out, 1));
@@ -240,7 +243,7 @@ done:
   return status;
 }
 
-static ig_status infer_text(ig_cli *cli, const values *v, const ig_model_source *model,
+static ig_status infer_text(ig_cli *cli, const values *v, ig_model_source *model,
                             ig_backend *backend, const ig_tokenizer *tokenizer) {
   IG_CHECK(tokenizer, IG_ERR_USAGE, "--prompt: %s is no language model of text", model->path);
   ig_generate_options generate = {.tokens = v->max_tokens,

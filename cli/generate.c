@@ -44,7 +44,7 @@ static ig_status make_plan(const ig_model_source *model, int64_t fed, ig_backend
   return ig_plan_create(*graph, backend, store, &options, plan);
 }
 
-static ig_status decoder_open(const ig_model_source *model, ig_backend *backend, int64_t n_prompt,
+static ig_status decoder_open(ig_model_source *model, ig_backend *backend, int64_t n_prompt,
                               int64_t tokens, decoder *d) {
   int64_t context;
   IG_TRY(ig_model_context(model->snapshot->model, &context));
@@ -115,7 +115,7 @@ static ig_status report(const output *out, const char *prompt) {
   return ig_emit_json(out->cli, result);
 }
 
-ig_status ig_print_generation(const ig_cli *cli, const ig_model_source *model, ig_backend *backend,
+ig_status ig_print_generation(const ig_cli *cli, ig_model_source *model, ig_backend *backend,
                               const ig_tokenizer *tokenizer, const char *prompt,
                               const ig_generate_options *options) {
   decoder d = {0};

@@ -9,7 +9,7 @@
 
 /* Prints the prompt's continuation as it comes, or all of it as JSON. SIGINT and SIGTERM end it like
  * its natural end. An empty prompt starts from a line break. */
-ig_status ig_print_generation(const ig_cli *cli, const ig_model_source *model, ig_backend *backend,
+ig_status ig_print_generation(const ig_cli *cli, ig_model_source *model, ig_backend *backend,
                               const ig_tokenizer *tokenizer, const char *prompt,
                               const ig_generate_options *options);
 

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "engine/base/dtype.h"
+#include "engine/base/status.h"
 
 /* Element (n, c, s) lies at n * outer_stride + (c / block) * block_stride + s * row_stride +
  * c % block. `block` is 1 (row_stride then is 1) or 16; with `padded`, lanes beyond the last channel
@@ -67,5 +68,24 @@ void ig_cpu_batch_norm_reference(const ig_batch_norm *norm, ig_batch_norm_types 
                                  const ig_batch_norm_any *t);
 void ig_cpu_batch_norm_grad_reference(const ig_batch_norm *norm, ig_batch_norm_types types,
                                       const ig_batch_norm_any *t);
+
+/* --- on a GPU: x in f32, bf16 or f16, statistics in f32, in the memory orders without padding ---- */
+
+/* With batch_stats: new = momentum * old + (1 - momentum) * batch, where new is not NULL. */
+typedef struct ig_batch_norm_running {
+  double momentum;
+  ig_dtype dtype;
+  const void *old_mean, *old_variance;
+  void *new_mean, *new_variance;
+} ig_batch_norm_running;
+
+size_t ig_cuda_batch_norm_workspace(const ig_batch_norm *norm, ig_dtype dtype);
+/* With batch_stats, mean and variance are f32. */
+ig_status ig_cuda_batch_norm(const ig_batch_norm *norm, ig_batch_norm_types types,
+                             const ig_batch_norm_any *t, const ig_batch_norm_running *running,
+                             void *workspace, void *stream);
+size_t ig_cuda_batch_norm_grad_workspace(const ig_batch_norm *norm, ig_dtype dtype);
+ig_status ig_cuda_batch_norm_grad(const ig_batch_norm *norm, ig_batch_norm_types types,
+                                  const ig_batch_norm_any *t, void *workspace, void *stream);
 
 #endif

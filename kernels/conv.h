@@ -4,6 +4,7 @@
 
 #include "engine/base/layout.h"
 #include "engine/base/shape.h"
+#include "engine/base/status.h"
 #include "kernels/activation.h"
 
 /* A convolution in two spatial dimensions (with one, the height is 1), described as its forward
@@ -43,5 +44,37 @@ void ig_cpu_conv_few_pixels(const ig_conv *spec, const float *src, const float *
                             const float *bias, float *dst, void *workspace);
 /* f32: adds bias[c] to every element of channel c of x. */
 void ig_cpu_channel_add(ig_layout layout, const int64_t dims[4], const float *bias, float *x);
+
+/* On a GPU, for rows and channels last. `sum` is the tensor to add where the description says so, and
+ * may be dst. */
+ig_status ig_cuda_conv_reference(const ig_conv *spec, const void *src, const void *weights,
+                                 const void *bias, const void *sum, void *dst, void *stream);
+ig_status ig_cuda_conv_src_reference(const ig_conv *spec, const void *dst_grad, const void *weights,
+                                     const void *bias, void *src_grad, void *stream);
+ig_status ig_cuda_conv_weights_reference(const ig_conv *spec, const void *src, const void *dst_grad,
+                                         void *weights_grad, void *bias_grad, void *stream);
+/* The fast kernel of both directions: dst from src, or `backward` src from dst with the bias by src
+ * channel and without sum or activation. NULL when it takes a description, otherwise why not. */
+const char *ig_cuda_conv_declines(const ig_conv *spec, bool backward);
+size_t ig_cuda_conv_workspace(const ig_conv *spec, bool backward);
+ig_status ig_cuda_conv_product(const ig_conv *spec, bool backward, const void *in,
+                               const void *weights, const void *bias, const void *sum, void *out,
+                               void *workspace, void *stream);
+/* The gradients of weights and bias, for what ig_cuda_conv_declines takes forward. */
+size_t ig_cuda_conv_weights_workspace(const ig_conv *spec);
+ig_status ig_cuda_conv_weights(const ig_conv *spec, const void *src, const void *dst_grad,
+                               void *weights_grad, void *bias_grad, void *workspace, void *stream);
+/* As many groups as channels on both sides, channels last; extents as ig_cuda_conv_declines says. */
+const char *ig_cuda_conv_depthwise_declines(const ig_conv *spec);
+ig_status ig_cuda_conv_depthwise(const ig_conv *spec, bool backward, const void *in,
+                                 const void *weights, const void *bias, const void *sum, void *out,
+                                 void *stream);
+size_t ig_cuda_conv_depthwise_workspace(const ig_conv *spec);
+ig_status ig_cuda_conv_depthwise_weights(const ig_conv *spec, const void *src, const void *dst_grad,
+                                         void *weights_grad, void *bias_grad, void *workspace,
+                                         void *stream);
+/* An activation of elements of `size` bytes (1, 2, 4 or 8) from one of the two layouts to another. */
+ig_status ig_cuda_reorder(size_t size, const int64_t dims[4], ig_layout from_layout,
+                          ig_layout to_layout, const void *from, void *to, void *stream);
 
 #endif

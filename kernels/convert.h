@@ -7,4 +7,8 @@
 /* As ig_convert: source and target do not overlap unless both dtypes and pointers are equal. */
 void ig_cpu_convert(ig_dtype from, const void *source, ig_dtype to, void *target, int64_t count);
 
+/* On a CUDA device; f64 is not among the types. */
+ig_status ig_cuda_convert(ig_dtype from, const void *source, ig_dtype to, void *target,
+                          int64_t count, void *stream);
+
 #endif

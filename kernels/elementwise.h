@@ -86,5 +86,18 @@ void ig_cpu_where(size_t size, const ig_walk *walk, const uint8_t *condition, co
 /* y[i] = f(x[i]). f32, bf16, f16. */
 ig_status ig_cuda_unary(ig_unary kind, ig_dtype dtype, const void *x, void *y, int64_t n, float a,
                         float b, void *stream);
+/* The same with the bounds of CLIP, or without any (NULL), in device memory, as `dtype`; also for
+ * the kinds that integers have, and NOT for bools. */
+ig_status ig_cuda_unary_bounded(ig_unary kind, ig_dtype dtype, const void *x, const void *low,
+                                const void *high, void *y, int64_t n, void *stream);
+/* dx[i] = dy[i] f'(x[i]) as ig_cpu_unary_grad_vector; a is a slope, `low` and `high` are bounds of
+ * CLIP as above. f32, bf16, f16. */
+ig_status ig_cuda_unary_grad(ig_unary kind, ig_dtype dtype, const void *dy, const void *x, void *dx,
+                             int64_t n, float a, const void *low, const void *high, void *stream);
+/* y = f(a, b) over the walk. All dtypes but f64; a `b_dtype` other than `dtype` is taken for POW. */
+ig_status ig_cuda_binary(ig_binary kind, ig_dtype dtype, ig_dtype b_dtype, const ig_walk *walk,
+                         const void *a, const void *b, void *y, void *stream);
+ig_status ig_cuda_where(size_t size, const ig_walk *walk, const uint8_t *condition, const void *a,
+                        const void *b, void *y, void *stream);
 
 #endif

@@ -23,4 +23,18 @@ void ig_cpu_gather_grad(ig_dtype dtype, int64_t outer, int64_t rows, int64_t inn
                         const void *indices, bool wide, int64_t count, const void *base,
                         void *target, void *workspace);
 
+/* --- on a CUDA device: all pointers are device memory, work is queued on `stream`. No host sees an index
+ * there, so one outside [-rows, rows) is not an error: the Gather then gives `outside` (one element in
+ * host memory), and the gradient leaves the position out. --------------------------------------- */
+
+ig_status ig_cuda_gather(size_t size, int64_t outer, int64_t rows, int64_t inner, const void *source,
+                         const void *indices, bool wide, int64_t count, const void *outside,
+                         void *target, void *stream);
+/* As ig_cpu_gather_grad, in another order of additions that depends on the indices alone. f32, bf16,
+ * f16; rows and count below 2^31. */
+size_t ig_cuda_gather_grad_workspace(int64_t count);
+ig_status ig_cuda_gather_grad(ig_dtype dtype, int64_t outer, int64_t rows, int64_t inner,
+                              const void *dy, const void *indices, bool wide, int64_t count,
+                              const void *base, void *target, void *workspace, void *stream);
+
 #endif

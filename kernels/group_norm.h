@@ -4,6 +4,7 @@
 #define IG_KERNELS_GROUP_NORM_H
 
 #include "engine/base/dtype.h"
+#include "engine/base/status.h"
 
 /* x is [batch, groups, depth, inner], contiguous: `depth` channels a group. */
 typedef struct ig_group_norm {
@@ -34,5 +35,12 @@ void ig_cpu_group_norm_grad_f32(const ig_group_norm *norm, const ig_group_norm_b
                                 void *workspace);
 void ig_cpu_group_norm_grad_reference(ig_dtype dtype, ig_dtype stats, const ig_group_norm *norm,
                                       const ig_group_norm_backward *t, void *workspace);
+
+/* On a GPU: f32, bf16 and f16, statistics in f32. */
+ig_status ig_cuda_group_norm(ig_dtype dtype, const ig_group_norm *norm,
+                             const ig_group_norm_forward *t, void *stream);
+size_t ig_cuda_group_norm_grad_workspace(const ig_group_norm *norm);
+ig_status ig_cuda_group_norm_grad(ig_dtype dtype, const ig_group_norm *norm,
+                                  const ig_group_norm_backward *t, void *workspace, void *stream);
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "engine/base/dtype.h"
+#include "engine/base/status.h"
 
 typedef struct ig_row_norm {
   int64_t rows, columns;
@@ -24,6 +25,9 @@ typedef struct ig_row_norm_forward {
 void ig_cpu_row_norm_f32(const ig_row_norm *shape, const ig_row_norm_forward *t);
 void ig_cpu_row_norm_reference(ig_dtype dtype, ig_dtype stats, const ig_row_norm *shape,
                                const ig_row_norm_forward *t);
+/* On a GPU: f32, bf16 and f16, statistics in f32. */
+ig_status ig_cuda_row_norm(ig_dtype dtype, const ig_row_norm *shape, const ig_row_norm_forward *t,
+                           void *stream);
 
 /* With h = (x - mean) * invstd and g = dy * scale, by row: dx = invstd * (g - mean(g) [centred only]
  * - h * mean(g * h)) + extra. By column: dscale = sum dy * h, dbias = sum dy. `mean` is NULL unless
@@ -39,5 +43,8 @@ void ig_cpu_row_norm_grad_f32(const ig_row_norm *shape, const ig_row_norm_backwa
                               void *workspace);
 void ig_cpu_row_norm_grad_reference(ig_dtype dtype, ig_dtype stats, const ig_row_norm *shape,
                                     const ig_row_norm_backward *t, void *workspace);
+size_t ig_cuda_row_norm_grad_workspace(const ig_row_norm *shape);
+ig_status ig_cuda_row_norm_grad(ig_dtype dtype, const ig_row_norm *shape,
+                                const ig_row_norm_backward *t, void *workspace, void *stream);
 
 #endif

@@ -32,6 +32,20 @@ void ig_cpu_class_loss_grad_vector(const ig_class_loss *loss, const ig_normalize
                                    const double *scale, void *dx);
 void ig_cpu_class_loss_grad_reference(const ig_class_loss *loss, const double *scale, void *dx);
 
+/* On a GPU, for f32, bf16 and f16; a label that is no class makes the results NaN. Both need
+ * ig_cuda_class_loss_workspace bytes. */
+typedef enum ig_class_reduction { IG_CLASS_MEAN, IG_CLASS_SUM, IG_CLASS_EACH } ig_class_reduction;
+size_t ig_cuda_class_loss_workspace(int64_t rows);
+/* `normalizer` is filled where it is not NULL. */
+ig_status ig_cuda_class_loss(const ig_class_loss *loss, ig_class_reduction reduction,
+                             ig_normalizer *normalizer, ig_dtype out_dtype, void *out,
+                             void *workspace, void *stream);
+/* `normalizer` is computed again where it is NULL. dloss is one number, or one a row for
+ * IG_CLASS_EACH. */
+ig_status ig_cuda_class_loss_grad(const ig_class_loss *loss, ig_class_reduction reduction,
+                                  const ig_normalizer *normalizer, ig_dtype dloss_dtype,
+                                  const void *dloss, void *dx, void *workspace, void *stream);
+
 typedef enum ig_pair_loss {
   IG_LOSS_SIGMOID_CROSS_ENTROPY, /* log(1 + e^x) - x t, x a logit and t in [0, 1] */
   IG_LOSS_SQUARED_ERROR          /* (x - t)^2 */
@@ -43,5 +57,8 @@ float ig_cpu_pair_loss_vector(ig_pair_loss kind, ig_dtype dtype, const void *x, 
                               int64_t n, float *workspace);
 double ig_cpu_pair_loss_reference(ig_pair_loss kind, ig_dtype dtype, const void *x, const void *t,
                                   int64_t n);
+size_t ig_cuda_pair_loss_workspace(int64_t n);
+ig_status ig_cuda_pair_loss(ig_pair_loss kind, ig_dtype dtype, const void *x, const void *t,
+                            int64_t n, float *out, void *workspace, void *stream);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "engine/base/layout.h"
 #include "engine/base/shape.h"
+#include "engine/base/status.h"
 
 typedef struct ig_pool {
   ig_dtype dtype;
@@ -36,5 +37,14 @@ void ig_cpu_mean_pool_lanes(const ig_pool *pool, const void *x, void *y);
 void ig_cpu_mean_pool_reference(const ig_pool *pool, const void *x, void *y);
 void ig_cpu_mean_pool_grad_lanes(const ig_pool *pool, const void *dy, void *dx);
 void ig_cpu_mean_pool_grad_reference(const ig_pool *pool, const void *dy, void *dx);
+
+/* On a GPU: f32, bf16 and f16 (maxima also of u8) in rows or channels last; every number of the description is below
+ * 2^30. `taps` and `indices` (rows alone) may be NULL. */
+ig_status ig_cuda_max_pool(const ig_pool *pool, const void *x, void *y, uint8_t *taps,
+                           int64_t *indices, bool column_major, void *stream);
+ig_status ig_cuda_mean_pool(const ig_pool *pool, const void *x, void *y, void *stream);
+/* Of maxima with `taps`, of means without. */
+ig_status ig_cuda_pool_grad(const ig_pool *pool, const void *dy, const uint8_t *taps, void *dx,
+                            void *stream);
 
 #endif

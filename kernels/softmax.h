@@ -5,7 +5,10 @@
 #ifndef IG_KERNELS_SOFTMAX_H
 #define IG_KERNELS_SOFTMAX_H
 
+#include <stdbool.h>
+
 #include "engine/base/dtype.h"
+#include "engine/base/status.h"
 
 /* A tensor [outer, n, inner], row-major. */
 typedef struct ig_rows {
@@ -22,6 +25,12 @@ void ig_cpu_softmax_grad_vector(bool log, ig_dtype dtype, const ig_rows *rows, c
                                 const void *y, void *dx);
 void ig_cpu_softmax_grad_reference(bool log, ig_dtype dtype, const ig_rows *rows, const void *dy,
                                    const void *y, void *dx);
+
+/* On a GPU: f32, bf16 and f16. */
+ig_status ig_cuda_softmax(bool log, ig_dtype dtype, const ig_rows *rows, const void *x, void *y,
+                          void *stream);
+ig_status ig_cuda_softmax_grad(bool log, ig_dtype dtype, const ig_rows *rows, const void *dy,
+                               const void *y, void *dx, void *stream);
 
 /* What turns x into log softmax(x) = (x - most) - log_total, kept in two parts since their sum would
  * round away digits of log_total where logits are large. */

@@ -27,6 +27,9 @@ typedef struct ig_queue_vtable {
   ig_status (*record_end)(ig_backend *backend, void **out);
   ig_status (*replay)(ig_backend *backend, void *recording);
   void (*recording_destroy)(ig_backend *backend, void *recording);
+  /* What is queued between the two bears that name in the device's own profilers. */
+  void (*range_begin)(ig_backend *backend, const char *name);
+  void (*range_end)(ig_backend *backend);
 } ig_queue_vtable;
 
 typedef struct ig_backend_vtable {
@@ -49,8 +52,9 @@ typedef struct ig_backend_vtable {
 
 struct ig_backend {
   const ig_backend_vtable *vtable;
-  int index;    /* device ordinal */
-  void *stream; /* given to every ig_call */
+  int index;             /* device ordinal */
+  void *stream;          /* given to every ig_call */
+  char description[128]; /* for people and reports: "NVIDIA H200, 132 multiprocessors, ..." */
 };
 
 /* `threads` 0 means one per core. */

@@ -1,4 +1,5 @@
 /* The CPU backend: host memory, and OpenMP's threads. */
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 #ifdef _OPENMP
@@ -72,6 +73,7 @@ ig_status ig_backend_cpu_create(int threads, ig_backend **out) {
   ig_backend *backend = ig_alloc_zero(1, sizeof *backend);
   IG_CHECK_ALLOC(backend);
   backend->vtable = &cpu_vtable;
+  snprintf(backend->description, sizeof backend->description, "cpu");
   *out = backend;
   return IG_OK;
 }

@@ -1,5 +1,6 @@
 /* The CUDA backend: one device, one stream that all work is queued on, memory from the device's
  * stream-ordered pool, which keeps what is freed. CUDA's own default stream is never used. */
+#include <nvtx3/nvToolsExt.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -149,6 +150,16 @@ static void cuda_recording_destroy(ig_backend *backend, void *recording) {
   if (recording) cudaGraphExecDestroy((cudaGraphExec_t)recording);
 }
 
+static void cuda_range_begin(ig_backend *backend, const char *name) {
+  IG_UNUSED(backend);
+  nvtxRangePushA(name);
+}
+
+static void cuda_range_end(ig_backend *backend) {
+  IG_UNUSED(backend);
+  nvtxRangePop();
+}
+
 static const ig_queue_vtable cuda_queue = {
     .host_alloc = cuda_host_alloc,
     .host_free = cuda_host_free,
@@ -162,6 +173,8 @@ static const ig_queue_vtable cuda_queue = {
     .record_end = cuda_record_end,
     .replay = cuda_replay,
     .recording_destroy = cuda_recording_destroy,
+    .range_begin = cuda_range_begin,
+    .range_end = cuda_range_end,
 };
 
 /* --- opening ---------------------------------------------------------------------------------- */
@@ -208,12 +221,16 @@ static ig_status check_driver(int index) {
 }
 
 /* The kernels are compiled for 8.0 and up. */
-static ig_status check_architecture(int index) {
+static ig_status check_architecture(cuda_backend *cuda, int index) {
   struct cudaDeviceProp properties;
   IG_TRY_CUDA(cudaGetDeviceProperties(&properties, index));
   IG_CHECK(properties.major >= 8, IG_ERR_DEVICE,
            "GPU %d (%s) has compute capability %d.%d, expected 8.0 or newer", index,
            properties.name, properties.major, properties.minor);
+  snprintf(cuda->base.description, sizeof cuda->base.description,
+           "%.64s, %d multiprocessors, %.1f GiB, capability %d.%d", properties.name,
+           properties.multiProcessorCount, (double)properties.totalGlobalMem / 1073741824,
+           properties.major, properties.minor);
   return IG_OK;
 }
 
@@ -228,7 +245,7 @@ static ig_status keep_freed_memory(int index) {
 
 static ig_status open_device(cuda_backend *cuda, int index) {
   IG_TRY(check_driver(index));
-  IG_TRY(check_architecture(index));
+  IG_TRY(check_architecture(cuda, index));
   IG_TRY_CUDA(cudaSetDevice(index));
   IG_TRY(keep_freed_memory(index));
   IG_TRY_CUDA(cudaStreamCreateWithFlags(&cuda->stream, cudaStreamNonBlocking));

@@ -36,8 +36,13 @@ ig_status ig_evaluator_create(const ig_graph *model, ig_backend *backend, ig_sto
   IG_CHECK_ALLOC(e);
   e->dataset = dataset;
   e->options = *options;
-  e->passes = (ig_pass_options){.device = backend->vtable->device, .compute = IG_F32};
+  e->passes = (ig_pass_options){.device = backend->vtable->device,
+                                .compute = options->precision ? options->precision : IG_F32};
+  int64_t samples = dataset->n_samples;
+  if (options->limit > 0) samples = IG_MIN(samples, options->limit);
+  bool one_size = samples < options->batch || samples % options->batch == 0;
   ig_plan_options plan = {.seed = options->seed,
+                          .release_params = options->frozen && options->release && one_size,
                           .frozen_params = options->frozen,
                           .memory_limit = options->memory_limit};
   ig_status status = ig_match_fields(model, dataset, &e->match);

@@ -14,9 +14,12 @@ typedef struct ig_eval_options {
   bool no_metrics; /* targets, where there are any, are not looked at */
   bool
       frozen; /* the store does not change between runs: weights are packed once (ig_plan_options) */
+  bool release; /* with frozen: the store is this evaluator's alone, and may give up parameters that
+                   are packed where all batches are of one size */
   int workers;
   int n_normalizations;
   const ig_normalization *normalizations;
+  ig_dtype precision; /* of products: IG_BF16 or IG_F16; IG_F32 or IG_NONE for the model's own */
   uint64_t seed;
   size_t memory_limit; /* bytes of a plan; 0 for no limit */
 } ig_eval_options;

@@ -13,6 +13,10 @@ const ig_attr_field *ig_attrs_field(const ig_op *op, const char *name) {
   return NULL;
 }
 
+ig_attr ig_attrs_of(const ig_node *node, const char *name) {
+  return ig_attrs_get(ig_attrs_field(node->op, name), node->attrs);
+}
+
 static void *member(const ig_attr_field *field, void *attrs) {
   return (char *)attrs + field->offset;
 }

@@ -17,5 +17,7 @@ bool ig_attrs_is_default(const ig_attr_field *field, const void *attrs);
 bool ig_attrs_equal(const ig_op *op, const void *a, const void *b);
 /* The table's row of that name, or NULL. */
 const ig_attr_field *ig_attrs_field(const ig_op *op, const char *name);
+/* The value of a node's attribute; its operator must have one of that name. */
+ig_attr ig_attrs_of(const ig_node *node, const char *name);
 
 #endif

@@ -16,24 +16,16 @@ static ig_status infer(ig_node *node) {
   return ig_infer_set(node, 0, node->inputs[0]->dtype, &dx);
 }
 
-static ig_status describe(const ig_node *node, ig_pool *out) {
-  ig_window window;
-  ig_shape dx;
-  IG_TRY(ig_pool_grad_shape(node, &window, &dx));
-  ig_pool_describe(node, node->outputs[0], node->inputs[0], &window, out);
-  return IG_OK;
-}
-
 static ig_status run_lanes(const ig_call *call) {
   ig_pool pool;
-  IG_TRY(describe(call->node, &pool));
+  IG_TRY(ig_pool_grad_of(call->node, &pool));
   ig_cpu_mean_pool_grad_lanes(&pool, call->in[0], call->out[0]);
   return IG_OK;
 }
 
 static ig_status run_reference(const ig_call *call) {
   ig_pool pool;
-  IG_TRY(describe(call->node, &pool));
+  IG_TRY(ig_pool_grad_of(call->node, &pool));
   ig_cpu_mean_pool_grad_reference(&pool, call->in[0], call->out[0]);
   return IG_OK;
 }

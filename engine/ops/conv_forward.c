@@ -78,7 +78,7 @@ ig_cost ig_conv_forward_cost(const ig_node *node) {
 
 /* --- execution -------------------------------------------------------------------------------- */
 
-static ig_status describe(const ig_node *node, ig_conv *out) {
+ig_status ig_conv_forward_describe(const ig_node *node, ig_conv *out) {
   const ig_conv_attrs *attrs = IG_ATTRS_OF(ig_conv_attrs, node);
   ig_window window;
   int64_t dims[2];
@@ -109,9 +109,10 @@ static const char *reject_onednn(const ig_node *node) {
 static ig_status prepare_onednn(ig_call *call) {
   ig_conv spec;
   ig_dnn *dnn;
-  IG_TRY(describe(call->node, &spec));
+  IG_TRY(ig_conv_forward_describe(call->node, &spec));
   IG_TRY(ig_dnn_conv_create(&spec, call->in[1], &dnn));
   call->state = dnn;
+  if (ig_dnn_keeps(dnn, 1)) call->packed = 1u << 1;
   call->workspace_size = ig_dnn_workspace(dnn);
   return IG_OK;
 }
@@ -132,16 +133,18 @@ static const char *reject_few_pixels(const ig_node *node) {
   const char *reason = reject_reference(node);
   ig_conv spec;
   if (reason) return reason;
-  return describe(node, &spec) == IG_OK ? ig_cpu_conv_few_pixels_reject(&spec) : "a bad window";
+  bool known = ig_conv_forward_describe(node, &spec) == IG_OK;
+  return known ? ig_cpu_conv_few_pixels_reject(&spec) : "a bad window";
 }
 
 static ig_status prepare_few_pixels(ig_call *call) {
   ig_conv spec;
   IG_CHECK(call->in[1], IG_ERR_UNSUPPORTED, "the weights are not fixed");
-  IG_TRY(describe(call->node, &spec));
+  IG_TRY(ig_conv_forward_describe(call->node, &spec));
   call->state = ig_alloc(ig_value_bytes(call->node->inputs[1]));
   IG_CHECK_ALLOC(call->state);
   ig_cpu_conv_few_pixels_pack(&spec, call->in[1], call->state);
+  call->packed = 1u << 1;
   call->workspace_size = ig_cpu_conv_few_pixels_workspace(&spec);
   return IG_OK;
 }
@@ -153,7 +156,7 @@ static void release_few_pixels(ig_call *call) {
 
 static ig_status run_few_pixels(const ig_call *call) {
   ig_conv spec;
-  IG_TRY(describe(call->node, &spec));
+  IG_TRY(ig_conv_forward_describe(call->node, &spec));
   ig_cpu_conv_few_pixels(&spec, call->in[0], call->state, bias_and_sum(call), call->out[0],
                          call->workspace);
   return IG_OK;
@@ -161,7 +164,7 @@ static ig_status run_few_pixels(const ig_call *call) {
 
 static ig_status run_reference(const ig_call *call) {
   ig_conv spec;
-  IG_TRY(describe(call->node, &spec));
+  IG_TRY(ig_conv_forward_describe(call->node, &spec));
   ig_cpu_conv_reference(&spec, call->in[0], call->in[1], bias_and_sum(call), call->out[0]);
   return IG_OK;
 }

@@ -54,7 +54,7 @@ static ig_cost cost(const ig_node *node) {
   return ig_conv_cost(node, node->inputs[0], &node->inputs[1]->shape);
 }
 
-static ig_status describe(const ig_node *node, ig_conv *out) {
+ig_status ig_conv_grad_input_describe(const ig_node *node, ig_conv *out) {
   ig_window window;
   IG_TRY(window_of(node, &window));
   ig_conv_describe(node->outputs[0], node->inputs[0], &window,
@@ -65,9 +65,10 @@ static ig_status describe(const ig_node *node, ig_conv *out) {
 static ig_status prepare_onednn(ig_call *call) {
   ig_conv spec;
   ig_dnn *dnn;
-  IG_TRY(describe(call->node, &spec));
+  IG_TRY(ig_conv_grad_input_describe(call->node, &spec));
   IG_TRY(ig_dnn_conv_src_create(&spec, call->in[1], &dnn));
   call->state = dnn;
+  if (ig_dnn_keeps(dnn, 1)) call->packed = 1u << 1;
   call->workspace_size = ig_dnn_workspace(dnn);
   return IG_OK;
 }
@@ -79,7 +80,7 @@ static ig_status run_onednn(const ig_call *call) {
 
 static ig_status run_reference(const ig_call *call) {
   ig_conv spec;
-  IG_TRY(describe(call->node, &spec));
+  IG_TRY(ig_conv_grad_input_describe(call->node, &spec));
   ig_cpu_conv_src_reference(&spec, call->in[0], call->in[1], NULL, call->out[0]);
   return IG_OK;
 }

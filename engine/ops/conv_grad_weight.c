@@ -55,7 +55,7 @@ static ig_cost cost(const ig_node *node) {
   return ig_conv_cost(node, node->inputs[1], &node->outputs[0]->shape);
 }
 
-static ig_status describe(const ig_node *node, ig_conv *out) {
+ig_status ig_conv_grad_weight_describe(const ig_node *node, ig_conv *out) {
   ig_window window;
   IG_TRY(window_of(node, &window));
   ig_conv_describe(node->inputs[0], node->inputs[1], &window,
@@ -67,7 +67,7 @@ static ig_status describe(const ig_node *node, ig_conv *out) {
 static ig_status prepare_onednn(ig_call *call) {
   ig_conv spec;
   ig_dnn *dnn;
-  IG_TRY(describe(call->node, &spec));
+  IG_TRY(ig_conv_grad_weight_describe(call->node, &spec));
   IG_TRY(ig_dnn_conv_weights_create(&spec, &dnn));
   call->state = dnn;
   call->workspace_size = ig_dnn_workspace(dnn);
@@ -85,7 +85,7 @@ static ig_status run_onednn(const ig_call *call) {
 
 static ig_status run_reference(const ig_call *call) {
   ig_conv spec;
-  IG_TRY(describe(call->node, &spec));
+  IG_TRY(ig_conv_grad_weight_describe(call->node, &spec));
   ig_cpu_conv_weights_reference(&spec, call->in[0], call->in[1], call->out[0], bias_of(call));
   return IG_OK;
 }

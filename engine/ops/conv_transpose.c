@@ -119,7 +119,7 @@ static ig_cost cost(const ig_node *node) {
 
 /* --- execution -------------------------------------------------------------------------------- */
 
-static ig_status describe(const ig_node *node, ig_conv *out) {
+ig_status ig_conv_transpose_describe(const ig_node *node, ig_conv *out) {
   ig_window window;
   int64_t dims[2];
   IG_TRY(window_of(node, &window, dims));
@@ -138,9 +138,10 @@ static const char *reject_onednn(const ig_node *node) {
 static ig_status prepare_onednn(ig_call *call) {
   ig_conv spec;
   ig_dnn *dnn;
-  IG_TRY(describe(call->node, &spec));
+  IG_TRY(ig_conv_transpose_describe(call->node, &spec));
   IG_TRY(ig_dnn_conv_src_create(&spec, call->in[1], &dnn));
   call->state = dnn;
+  if (ig_dnn_keeps(dnn, 1)) call->packed = 1u << 1;
   call->workspace_size = ig_dnn_workspace(dnn);
   return IG_OK;
 }
@@ -158,7 +159,7 @@ static ig_status run_onednn(const ig_call *call) {
 
 static ig_status run_reference(const ig_call *call) {
   ig_conv spec;
-  IG_TRY(describe(call->node, &spec));
+  IG_TRY(ig_conv_transpose_describe(call->node, &spec));
   ig_cpu_conv_src_reference(&spec, call->in[0], call->in[1],
                             bias_of(call->node) ? call->in[2] : NULL, call->out[0]);
   return IG_OK;

@@ -16,6 +16,13 @@ ig_status ig_conv_check_bias(const ig_node *node, int input, int64_t channels);
 void ig_conv_describe(const ig_value *src, const ig_value *dst, const ig_window *window,
                       int64_t group, ig_conv *out);
 
+/* The description of a node: of Conv and ingot.FusedConv, ingot.ConvGradInput, ingot.ConvGradWeight,
+ * ConvTranspose. */
+ig_status ig_conv_forward_describe(const ig_node *node, ig_conv *out);
+ig_status ig_conv_grad_input_describe(const ig_node *node, ig_conv *out);
+ig_status ig_conv_grad_weight_describe(const ig_node *node, ig_conv *out);
+ig_status ig_conv_transpose_describe(const ig_node *node, ig_conv *out);
+
 /* 2 flops for each element of `dst` and weight of its window; bytes of all operands. */
 ig_cost ig_conv_cost(const ig_node *node, const ig_value *dst, const ig_shape *filter);
 

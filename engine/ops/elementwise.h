@@ -39,6 +39,9 @@ int ig_inplace_binary(const ig_node *node, int output);
  * (the bounds of Clip) are passed on. */
 void ig_grad_unary(const ig_grad *grad, const char *of, float alpha);
 
+/* The function that ingot.UnaryGrad calls `name`; IG_UNARY_COUNT when there is none. */
+ig_unary ig_unary_grad_kind(const char *name);
+
 /* The two rows that an operator of one operand has; a and b are expressions over `call`. */
 #define IG_UNARY_IMPLS(kind, a, b)                                                                 \
   static ig_status run_vector(const ig_call *call) {                                               \

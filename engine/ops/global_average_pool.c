@@ -25,7 +25,7 @@ static ig_cost cost(const ig_node *node) {
   return (ig_cost){(double)ig_value_count(node->inputs[0]), ig_cost_copy(node).bytes};
 }
 
-static void describe(const ig_node *node, ig_pool *out) {
+void ig_pool_global_of(const ig_node *node, ig_pool *out) {
   const ig_value *x = node->inputs[0];
   *out = (ig_pool){.dtype = x->dtype, .layout = x->layout, .stride = {1, 1}, .dilation = {1, 1}};
   ig_window_dims(&x->shape, out->src);
@@ -36,14 +36,14 @@ static void describe(const ig_node *node, ig_pool *out) {
 
 static ig_status run_lanes(const ig_call *call) {
   ig_pool pool;
-  describe(call->node, &pool);
+  ig_pool_global_of(call->node, &pool);
   ig_cpu_mean_pool_lanes(&pool, call->in[0], call->out[0]);
   return IG_OK;
 }
 
 static ig_status run_reference(const ig_call *call) {
   ig_pool pool;
-  describe(call->node, &pool);
+  ig_pool_global_of(call->node, &pool);
   ig_cpu_mean_pool_reference(&pool, call->in[0], call->out[0]);
   return IG_OK;
 }

@@ -56,14 +56,6 @@ static const char *reject_reference(const ig_node *node) {
   return reason ? reason : ig_pool_reject_layouts(node);
 }
 
-static ig_status describe(const ig_node *node, ig_pool *out) {
-  ig_window window;
-  ig_shape y;
-  IG_TRY(ig_pool_shape(node, &window, &y));
-  ig_pool_describe(node, node->inputs[0], node->outputs[0], &window, out);
-  return IG_OK;
-}
-
 static void indices(const ig_call *call, const ig_pool *pool) {
   if (call->node->n_outputs < 2) return;
   bool column_major = IG_ATTRS_OF(ig_pool_attrs, call->node)->storage_order == 1;
@@ -72,7 +64,7 @@ static void indices(const ig_call *call, const ig_pool *pool) {
 
 static ig_status run_lanes(const ig_call *call) {
   ig_pool pool;
-  IG_TRY(describe(call->node, &pool));
+  IG_TRY(ig_pool_of(call->node, &pool));
   ig_cpu_max_pool_lanes(&pool, call->in[0], call->out[0], NULL);
   ig_zero_padding(call->node->outputs[0], call->out[0]);
   indices(call, &pool);
@@ -81,7 +73,7 @@ static ig_status run_lanes(const ig_call *call) {
 
 static ig_status run_reference(const ig_call *call) {
   ig_pool pool;
-  IG_TRY(describe(call->node, &pool));
+  IG_TRY(ig_pool_of(call->node, &pool));
   ig_cpu_max_pool_reference(&pool, call->in[0], call->out[0], NULL);
   indices(call, &pool);
   return IG_OK;

@@ -33,17 +33,9 @@ static void grad(const ig_grad *g) {
                     IG_COUNT(list), list);
 }
 
-static ig_status describe(const ig_node *node, ig_pool *out) {
-  ig_window window;
-  ig_shape y;
-  IG_TRY(ig_pool_shape(node, &window, &y));
-  ig_pool_describe(node, node->inputs[0], node->outputs[0], &window, out);
-  return IG_OK;
-}
-
 static ig_status run_lanes(const ig_call *call) {
   ig_pool pool;
-  IG_TRY(describe(call->node, &pool));
+  IG_TRY(ig_pool_of(call->node, &pool));
   ig_cpu_max_pool_lanes(&pool, call->in[0], call->out[0], call->out[1]);
   for (int i = 0; i < 2; i++) ig_zero_padding(call->node->outputs[i], call->out[i]);
   return IG_OK;
@@ -51,7 +43,7 @@ static ig_status run_lanes(const ig_call *call) {
 
 static ig_status run_reference(const ig_call *call) {
   ig_pool pool;
-  IG_TRY(describe(call->node, &pool));
+  IG_TRY(ig_pool_of(call->node, &pool));
   ig_cpu_max_pool_reference(&pool, call->in[0], call->out[0], call->out[1]);
   return IG_OK;
 }

@@ -63,6 +63,9 @@ typedef struct ig_call {
   void *workspace; /* 64-byte aligned, this call's alone while it runs, uninitialised */
   size_t workspace_size;
   void *state; /* made by prepare, e.g. a oneDNN primitive */
+  /* Set by prepare: bit i says that it keeps input i's bytes in its own form, so that running does not
+   * read in[i], which may be NULL then. */
+  uint64_t packed;
   const ig_rng_state *rng; /* in the device's memory */
   void *stream;            /* device stream; NULL on the CPU */
 } ig_call;

@@ -74,8 +74,7 @@ void ig_pad_axes(const ig_shape *in, const ig_shape *padded, ig_pad_mode mode, c
   }
 }
 
-/* All pads of a node, begins then ends, with 0 for axes that are not named. */
-static ig_status pad_list(const ig_node *node, int64_t pads[2 * IG_MAX_RANK]) {
+ig_status ig_pad_list(const ig_node *node, int64_t pads[2 * IG_MAX_RANK]) {
   int rank = node->inputs[0]->shape.rank, n;
   int64_t given[2 * IG_MAX_RANK], axes[IG_MAX_RANK];
   IG_TRY(ig_value_const_ints(node->inputs[1], "pads", 2 * IG_MAX_RANK, given, &n));
@@ -105,7 +104,7 @@ static ig_status pad_infer(ig_node *node) {
   ig_pad_mode mode = IG_PAD_CONSTANT;
   ig_shape out;
   IG_TRY(ig_pad_mode_parse(IG_ATTRS_OF(pad_attrs, node)->mode, &mode));
-  IG_TRY(pad_list(node, pads));
+  IG_TRY(ig_pad_list(node, pads));
   IG_TRY(ig_pad_shape(&x->shape, mode, pads, &out));
   return ig_infer_set(node, 0, x->dtype, &out);
 }
@@ -115,7 +114,7 @@ static void pad_grad(const ig_grad *grad) {
   ig_graph *graph = grad->graph;
   int rank = node->inputs[0]->shape.rank;
   int64_t pads[2 * IG_MAX_RANK];
-  ig_status status = pad_list(node, pads);
+  ig_status status = ig_pad_list(node, pads);
   if (status == IG_OK && node->n_inputs > 2 && grad->need[2])
     status = ig_fail(IG_ERR_UNSUPPORTED, "Pad: no gradient for the constant");
   if (status != IG_OK) {
@@ -145,7 +144,7 @@ static ig_status pad_run(const ig_call *call) {
   ig_pad_mode mode = IG_PAD_CONSTANT;
   ig_pad_axis axes[IG_MAX_RANK];
   IG_TRY(ig_pad_mode_parse(IG_ATTRS_OF(pad_attrs, node)->mode, &mode));
-  IG_TRY(pad_list(node, pads));
+  IG_TRY(ig_pad_list(node, pads));
   ig_pad_axes(&x->shape, &y->shape, mode, pads, call->workspace, axes);
   const uint64_t zero = 0;
   const void *value = node->n_inputs > 2 && call->in[2] ? call->in[2] : &zero;
@@ -154,7 +153,7 @@ static ig_status pad_run(const ig_call *call) {
 }
 
 static const ig_impl pad_impls[] = {
-    {.name = "cpu",             .device = IG_CPU, .workspace = pad_scratch, .run = pad_run},
+    {.name = "cpu", .device = IG_CPU, .workspace = pad_scratch, .run = pad_run},
     {.name = NULL},
 };
 

@@ -5,13 +5,13 @@
 #include "engine/ops/op.h"
 #include "kernels/movement.h"
 
-typedef enum ig_pad_mode { IG_PAD_CONSTANT, IG_PAD_REFLECT, IG_PAD_EDGE, IG_PAD_WRAP } ig_pad_mode;
-
 ig_status ig_pad_mode_parse(const char *text, ig_pad_mode *out);
 /* The shape of `in` with pads[d] before and pads[rank + d] after dimension d; negative pads crop. */
 ig_status ig_pad_shape(const ig_shape *in, ig_pad_mode mode, const int64_t *pads, ig_shape *out);
 /* Bytes of the coordinate tables of a padded shape. */
 size_t ig_pad_workspace(const ig_shape *padded);
+/* All pads of a Pad node, begins then ends, with 0 for axes that are not named. */
+ig_status ig_pad_list(const ig_node *node, int64_t pads[2 * IG_MAX_RANK]);
 /* Fills `axes`, with tables in `workspace`. */
 void ig_pad_axes(const ig_shape *in, const ig_shape *padded, ig_pad_mode mode, const int64_t *pads,
                  void *workspace, ig_pad_axis axes[IG_MAX_RANK]);

@@ -48,8 +48,8 @@ ig_status ig_pool_grad_shape(const ig_node *node, ig_window *window, ig_shape *i
   return IG_OK;
 }
 
-void ig_pool_describe(const ig_node *node, const ig_value *src, const ig_value *dst,
-                      const ig_window *window, ig_pool *out) {
+static void describe(const ig_node *node, const ig_value *src, const ig_value *dst,
+                     const ig_window *window, ig_pool *out) {
   *out = (ig_pool){
       .dtype = src->dtype,
       .layout = src->layout,
@@ -64,6 +64,22 @@ void ig_pool_describe(const ig_node *node, const ig_value *src, const ig_value *
     out->begin[i] = window->begin[i];
     out->end[i] = window->end[i];
   }
+}
+
+ig_status ig_pool_of(const ig_node *node, ig_pool *out) {
+  ig_window window;
+  ig_shape y;
+  IG_TRY(ig_pool_shape(node, &window, &y));
+  describe(node, node->inputs[0], node->outputs[0], &window, out);
+  return IG_OK;
+}
+
+ig_status ig_pool_grad_of(const ig_node *node, ig_pool *out) {
+  ig_window window;
+  ig_shape dx;
+  IG_TRY(ig_pool_grad_shape(node, &window, &dx));
+  describe(node, node->outputs[0], node->inputs[0], &window, out);
+  return IG_OK;
 }
 
 void ig_pool_grad_attrs(const ig_node *node, const ig_window *window, int64_t pads[4],

@@ -17,9 +17,11 @@ typedef struct ig_pool_attrs {
 ig_status ig_pool_shape(const ig_node *node, ig_window *window, ig_shape *result);
 /* The same for a gradient node, whose input 0 is the result's gradient: gives the input's shape. */
 ig_status ig_pool_grad_shape(const ig_node *node, ig_window *window, ig_shape *input);
-/* The pooling from `src` to `dst`, whose shapes inference has checked. */
-void ig_pool_describe(const ig_node *node, const ig_value *src, const ig_value *dst,
-                      const ig_window *window, ig_pool *out);
+/* The pooling that a node says: of MaxPool, ingot.MaxPool and AveragePool, of their gradients, and of
+ * GlobalAveragePool. */
+ig_status ig_pool_of(const ig_node *node, ig_pool *out);
+ig_status ig_pool_grad_of(const ig_node *node, ig_pool *out);
+void ig_pool_global_of(const ig_node *node, ig_pool *out);
 /* The gradient's attributes: explicit pads, and the input's spatial dims. */
 #define IG_POOL_GRAD_ATTRS (IG_WINDOW_ATTRS + 3)
 void ig_pool_grad_attrs(const ig_node *node, const ig_window *window, int64_t pads[4],

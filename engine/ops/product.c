@@ -299,6 +299,7 @@ ig_status ig_product_prepare_onednn(ig_call *call, const ig_product *p) {
   ig_product_describe(call->node, p, &s);
   IG_TRY(ig_dnn_matmul_create(&s, call->in[1], &dnn));
   call->state = dnn;
+  if (ig_dnn_keeps(dnn, 1)) call->packed = 1u << 1;
   IG_CHECK(ig_add_size(call->workspace_size, ig_dnn_workspace(dnn), &call->workspace_size),
            IG_ERR_MEMORY, "the workspace exceeds the address space");
   return IG_OK;

@@ -39,8 +39,7 @@ static const struct {
     {"Sqrt", IG_UNARY_SQRT},
 };
 
-/* IG_UNARY_COUNT when there is no such function. */
-static ig_unary kind_of(const char *name) {
+ig_unary ig_unary_grad_kind(const char *name) {
   for (int i = 0; i < IG_COUNT(functions); i++) {
     if (strcmp(functions[i].name, name) == 0) return functions[i].kind;
   }
@@ -48,7 +47,7 @@ static ig_unary kind_of(const char *name) {
 }
 
 void ig_grad_unary(const ig_grad *g, const char *of, float alpha) {
-  bool result = ig_unary_grad_reads_result(kind_of(of));
+  bool result = ig_unary_grad_reads_result(ig_unary_grad_kind(of));
   ig_value *in[4] = {g->dy[0], result ? g->node->outputs[0] : g->node->inputs[0]};
   for (int i = 1; i < g->node->n_inputs; i++) in[i + 1] = g->node->inputs[i];
   g->dx[0] = ig_op1(g->graph, "ingot.UnaryGrad", NULL, g->node->n_inputs + 1, in,
@@ -57,7 +56,8 @@ void ig_grad_unary(const ig_grad *g, const char *of, float alpha) {
 
 static ig_status infer(ig_node *node) {
   const char *of = IG_ATTRS_OF(unary_grad_attrs, node)->of;
-  IG_CHECK(kind_of(of) != IG_UNARY_COUNT, IG_ERR_USAGE, "no derivative of '%s' is known", of);
+  IG_CHECK(ig_unary_grad_kind(of) != IG_UNARY_COUNT, IG_ERR_USAGE, "no derivative of '%s' is known",
+           of);
   IG_TRY(ig_require_float(node, 0));
   IG_CHECK(node->inputs[0]->dtype == node->inputs[1]->dtype &&
                ig_shape_equal(&node->inputs[0]->shape, &node->inputs[1]->shape),
@@ -88,7 +88,7 @@ static void constants(const ig_call *call, ig_unary kind, double *a, double *b) 
 
 static ig_status run_vector(const ig_call *call) {
   const ig_value *dx = call->node->outputs[0];
-  ig_unary kind = kind_of(IG_ATTRS_OF(unary_grad_attrs, call->node)->of);
+  ig_unary kind = ig_unary_grad_kind(IG_ATTRS_OF(unary_grad_attrs, call->node)->of);
   double a, b;
   constants(call, kind, &a, &b);
   ig_cpu_unary_grad_vector(kind, dx->dtype, call->in[0], call->in[1], call->out[0],
@@ -99,7 +99,7 @@ static ig_status run_vector(const ig_call *call) {
 
 static ig_status run_reference(const ig_call *call) {
   const ig_value *dx = call->node->outputs[0];
-  ig_unary kind = kind_of(IG_ATTRS_OF(unary_grad_attrs, call->node)->of);
+  ig_unary kind = ig_unary_grad_kind(IG_ATTRS_OF(unary_grad_attrs, call->node)->of);
   double a, b;
   constants(call, kind, &a, &b);
   ig_cpu_unary_grad_reference(kind, dx->dtype, call->in[0], call->in[1], call->out[0],

@@ -1,20 +1,28 @@
-/* Memory layouts of activations: convolutions compute in blocks of sixteen channels, and what
- * lies between them follows, so that reorders stand only at the borders of such regions. Works
+/* Memory layouts of activations: convolutions compute in blocks of sixteen channels on the CPU and in
+ * channels last on a GPU, and what lies between them follows, so that reorders stand only at the
+ * borders of such regions. Works
  * on forward and backward nodes alike, after everything that makes nodes. Graph inputs, outputs,
  * parameters and assigned values stay row-major. */
 #include "engine/passes/rewrite.h"
 
-/* The choice, in one place. Measured with oneDNN 2.6 on an AVX-512 machine for 3x3 convolutions
+/* The choice, in one place. On the CPU, measured with oneDNN 2.6 on an AVX-512 machine for 3x3 convolutions
  * of 64 to 512 channels, one core, batch 64 and 1, against channels last: direct code within a
  * tenth of each other (about 250 GFLOP/s), but the blocked layout alone has Winograd code (up to
  * 650), and faster filter gradients of first layers (174 against 77). Fewer channels than a
- * block would be padded to one. */
-static ig_layout preferred(const ig_value *activation) {
-  return activation->shape.dims[1] >= IG_LAYOUT_BLOCK ? IG_LAYOUT_BLOCK16 : IG_LAYOUT_ROWS;
+ * block would be padded to one. On a GPU the tiles of a product are read as runs of channels; fewer
+ * than eight make no run of sixteen bytes, and are read one by one from either layout. */
+static ig_layout regional(ig_device device) {
+  return device == IG_CPU ? IG_LAYOUT_BLOCK16 : IG_LAYOUT_NHWC;
+}
+
+static ig_layout preferred(ig_device device, const ig_value *activation) {
+  int64_t least = device == IG_CPU ? IG_LAYOUT_BLOCK : 8;
+  return activation->shape.dims[1] >= least ? regional(device) : IG_LAYOUT_ROWS;
 }
 
 typedef struct layouts {
   ig_graph *graph;
+  ig_device device;
   ig_value **reordered; /* by value id and layout: the same activation in that layout */
   int *changes;
 } layouts;
@@ -56,10 +64,10 @@ static bool is_pinned(const ig_graph *graph, const ig_value *value) {
   return ig_value_use_count(graph, value) != value->n_uses;
 }
 
-static bool any_input_blocked(const ig_node *node) {
+static bool any_input_in_region(const ig_node *node) {
   for (int i = 0; i < node->n_inputs; i++) {
     const ig_value *v = laid_out(node, i);
-    if (v && v->layout == IG_LAYOUT_BLOCK16) return true;
+    if (v && v->layout != IG_LAYOUT_ROWS) return true;
   }
   return false;
 }
@@ -70,18 +78,18 @@ static ig_layout wanted(const layouts *l, const ig_node *node, int i, ig_layout 
   if (!v) return IG_LAYOUT_ROWS;
   if (!has_filter(node)) return shared;
   bool pinned = i >= node->n_inputs && is_pinned(l->graph, v);
-  return pinned || shared == IG_LAYOUT_ROWS ? IG_LAYOUT_ROWS : preferred(v);
+  return pinned || shared == IG_LAYOUT_ROWS ? IG_LAYOUT_ROWS : preferred(l->device, v);
 }
 
 /* The layout that a node's operands share; for a node with a filter, whether it uses any. */
 static ig_layout shared_layout(const layouts *l, const ig_node *node) {
   if (!takes_part(node)) return IG_LAYOUT_ROWS;
-  if (has_filter(node)) return IG_LAYOUT_BLOCK16;
+  if (has_filter(node)) return regional(l->device);
   for (int i = node->n_inputs; i < node->n_inputs + node->n_outputs; i++) {
     const ig_value *v = laid_out(node, i);
     if (v && is_pinned(l->graph, v)) return IG_LAYOUT_ROWS;
   }
-  return any_input_blocked(node) ? IG_LAYOUT_BLOCK16 : IG_LAYOUT_ROWS;
+  return any_input_in_region(node) ? regional(l->device) : IG_LAYOUT_ROWS;
 }
 
 /* `value` in `layout`, by a reorder that all who want it share. */
@@ -97,7 +105,7 @@ static ig_value *in_layout(layouts *l, ig_value *value, ig_layout layout) {
 
 /* Whether the node has an implementation with its operands in these layouts; they are tried on the
  * operands themselves and put back. */
-static bool runs_in(const layouts *l, const ig_node *node, ig_layout shared, ig_device device) {
+static bool runs_in(const layouts *l, const ig_node *node, ig_layout shared) {
   ig_layout before[64];
   int n = node->n_inputs + node->n_outputs;
   if (n > IG_COUNT(before)) return false;
@@ -110,7 +118,7 @@ static bool runs_in(const layouts *l, const ig_node *node, ig_layout shared, ig_
     if (v) v->layout = wanted(l, node, i, shared);
   }
   const ig_impl *impl;
-  bool runs = ig_op_choose(node, device, &impl) == IG_OK;
+  bool runs = ig_op_choose(node, l->device, &impl) == IG_OK;
   for (int i = n - 1; i >= 0; i--) { /* backwards: an operand that comes twice gets its first */
     ig_value *v = i < node->n_inputs ? node->inputs[i] : node->outputs[i - node->n_inputs];
     if (v) v->layout = before[i];
@@ -118,9 +126,9 @@ static bool runs_in(const layouts *l, const ig_node *node, ig_layout shared, ig_
   return runs;
 }
 
-static ig_status lay_out(layouts *l, ig_node *node, ig_device device) {
+static ig_status lay_out(layouts *l, ig_node *node) {
   ig_layout shared = shared_layout(l, node);
-  if (shared != IG_LAYOUT_ROWS && !runs_in(l, node, shared, device)) shared = IG_LAYOUT_ROWS;
+  if (shared != IG_LAYOUT_ROWS && !runs_in(l, node, shared)) shared = IG_LAYOUT_ROWS;
   for (int i = 0; i < node->n_inputs; i++) {
     ig_value *v = node->inputs[i];
     if (!v || v->shape.rank != 4) continue;
@@ -137,15 +145,14 @@ static ig_status lay_out(layouts *l, ig_node *node, ig_device device) {
 }
 
 static ig_status layout_run(ig_graph *graph, const ig_pass_options *options, int *changes) {
-  if (options->device != IG_CPU) return IG_OK;
-  layouts l = {.graph = graph, .changes = changes};
+  layouts l = {.graph = graph, .device = options->device, .changes = changes};
   l.reordered = ig_alloc_zero((size_t)graph->n_values * LAYOUTS + 1, sizeof *l.reordered);
   IG_CHECK_ALLOC(l.reordered);
   ig_status status = IG_OK;
   int32_t n_nodes = graph->n_nodes; /* reorders are appended */
   for (int32_t i = 0; i < n_nodes && status == IG_OK; i++) {
     ig_node *node = graph->nodes[i];
-    if (ig_node_is_live(node)) status = lay_out(&l, node, options->device);
+    if (ig_node_is_live(node)) status = lay_out(&l, node);
   }
   ig_free(l.reordered);
   return status;
@@ -153,6 +160,6 @@ static ig_status layout_run(ig_graph *graph, const ig_pass_options *options, int
 
 const ig_pass ig_pass_layout = {
     .name = "layout",
-    .what = "convolutions and what lies between them in blocks of channels",
+    .what = "convolutions and what lies between them in the device's layout",
     .run = layout_run,
 };

@@ -1,7 +1,9 @@
 /* Mixed precision (Micikevicius et al., ICLR 2018): matrix products, convolutions and attention run
  * in the 16-bit type; parameters stay f32 and are cast where they are read, so gradients reach f32
  * masters through the casts. Operators that only move or gate numbers follow their inputs, as far as
- * the device has an implementation; all others (normalisation, softmax, losses, sums) stay in f32.
+ * the device has an implementation; all others (losses, sums) stay in f32. Normalisation and softmax
+ * do so on the CPU; on a GPU, where memory is what they wait for, they read and write 16 bits and
+ * compute in f32 inside, and a sum of a residual with a 16-bit branch is 16-bit as well.
  * Runs before autodiff, in one sweep in execution order. Graph outputs and assignments keep their
  * types. */
 #include <string.h>
@@ -26,6 +28,40 @@ static const char *const following_ops[] = {
     "Pad",      "Concat",    "Slice", "MaxPool",   "Reshape",
     "Flatten",  "Where",     "Neg",   "Squeeze",   "GlobalAveragePool",
     "Unsqueeze"};
+static const char *const following_on_gpu[] = {"BatchNormalization",
+                                               "ingot.FusedBatchNormalization",
+                                               "LayerNormalization",
+                                               "ingot.AddLayerNormalization",
+                                               "RMSNormalization",
+                                               "GroupNormalization",
+                                               "InstanceNormalization",
+                                               "Softmax",
+                                               "AveragePool",
+                                               "Resize",
+                                               "RotaryEmbedding",
+                                               "Sub",
+                                               "Div",
+                                               "Tanh",
+                                               "Sigmoid",
+                                               "Erf",
+                                               "Softplus"};
+
+/* Inputs that are tensors of numbers to compute with; others (a ratio, scales, running statistics) keep
+ * their types. The residual of a batch normalisation is its sixth. */
+static const struct {
+  const char *op;
+  unsigned inputs;
+} narrowed[] = {{"Dropout", 1},
+                {"Resize", 1},
+                {"BatchNormalization", 1},
+                {"ingot.FusedBatchNormalization", 1 | 1 << 5}};
+
+static bool is_narrowed(const ig_node *node, int input) {
+  for (int i = 0; i < IG_COUNT(narrowed); i++) {
+    if (ig_node_is(node, narrowed[i].op)) return narrowed[i].inputs >> input & 1;
+  }
+  return true;
+}
 
 static bool among(const ig_node *node, const char *const *names, int count) {
   for (int i = 0; i < count; i++) {
@@ -62,10 +98,8 @@ static bool is_kind(const ig_value *value, ig_dtype dtype) {
 }
 
 static ig_status set_inputs(casts *c, ig_node *node, ig_dtype from, ig_dtype to) {
-  int count =
-      ig_node_is(node, "Dropout") ? 1 : node->n_inputs; /* the ratio has a type of its own */
-  for (int i = 0; i < count; i++) {
-    if (!is_kind(node->inputs[i], from)) continue;
+  for (int i = 0; i < node->n_inputs; i++) {
+    if (!is_kind(node->inputs[i], from) || !is_narrowed(node, i)) continue;
     ig_value *cast = cast_to(c, node->inputs[i], to);
     IG_TRY(ig_graph_status(c->graph));
     IG_TRY(ig_node_set_input(c->graph, node, i, cast));
@@ -99,17 +133,26 @@ static ig_status try_low(casts *c, ig_node *node) {
   return set_inputs(c, node, c->options->compute, IG_F32);
 }
 
-/* Follows when every computed float input is 16-bit already: constants and parameters are cast. */
+static bool may_follow(const casts *c, const ig_node *node) {
+  bool on_gpu = c->options->device != IG_CPU;
+  return among(node, following_ops, IG_COUNT(following_ops)) ||
+         (on_gpu && among(node, following_on_gpu, IG_COUNT(following_on_gpu)));
+}
+
+/* Follows when every computed float input is 16-bit already: constants and parameters are cast. A
+ * residual is, too, on a GPU, so that what it is added to need not be widened. */
 static bool follows(const casts *c, const ig_node *node) {
-  bool any = false;
+  bool any = false, wide = false, residual = c->options->device != IG_CPU;
+  residual = residual && (ig_node_is(node, "Add") || ig_node_is(node, "ingot.AddLayerNormalization"));
+  if (!may_follow(c, node)) return false;
   for (int i = 0; i < node->n_inputs; i++) {
     const ig_value *in = node->inputs[i];
-    if (is_kind(in, IG_F32) && (in->kind == IG_VALUE_RESULT || in->kind == IG_VALUE_INPUT)) {
-      return false;
-    }
+    if (!in || !is_narrowed(node, i)) continue;
+    wide = wide || (in->dtype == IG_F32 && in->kind == IG_VALUE_RESULT && !residual) ||
+           (in->dtype == IG_F32 && in->kind == IG_VALUE_INPUT);
     any = any || is_kind(in, c->options->compute);
   }
-  return any;
+  return any && !wide;
 }
 
 /* Outputs and assignment sources that became 16-bit are cast back to what they were. */
@@ -132,8 +175,7 @@ static ig_status lower(casts *c, const ig_dtype *output_types) {
   for (int32_t i = 0; i < n_nodes; i++) {
     ig_node *node = c->graph->nodes[i];
     if (!ig_node_is_live(node)) continue;
-    bool low = among(node, low_ops, IG_COUNT(low_ops)) ||
-               (among(node, following_ops, IG_COUNT(following_ops)) && follows(c, node));
+    bool low = among(node, low_ops, IG_COUNT(low_ops)) || follows(c, node);
     IG_TRY(low ? try_low(c, node) : set_inputs(c, node, c->options->compute, IG_F32));
   }
   return restore_types(c, output_types);

@@ -30,7 +30,7 @@ static ig_status place(size_t *total, size_t bytes, size_t *offset) {
   return IG_OK;
 }
 
-static ig_status lay_out(ig_border *border) {
+static ig_status lay_out(ig_border *border, bool outputs) {
   const ig_graph *graph = border->graph;
   size_t none;
   border->offset = ig_alloc_zero((size_t)graph->n_inputs + 1, sizeof *border->offset);
@@ -44,7 +44,7 @@ static ig_status lay_out(ig_border *border) {
     border->bytes[i] = ig_value_bytes(graph->inputs[i]);
     IG_TRY(place(&border->in_bytes, border->bytes[i], &border->offset[i]));
   }
-  for (int32_t i = 0; i < graph->n_outputs; i++) {
+  for (int32_t i = 0; i < graph->n_outputs && outputs; i++) {
     IG_TRY(place(&border->out_bytes, ig_value_bytes(graph->outputs[i]), &border->out_offset[i]));
   }
   return IG_OK;
@@ -66,12 +66,13 @@ static ig_status allocate(ig_border *border) {
   return IG_OK;
 }
 
-ig_status ig_border_create(const ig_graph *graph, ig_backend *backend, ig_border **out) {
+ig_status ig_border_create(const ig_graph *graph, ig_backend *backend, bool outputs,
+                           ig_border **out) {
   ig_border *border = ig_alloc_zero(1, sizeof *border);
   IG_CHECK_ALLOC(border);
   border->graph = graph;
   border->backend = backend;
-  ig_status status = lay_out(border);
+  ig_status status = lay_out(border, outputs);
   if (status == IG_OK) status = allocate(border);
   if (status != IG_OK) {
     ig_border_destroy(border);

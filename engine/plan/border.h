@@ -11,8 +11,9 @@
 
 typedef struct ig_border ig_border;
 
-/* Borrows both for its life. */
-ig_status ig_border_create(const ig_graph *graph, ig_backend *backend, ig_border **out);
+/* Borrows both for its life. Without `outputs` none are received. */
+ig_status ig_border_create(const ig_graph *graph, ig_backend *backend, bool outputs,
+                           ig_border **out);
 void ig_border_destroy(ig_border *border);
 /* Device addresses, the same for every run. */
 void *ig_border_input(const ig_border *border, int index);

@@ -83,7 +83,9 @@ static ig_status bind_leaves(ig_plan *plan) {
     ig_storage *s = &plan->map.storages[i];
     if (s->place == IG_IN_STORE) {
       ig_store_entry *entry = ig_store_find(plan->store, s->owner->name);
-      IG_CHECK(entry, IG_ERR_INTERNAL, "plan: '%s' is not in the store", s->owner->name);
+      IG_CHECK(entry && (entry->data || s->size == 0), IG_ERR_INTERNAL,
+               "plan: '%s' is not in the store, or was given up by an earlier plan",
+               s->owner->name);
       s->memory = entry->data;
       plan->memory.params += s->size;
     } else if (s->place == IG_IN_CONST) {
@@ -140,6 +142,7 @@ static ig_status prepare_step(const ig_plan *plan, ig_planned *s) {
     if (impl->reject && impl->reject(s->node)) continue;
     s->call.workspace_size = impl->workspace ? impl->workspace(s->node) : 0;
     s->call.state = NULL;
+    s->call.packed = 0;
     ig_status status = impl->prepare ? impl->prepare(&s->call) : IG_OK;
     if (status == IG_ERR_UNSUPPORTED) continue;
     if (status != IG_OK) return ig_fail_in(status, "node '%s'", s->node->name);
@@ -168,45 +171,82 @@ static ig_status run_fixed(ig_plan *plan, ig_planned *s) {
   return status;
 }
 
-static ig_status prepare_steps(ig_plan *plan) {
-  for (int t = 0; t < plan->n_steps; t++) {
-    ig_planned *s = &plan->steps[t];
-    IG_TRY(plan->fixed[s->node->id] ? run_fixed(plan, s) : prepare_step(plan, s));
-  }
-  return IG_OK;
-}
+/* By storage: steps that have not been prepared yet and read it, and whether a run will. */
+typedef struct readers {
+  int *left;
+  bool *running;
+} readers;
 
-/* Fixed results that only led to other fixed results are not needed any more. */
-static ig_status release_fixed(ig_plan *plan) {
-  bool *needed = ig_alloc_zero((size_t)plan->map.n + 1, sizeof *needed);
-  IG_CHECK_ALLOC(needed);
+static void count_readers(const ig_plan *plan, readers *r) {
+  const ig_graph *graph = plan->graph;
   for (int t = 0; t < plan->n_steps; t++) {
     const ig_node *node = plan->order[t];
-    for (int i = 0; i < node->n_inputs && !plan->fixed[node->id]; i++) {
-      if (node->inputs[i]) needed[plan->map.of_value[node->inputs[i]->id]] = true;
+    for (int i = 0; i < node->n_inputs; i++) {
+      if (node->inputs[i]) r->left[plan->map.of_value[node->inputs[i]->id]]++;
     }
   }
-  for (int32_t i = 0; i < plan->graph->n_outputs; i++) {
-    needed[plan->map.of_value[plan->graph->outputs[i]->id]] = true;
+  for (int32_t i = 0; i < graph->n_outputs; i++) {
+    r->running[plan->map.of_value[graph->outputs[i]->id]] = true;
   }
-  for (int32_t i = 0; i < plan->graph->n_assigns; i++) {
-    needed[plan->map.of_value[plan->graph->assigns[i].source->id]] = true;
+  for (int32_t i = 0; i < graph->n_assigns; i++) {
+    r->running[plan->map.of_value[graph->assigns[i].source->id]] = true;
+    r->running[plan->map.of_value[graph->assigns[i].target->id]] = true;
   }
-  for (int i = 0; i < plan->map.n; i++) {
-    ig_storage *s = &plan->map.storages[i];
-    if (s->place != IG_IN_FIXED || needed[i]) continue;
+}
+
+/* Gives up what was computed once, or a parameter, when no step reads it any more. */
+static void release_storage(ig_plan *plan, ig_storage *s) {
+  if (!s->memory) return;
+  if (s->place == IG_IN_FIXED) {
     plan->backend->vtable->free(plan->backend, s->memory);
-    s->memory = NULL;
     plan->memory.fixed -= s->size;
+    s->memory = NULL;
+  } else if (s->place == IG_IN_STORE && plan->options.release_params) {
+    ig_store_release(plan->store, ig_store_find(plan->store, s->owner->name));
+    plan->memory.params -= s->size;
+    s->memory = NULL;
   }
-  ig_free(needed);
-  return IG_OK;
+}
+
+/* What a prepared step reads while it runs: nothing of a fixed result's or of what it packed, and a
+ * view is read by its readers. */
+static void note_reads(ig_plan *plan, const ig_planned *s, readers *r) {
+  bool runs = !plan->fixed[s->node->id] && !is_view(s->node);
+  for (int i = 0; i < s->node->n_inputs; i++) {
+    if (!s->node->inputs[i]) continue;
+    int storage = plan->map.of_value[s->node->inputs[i]->id];
+    bool packed = i < 64 && (s->call.packed >> i & 1);
+    if (runs && !packed) r->running[storage] = true;
+    r->left[storage]--;
+    if (r->left[storage] == 0 && !r->running[storage]) {
+      release_storage(plan, &plan->map.storages[storage]);
+    }
+  }
+}
+
+static ig_status prepare_steps(ig_plan *plan) {
+  readers r = {.left = ig_alloc_zero((size_t)plan->map.n + 1, sizeof *r.left),
+               .running = ig_alloc_zero((size_t)plan->map.n + 1, sizeof *r.running)};
+  ig_status status = r.left && r.running ? IG_OK : ig_fail(IG_ERR_MEMORY, "plan: out of memory");
+  if (status == IG_OK) count_readers(plan, &r);
+  for (int t = 0; t < plan->n_steps && status == IG_OK; t++) {
+    ig_planned *s = &plan->steps[t];
+    status = plan->fixed[s->node->id] ? run_fixed(plan, s) : prepare_step(plan, s);
+    if (status == IG_OK) note_reads(plan, s, &r);
+  }
+  for (int i = 0; i < plan->map.n && status == IG_OK; i++) { /* results that nothing reads */
+    ig_storage *s = &plan->map.storages[i];
+    if (s->place == IG_IN_FIXED && !r.running[i]) release_storage(plan, s);
+  }
+  ig_free(r.left);
+  ig_free(r.running);
+  return status;
 }
 
 static ig_status check_limit(const ig_plan *plan) {
   size_t limit = plan->options.memory_limit, needs = plan->memory.slab + plan->memory.fixed;
   IG_CHECK(limit == 0 || needs <= limit, IG_ERR_MEMORY,
-           "the plan of '%s' needs %.1f MiB, the limit is %.1f MiB: a smaller batch needs less",
+           "the plan of '%s' needs %.1f MiB, the limit is %.1f MiB",
            plan->graph->name, (double)needs / 1048576, (double)limit / 1048576);
   return IG_OK;
 }
@@ -232,15 +272,15 @@ static ig_status lay_out_slab(ig_plan *plan) {
   }
   ig_status status = ig_slab_layout(blocks, n, &plan->memory.slab, &plan->memory.lower_bound);
   if (status == IG_OK) status = check_limit(plan);
-  if (status == IG_OK) {
+  if (status == IG_OK && !plan->options.measure) {
     status = plan->backend->vtable->alloc(plan->backend, plan->memory.slab, &plan->slab);
     if (status != IG_OK) status = ig_fail_in(status, "the plan of '%s'", plan->graph->name);
   }
-  for (int i = 0, b = 0; i < plan->map.n && status == IG_OK; i++) {
+  for (int i = 0, b = 0; i < plan->map.n && status == IG_OK && plan->slab; i++) {
     ig_storage *s = &plan->map.storages[i];
     if (s->place == IG_IN_SLAB) s->memory = (char *)plan->slab + blocks[b++].offset;
   }
-  for (int t = 0; t < plan->n_steps && status == IG_OK; t++) {
+  for (int t = 0; t < plan->n_steps && status == IG_OK && plan->slab; t++) {
     ig_planned *s = &plan->steps[t];
     if (s->workspace_block < 0) continue;
     s->call.workspace = (char *)plan->slab + blocks[s->workspace_block].offset;
@@ -253,7 +293,7 @@ static ig_status lay_out_slab(ig_plan *plan) {
 static ig_status bind_borders(ig_plan *plan) {
   const ig_graph *graph = plan->graph;
   if (!plan->backend->vtable->host_memory) {
-    IG_TRY(ig_border_create(graph, plan->backend, &plan->border));
+    IG_TRY(ig_border_create(graph, plan->backend, !plan->options.device_outputs, &plan->border));
     for (int32_t i = 0; i < graph->n_inputs; i++) {
       int storage = plan->map.of_value[graph->inputs[i]->id];
       if (storage >= 0) plan->map.storages[storage].memory = ig_border_input(plan->border, i);
@@ -283,9 +323,8 @@ static ig_status create_in_stages(ig_plan *plan) {
   IG_TRY(bind_leaves(plan));
   IG_TRY(stage_sources(plan));
   IG_TRY(prepare_steps(plan));
-  IG_TRY(release_fixed(plan));
   IG_TRY(lay_out_slab(plan));
-  return bind_borders(plan);
+  return plan->options.measure ? IG_OK : bind_borders(plan);
 }
 
 ig_status ig_plan_create(ig_graph *graph, ig_backend *backend, ig_store *store,

@@ -63,8 +63,11 @@ static ig_status note_nonfinite(ig_plan *plan, const ig_planned *s) {
 }
 
 static ig_status run_step(ig_plan *plan, ig_planned *s) {
+  const ig_queue_vtable *queue = plan->backend->vtable->queue;
   double start = plan->profiling ? now() : 0;
+  if (queue) queue->range_begin(plan->backend, s->node->name);
   ig_status status = s->impl->run(&s->call);
+  if (queue) queue->range_end(plan->backend);
   if (status == IG_OK && (plan->profiling || plan->options.synchronize)) {
     status = plan->backend->vtable->synchronize(plan->backend);
   }
@@ -126,13 +129,14 @@ static ig_status queue_steps(ig_plan *plan) {
 static ig_status submit_to_device(ig_plan *plan, const ig_rng_state *rng) {
   IG_TRY(ig_border_send(plan->border, rng));
   IG_TRY(queue_steps(plan));
-  for (int32_t i = 0; i < plan->graph->n_outputs; i++) {
+  for (int32_t i = 0; i < plan->graph->n_outputs && !plan->options.device_outputs; i++) {
     IG_TRY(ig_border_receive(plan->border, i, ig_plan_address(plan, plan->graph->outputs[i])));
   }
   return ig_border_submitted(plan->border);
 }
 
 ig_status ig_plan_submit(ig_plan *plan, const ig_rng_state *rng) {
+  IG_CHECK(!plan->options.measure, IG_ERR_USAGE, "a plan that was only measured cannot run");
   for (int32_t i = 0; i < plan->graph->n_inputs; i++) {
     IG_CHECK(plan->bound[i] || plan->map.of_value[plan->graph->inputs[i]->id] < 0, IG_ERR_USAGE,
              "input '%s' was not bound", plan->graph->inputs[i]->name);
@@ -158,6 +162,6 @@ ig_status ig_plan_run(ig_plan *plan, const ig_rng_state *rng) {
 
 const void *ig_plan_output(const ig_plan *plan, int index) {
   if (index < 0 || index >= plan->graph->n_outputs) return NULL;
-  if (plan->border) return ig_border_output(plan->border, index);
+  if (plan->border && !plan->options.device_outputs) return ig_border_output(plan->border, index);
   return ig_plan_address(plan, plan->graph->outputs[index]);
 }

@@ -31,11 +31,14 @@ ig_status ig_store_create(struct ig_backend *backend, ig_store **out) {
   return IG_OK;
 }
 
+void ig_store_release(ig_store *store, ig_store_entry *entry) {
+  if (entry->data) store->backend->vtable->free(store->backend, entry->data);
+  entry->data = NULL;
+}
+
 void ig_store_destroy(ig_store *store) {
   if (!store) return;
-  for (int64_t i = 0; i < store->n; i++) {
-    store->backend->vtable->free(store->backend, store->entries[i]->data);
-  }
+  for (int64_t i = 0; i < store->n; i++) ig_store_release(store, store->entries[i]);
   free(store->entries);
   ig_free(store->table);
   ig_arena_destroy(store->arena);
@@ -75,8 +78,20 @@ static ig_status check_same(const ig_store_entry *entry, ig_dtype dtype, const i
   return IG_OK;
 }
 
+static ig_status entry_alloc(ig_backend *backend, ig_store_entry *entry) {
+  size_t bytes = ig_shape_bytes(&entry->shape, entry->dtype);
+  ig_status status = backend->vtable->alloc(backend, bytes, &entry->data);
+  if (status != IG_OK)
+    return ig_fail_in(status, "tensor '%s' %s", entry->name, IG_SHAPE_STR(&entry->shape));
+  status = backend->vtable->zero(backend, entry->data, bytes);
+  if (status != IG_OK) backend->vtable->free(backend, entry->data);
+  return status;
+}
+
+/* Takes over `data`; when that is NULL, makes room, zeroed. */
 static ig_status entry_create(ig_store *store, const char *name, ig_tensor_role role,
-                              ig_dtype dtype, const ig_shape *shape, ig_store_entry **out) {
+                              ig_dtype dtype, const ig_shape *shape, void *data,
+                              ig_store_entry **out) {
   IG_TRY(ig_shape_check(shape, dtype));
   IG_TRY(make_room(store));
   ig_store_entry *entry = ig_arena_alloc(store->arena, sizeof *entry);
@@ -87,15 +102,8 @@ static ig_status entry_create(ig_store *store, const char *name, ig_tensor_role 
   IG_CHECK(ig_grow((void **)&store->entries, &store->capacity, store->n + 1,
                    sizeof *store->entries),
            IG_ERR_MEMORY, "store: out of memory");
-  size_t bytes = ig_shape_bytes(shape, dtype);
-  ig_backend *backend = store->backend;
-  ig_status status = backend->vtable->alloc(backend, bytes, &entry->data);
-  if (status != IG_OK) return ig_fail_in(status, "tensor '%s' %s", name, IG_SHAPE_STR(shape));
-  status = backend->vtable->zero(backend, entry->data, bytes);
-  if (status != IG_OK) {
-    backend->vtable->free(backend, entry->data);
-    return status;
-  }
+  entry->data = data;
+  if (!data) IG_TRY(entry_alloc(store->backend, entry));
   store->entries[store->n] = entry;
   *slot_of(store, store->table, store->slots, name) = store->n + 1;
   store->n++;
@@ -106,7 +114,7 @@ static ig_status entry_create(ig_store *store, const char *name, ig_tensor_role 
 ig_status ig_store_get(ig_store *store, const char *name, ig_tensor_role role, ig_dtype dtype,
                        const ig_shape *shape, ig_store_entry **out) {
   ig_store_entry *entry = ig_store_find(store, name);
-  if (!entry) return entry_create(store, name, role, dtype, shape, out);
+  if (!entry) return entry_create(store, name, role, dtype, shape, NULL, out);
   IG_TRY(check_same(entry, dtype, shape));
   *out = entry;
   return IG_OK;
@@ -119,11 +127,13 @@ ig_store_entry *ig_store_entry_at(const ig_store *store, int64_t index) {
 }
 
 ig_status ig_store_read(const ig_store *store, const ig_store_entry *entry, void *host) {
+  IG_CHECK(entry->data, IG_ERR_INTERNAL, "tensor '%s' was given up to a plan", entry->name);
   size_t bytes = ig_shape_bytes(&entry->shape, entry->dtype);
   return store->backend->vtable->download(store->backend, host, entry->data, bytes);
 }
 
 ig_status ig_store_write(ig_store *store, ig_store_entry *entry, const void *host) {
+  IG_CHECK(entry->data, IG_ERR_INTERNAL, "tensor '%s' was given up to a plan", entry->name);
   size_t bytes = ig_shape_bytes(&entry->shape, entry->dtype);
   return store->backend->vtable->upload(store->backend, entry->data, host, bytes);
 }
@@ -200,7 +210,8 @@ ig_status ig_store_add_graph(ig_store *store, const ig_graph *graph, uint64_t se
       IG_TRY(check_same(entry, value->dtype, &value->shape));
       continue;
     }
-    IG_TRY(entry_create(store, value->name, role_of(value), value->dtype, &value->shape, &entry));
+    IG_TRY(entry_create(store, value->name, role_of(value), value->dtype, &value->shape, NULL,
+                        &entry));
     IG_TRY(initialise(store, entry, value, seed));
   }
   return IG_OK;
@@ -218,21 +229,48 @@ ig_status ig_store_to_snapshot(const ig_store *store, ig_snapshot *snapshot) {
   return IG_OK;
 }
 
+/* The tensor for an entry; NULL where there need be none. */
+static ig_status find_tensor(const ig_snapshot *snapshot, const ig_store_entry *like,
+                             const ig_tensor **out) {
+  const ig_tensor *tensor = ig_snapshot_find(snapshot, like->role, like->name);
+  bool needed = like->role == IG_ROLE_PARAMETER || like->role == IG_ROLE_STATE;
+  IG_CHECK(tensor || !needed, IG_ERR_INPUT, "checkpoint: tensor '%s' %s%s is missing", like->name,
+           ig_dtype_name(like->dtype), IG_SHAPE_STR(&like->shape));
+  *out = tensor;
+  ig_status status = tensor ? check_same(like, tensor->dtype, &tensor->shape) : IG_OK;
+  return status == IG_OK ? IG_OK : ig_fail_in(status, "checkpoint");
+}
+
 ig_status ig_store_from_snapshot(ig_store *store, const ig_snapshot *snapshot) {
+  const ig_tensor *tensor;
   for (int64_t i = 0; i < store->n; i++) { /* all checks come before the first write */
-    const ig_store_entry *entry = store->entries[i];
-    const ig_tensor *tensor = ig_snapshot_find(snapshot, entry->role, entry->name);
-    bool needed = entry->role == IG_ROLE_PARAMETER || entry->role == IG_ROLE_STATE;
-    IG_CHECK(tensor || !needed, IG_ERR_INPUT, "checkpoint: tensor '%s' %s%s is missing",
-             entry->name, ig_dtype_name(entry->dtype), IG_SHAPE_STR(&entry->shape));
-    if (!tensor) continue;
-    ig_status status = check_same(entry, tensor->dtype, &tensor->shape);
-    if (status != IG_OK) return ig_fail_in(status, "checkpoint");
+    IG_TRY(find_tensor(snapshot, store->entries[i], &tensor));
   }
   for (int64_t i = 0; i < store->n; i++) {
     ig_store_entry *entry = store->entries[i];
-    const ig_tensor *tensor = ig_snapshot_find(snapshot, entry->role, entry->name);
+    tensor = ig_snapshot_find(snapshot, entry->role, entry->name);
     if (tensor) IG_TRY(ig_store_write(store, entry, tensor->data));
   }
   return IG_OK;
+}
+
+ig_status ig_store_take_snapshot(ig_store *store, const ig_graph *graph, ig_snapshot *snapshot) {
+  bool host = store->backend->vtable->host_memory;
+  for (int32_t i = 0; i < graph->n_values; i++) {
+    const ig_value *value = graph->values[i];
+    if (value->kind != IG_VALUE_PARAM && value->kind != IG_VALUE_STATE) continue;
+    const ig_store_entry like = {
+        .name = value->name, .role = role_of(value), .dtype = value->dtype, .shape = value->shape};
+    const ig_tensor *tensor = NULL;
+    ig_store_entry *entry;
+    IG_TRY(find_tensor(snapshot, &like, &tensor));
+    if (!tensor) continue;
+    IG_CHECK(!ig_store_find(store, value->name) && tensor->data, IG_ERR_USAGE,
+             "tensor '%s' was taken before", value->name);
+    IG_TRY(entry_create(store, value->name, like.role, value->dtype, &value->shape,
+                        host ? tensor->data : NULL, &entry));
+    if (!host) IG_TRY(ig_store_write(store, entry, tensor->data));
+    ig_snapshot_forget(snapshot, tensor, !host);
+  }
+  return ig_store_add_graph(store, graph, 0);
 }

@@ -12,7 +12,7 @@ typedef struct ig_store_entry {
   ig_tensor_role role;
   ig_dtype dtype;
   ig_shape shape;
-  void *data; /* device memory of the store's backend; row-major */
+  void *data; /* device memory of the store's backend; row-major; NULL once released */
 } ig_store_entry;
 
 struct ig_backend;
@@ -28,6 +28,12 @@ ig_store_entry *ig_store_entry_at(const ig_store *store, int64_t index);
  * from `seed`. PARAMs have IG_ROLE_PARAMETER, STATEs IG_ROLE_STATE unless their name starts with
  * "optimizer." (IG_ROLE_OPTIMIZER) or "ema." (IG_ROLE_EMA). */
 ig_status ig_store_add_graph(ig_store *store, const ig_graph *graph, uint64_t seed);
+/* Entries for every PARAM and STATE of the graph with the snapshot's values, checked as
+ * ig_store_from_snapshot does. Host memory changes hands instead of being copied: the snapshot keeps
+ * names and shapes alone of what was taken, with NULL for data. */
+ig_status ig_store_take_snapshot(ig_store *store, const ig_graph *graph, ig_snapshot *snapshot);
+/* Gives up an entry's memory, for good: its data is NULL, and it can be neither read nor written. */
+void ig_store_release(ig_store *store, ig_store_entry *entry);
 /* Host copies in row-major order. */
 ig_status ig_store_read(const ig_store *store, const ig_store_entry *entry, void *host);
 ig_status ig_store_write(ig_store *store, ig_store_entry *entry, const void *host);

@@ -93,3 +93,9 @@ const ig_tensor *ig_snapshot_find(const ig_snapshot *snapshot, ig_tensor_role ro
   int64_t index = snapshot->slots[slot_of(snapshot, role, name)];
   return index ? &snapshot->tensors[index - 1] : NULL;
 }
+
+void ig_snapshot_forget(ig_snapshot *snapshot, const ig_tensor *tensor, bool free) {
+  ig_tensor *own = &snapshot->tensors[tensor - snapshot->tensors];
+  if (free) ig_free(own->data);
+  own->data = NULL;
+}

@@ -20,7 +20,7 @@ typedef struct ig_tensor {
   ig_tensor_role role;
   ig_dtype dtype;
   ig_shape shape;
-  void *data; /* ig_shape_bytes(&shape, dtype) bytes; owned by the snapshot (ig_free) */
+  void *data; /* ig_shape_bytes(&shape, dtype) bytes, ig_alloc'ed, owned; NULL once forgotten */
 } ig_tensor;
 
 /* Where training stands. All counts are of completed steps and samples. */
@@ -87,5 +87,8 @@ ig_status ig_snapshot_add(ig_snapshot *snapshot, ig_tensor_role role, const char
 /* The tensor of that role and name, or NULL. Borrowed until the next ig_snapshot_add. */
 const ig_tensor *ig_snapshot_find(const ig_snapshot *snapshot, ig_tensor_role role,
                                   const char *name);
+
+/* Lets go of a tensor's data, which is NULL afterwards; `free` unless someone has taken it over. */
+void ig_snapshot_forget(ig_snapshot *snapshot, const ig_tensor *tensor, bool free);
 
 #endif

@@ -64,6 +64,8 @@ struct ig_trainer {
 
 /* The plan for batches of `count` samples. */
 ig_status ig_trainer_plan_for(ig_trainer *t, int64_t count, ig_step_kind kind, ig_plan **out);
+/* IG_ERR_MEMORY with the thread's last error, and which batch or recomputation would fit. */
+ig_status ig_trainer_explain_memory(ig_trainer *t, ig_step_kind kind, int64_t count);
 /* Makes the graph that a step of that kind runs; `context` is its ig_step_plans. */
 ig_status ig_trainer_prepare_step(ig_graph *graph, void *context);
 /* Submits the step at t->progress, which moves on. While that happens the results of the step before,

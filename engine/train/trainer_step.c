@@ -19,7 +19,9 @@ ig_status ig_trainer_plan_for(ig_trainer *t, int64_t count, ig_step_kind kind, i
   for (int i = 0; i < t->match.n_inputs; i++) {
     shapes[i] = ig_match_shape(&t->match, t->data, i, count);
   }
-  IG_TRY(ig_plan_cache_get(t->plans[kind].cache, shapes, out));
+  ig_status status = ig_plan_cache_get(t->plans[kind].cache, shapes, out);
+  if (status == IG_ERR_MEMORY) return ig_trainer_explain_memory(t, kind, count);
+  IG_TRY(status);
   if (count == t->options.batch && kind != IG_STEP_ACCUMULATE) t->full_plan = *out;
   return IG_OK;
 }

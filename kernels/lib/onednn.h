@@ -21,6 +21,9 @@ bool ig_dnn_supports(ig_dtype dtype);
 
 /* Bytes of workspace that ig_dnn_run needs, 64-byte aligned. */
 size_t ig_dnn_workspace(const ig_dnn *dnn);
+/* Whether operand `index` was given at creation and is kept packed: the bytes given are not read
+ * again. */
+bool ig_dnn_keeps(const ig_dnn *dnn, int index);
 /* oneDNN's name of the code it chose, e.g. "brg:avx512_core". */
 const char *ig_dnn_code(const ig_dnn *dnn);
 /* `operands` in the order that the creating function documents; they do not overlap. An operand

@@ -141,6 +141,13 @@ size_t ig_dnn_workspace(const ig_dnn *dnn) {
   return dnn->workspace;
 }
 
+bool ig_dnn_keeps(const ig_dnn *dnn, int index) {
+  for (int i = 0; i < dnn->n_operands; i++) {
+    if (dnn->operands[i].index == index && dnn->operands[i].packed) return true;
+  }
+  return false;
+}
+
 const char *ig_dnn_code(const ig_dnn *dnn) {
   return code_of(dnn->desc);
 }

@@ -32,8 +32,16 @@ static void reference(const ig_node *node, const ig_case_array *in, ig_case_arra
        .attrs = {__VA_ARGS__},                                                                     \
        .tolerance = 1e-4},
 
+#define LARGE_GEOMETRY(title, src, dst, filter, n, ...)                                            \
+  {.name = title,                                                                                  \
+   .inputs = {TENSOR src, TENSOR filter},                                                          \
+   .n_attrs = n,                                                                                   \
+   .attrs = {__VA_ARGS__},                                                                         \
+   .tolerance = 1e-4,                                                                              \
+   TOO_LONG},
+
 static const ig_op_case cases[] = {
-    CONV_GEOMETRIES(GEOMETRY){.name = "bias",
+    CONV_GEOMETRIES(GEOMETRY) TILE_GEOMETRY(LARGE_GEOMETRY) GROUP_GEOMETRIES(LARGE_GEOMETRY){.name = "bias",
                               .inputs = {TENSOR(2, 3, 6, 5), TENSOR(17, 3, 3, 3), TENSOR(17)},
                               .n_attrs = 1,
                               .attrs = {PAD1}},

@@ -24,7 +24,8 @@ static void reference(const ig_node *node, const ig_case_array *in, ig_case_arra
    .no_grad_check = true,                                                                          \
    .why = "no model needs the gradient of a gradient"},
 
-static const ig_op_case cases[] = {CONV_GEOMETRIES(GEOMETRY) WINOGRAD_GEOMETRY(GEOMETRY)};
+static const ig_op_case cases[] = {CONV_GEOMETRIES(GEOMETRY) WINOGRAD_GEOMETRY(GEOMETRY) TILE_GEOMETRY(GEOMETRY)
+                                   GROUP_GEOMETRIES(GEOMETRY)};
 
 const ig_op_cases ig_cases_conv_grad_input = {.op = "ingot.ConvGradInput",
                                               .reference = reference,

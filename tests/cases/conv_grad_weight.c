@@ -31,7 +31,7 @@ static void reference(const ig_node *node, const ig_case_array *in, ig_case_arra
 
 static const ig_op_case cases[] = {
     CONV_GEOMETRIES(GEOMETRY)
-        WINOGRAD_GEOMETRY(GEOMETRY){.name = "filter alone",
+        WINOGRAD_GEOMETRY(GEOMETRY) TILE_GEOMETRY(GEOMETRY){.name = "filter alone",
                                     .inputs = {TENSOR(2, 16, 5, 5), TENSOR(2, 16, 5, 5)},
                                     .n_attrs = 2,
                                     .attrs = {LIST("kernel_shape", 3, 3), PAD1},

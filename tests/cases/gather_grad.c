@@ -26,6 +26,8 @@ static const ig_op_case cases[] = {
     {.name = "scalar index", .inputs = {NORMAL(IG_F32, 4, 2), SCALAR_AS(IG_I64, false, -1)}, AT(1, 3)},
     {.name = "f64", .inputs = {NORMAL(IG_F64, 5, 8, 30), INTS(IG_I64, 0, 2, 8)}, AT(1, 3)},
     {.name = "no index", .inputs = {NORMAL(IG_F32, 0, 2), INTS(IG_I64, 0, 8, 0)}, AT(0, 9)},
+    {.name = "large table", .inputs = {NORMAL(IG_F32, 700, 2), INTS(IG_I64, -70000, 69999, 700)}, AT(0, 70000)},
+    {.name = "few of many", .inputs = {NORMAL(IG_F32, 2, 600, 5), INTS(IG_I64, 290, 299, 600)}, AT(1, 300)},
     {.name = "threads", .inputs = {NORMAL(IG_F32, 300, 300), INTS(IG_I64, 0, 49, 300)}, AT(0, 100)},
 };
 

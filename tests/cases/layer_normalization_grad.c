@@ -48,6 +48,14 @@ static const ig_op_case cases[] = {
      .inputs = {NORMAL(IG_F32, 200, 130), NORMAL(IG_F32, 200, 130), NORMAL(IG_F32, 130),
                 NORMAL(IG_F32, 200, 1), POSITIVE(IG_F32, 200, 1)},
      .n_outputs = 3},
+    {.name = "rows of one warp, several parts",
+     .inputs = {NORMAL(IG_F32, 200, 136), NORMAL(IG_F32, 200, 136), NORMAL(IG_F32, 136),
+                NORMAL(IG_F32, 200, 1), POSITIVE(IG_F32, 200, 1), NORMAL(IG_F32, 200, 136)},
+     .n_outputs = 3},
+    {.name = "several warps a row",
+     .inputs = {NORMAL(IG_F32, 11, 1304), NORMAL(IG_F32, 11, 1304), NORMAL(IG_F32, 1304),
+                NORMAL(IG_F32, 11, 1), POSITIVE(IG_F32, 11, 1)},
+     .n_outputs = 3},
 };
 
 const ig_op_cases ig_cases_layer_normalization_grad = {.op = "ingot.LayerNormalizationGrad",

@@ -217,7 +217,17 @@ static void memory_limit_option(void **state) {
   (void)state;
   path data = keep("d.csv"), run = keep("limited");
   assert_refused(RUN(TRAIN(data.text, run.text, "--epochs", "1", "--memory-limit", "1K")), 3,
-                 "^ingot train: .*(memory|limit)");
+                 "^ingot train: .*; no batch fits$");
+  /* The batch that is advised is one that works. */
+  const program *p = RUN("train", "--model", "mlp:16", "--data", IG_SOURCE_DIR "/examples/digits/digits.h5:train",
+                         "--batch", "512", "--epochs",
+                         "1", "--memory-limit", "60K", "--out", run.text);
+  assert_refused(p, 3, "^ingot train: .*needs 0.1 MiB.*; --batch [0-9]+ needs 0.0$");
+  char batch[16] = "";
+  assert_int_equal(sscanf(strstr(p->err, "--batch"), "--batch %15[0-9]", batch), 1);
+  assert_succeeded(RUN("train", "--model", "mlp:16", "--data", IG_SOURCE_DIR "/examples/digits/digits.h5:train",
+                         "--batch", batch, "--epochs",
+                       "1", "--memory-limit", "60K", "--out", run.text));
 }
 
 int main(void) {

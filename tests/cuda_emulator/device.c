@@ -37,6 +37,7 @@ static void initialize(void) {
   ig_emu_settings.devices = (int)number_from("IG_EMU_DEVICES", 1);
   ig_emu_settings.driver = (int)number_from("IG_EMU_DRIVER", CUDART_VERSION);
   ig_emu_settings.capability = (int)number_from("IG_EMU_CAPABILITY", 90);
+  ig_emu_settings.protect = number_from("IG_EMU_PROTECT", 0) != 0;
 }
 
 /* xorshift64*, whose upper half is good enough for orders. */
@@ -52,6 +53,11 @@ static void lock(void) {
   pthread_mutex_lock(&mutex);
 }
 
+static void unlock(void) {
+  ig_emu_close_device();
+  pthread_mutex_unlock(&mutex);
+}
+
 static cudaError_t availability(void) {
   if (ig_emu_settings.driver < CUDART_VERSION / 1000 * 1000) return cudaErrorInsufficientDriver;
   return ig_emu_settings.devices < 1 ? cudaErrorNoDevice : cudaSuccess;
@@ -64,7 +70,7 @@ cudaError_t ig_emu_enter(void) {
 
 cudaError_t ig_emu_leave(cudaError_t error) {
   if (error && error != cudaErrorNotReady) last_error = error;
-  pthread_mutex_unlock(&mutex);
+  unlock();
   return error;
 }
 
@@ -83,7 +89,7 @@ void ig_emu_forgive(void) {
   lock();
   broken = last_error = cudaSuccess;
   report[0] = 0;
-  pthread_mutex_unlock(&mutex);
+  unlock();
 }
 
 const char *ig_emu_report(void) { return report; }
@@ -92,20 +98,27 @@ void ig_emu_set_seed(uint64_t seed) {
   lock();
   ig_emu_drain_all();
   seed_random(seed);
-  pthread_mutex_unlock(&mutex);
+  unlock();
 }
 
 uint64_t ig_emu_get_seed(void) {
   lock();
   uint64_t seed = ig_emu_settings.seed;
-  pthread_mutex_unlock(&mutex);
+  unlock();
   return seed;
 }
 
 void ig_emu_set_memory(size_t bytes) {
   lock();
   ig_emu_settings.memory = bytes;
-  pthread_mutex_unlock(&mutex);
+  unlock();
+}
+
+void ig_emu_set_protect(int protect) {
+  lock();
+  ig_emu_open_device();
+  ig_emu_settings.protect = protect != 0;
+  unlock();
 }
 
 ig_emu_counts ig_emu_get_counts(void) {
@@ -113,7 +126,7 @@ ig_emu_counts ig_emu_get_counts(void) {
   ig_emu_counts counts = {
       .launches = ig_emu_launch_count, .blocks = ig_emu_block_count, .switches = ig_emu_switch_count()};
   ig_emu_memory_counts(&counts.device_bytes, &counts.allocations);
-  pthread_mutex_unlock(&mutex);
+  unlock();
   return counts;
 }
 

@@ -14,6 +14,9 @@
 #ifdef IG_EMU_UCONTEXT
 #include <ucontext.h>
 #endif
+#ifdef IG_EMU_TSAN
+#include <sanitizer/tsan_interface.h>
+#endif
 
 /* An odd number of pages, mapped one after the other: no two stacks share sets of the TLB for long. */
 enum { PAGE = 4096, STACK = 129 * PAGE, COLOUR = 64, COLOURS = 256 };
@@ -25,7 +28,7 @@ struct fiber {
 #endif
   char *stack; /* lowest usable byte */
   size_t size;
-  void *fake_stack; /* the sanitizer's */
+  void *fake_stack, *race_state; /* the sanitizers' */
   fiber *next;
 };
 
@@ -87,6 +90,10 @@ void ig_emu_switch_to(fiber *to) {
 #ifdef IG_EMU_ASAN
   __sanitizer_start_switch_fiber(&from->fake_stack, to->stack, to->size);
 #endif
+#ifdef IG_EMU_TSAN
+  if (from == &main_fiber) from->race_state = __tsan_get_current_fiber();
+  __tsan_switch_to_fiber(to->race_state, 0);
+#endif
 #ifdef IG_EMU_UCONTEXT
   swapcontext(&from->context, &to->context);
 #else
@@ -101,6 +108,10 @@ static void rewind_fiber(fiber *f) {
   char *top = f->stack + f->size - (size_t)(number * 37 % COLOURS) * COLOUR;
   ASAN_UNPOISON_MEMORY_REGION(f->stack, f->size);
   f->fake_stack = NULL;
+#ifdef IG_EMU_TSAN
+  if (f->race_state) __tsan_destroy_fiber(f->race_state);
+  f->race_state = __tsan_create_fiber(0);
+#endif
 #ifdef IG_EMU_UCONTEXT
   getcontext(&f->context);
   f->context.uc_stack.ss_sp = f->stack;

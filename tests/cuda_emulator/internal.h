@@ -7,12 +7,16 @@
 
 #include "emulator/emulator.h"
 
-#if defined(__SANITIZE_ADDRESS__)
-#define IG_EMU_ASAN 1
-#elif defined(__has_feature)
+#if defined(__has_feature) /* clang says it so, gcc by macros */
 #if __has_feature(address_sanitizer)
 #define IG_EMU_ASAN 1
+#elif __has_feature(thread_sanitizer)
+#define IG_EMU_TSAN 1
 #endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define IG_EMU_ASAN 1
+#elif defined(__SANITIZE_THREAD__)
+#define IG_EMU_TSAN 1
 #endif
 #ifdef IG_EMU_ASAN
 #include <sanitizer/asan_interface.h>
@@ -38,6 +42,7 @@ typedef struct settings {
   uint64_t seed;
   size_t memory;
   int devices, driver, capability;
+  bool protect;
 } settings;
 extern settings ig_emu_settings;
 
@@ -108,6 +113,9 @@ enum memory_kind ig_emu_memory_of(const void *at, size_t bytes, bool *whole);
 cudaError_t ig_emu_free(void *pointer, enum memory_kind kind);
 /* Checks the guards of allocations, of a few at a time when there are many; fails naming `what`. */
 cudaError_t ig_emu_check_guards(const char *what);
+/* Lets the host's addresses reach device memory, and, where it is protected, no longer. */
+void ig_emu_open_device(void);
+void ig_emu_close_device(void);
 void ig_emu_memory_counts(size_t *bytes, size_t *allocations);
 
 /* --- queue.c: work in streams ------------------------------------------------------------------------ */

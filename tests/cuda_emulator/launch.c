@@ -2,6 +2,7 @@
  * A kernel that touches unmapped memory ends the context with its name, as on a device, and not the
  * process. */
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -104,6 +105,10 @@ static struct sigaction old_segv, old_bus;
 static void fault(int signal, siginfo_t *info, void *context) {
   (void)context;
   if (!ig_emu_in_kernel()) { /* not ours: back to whoever had it, and the instruction again */
+    bool whole;
+    if (ig_emu_memory_of(info->si_addr, 1, &whole) == DEVICE_MEMORY) {
+      fprintf(stderr, "cuda emulator: the host touched device memory at %p\n", info->si_addr);
+    }
     sigaction(SIGSEGV, &old_segv, NULL);
     sigaction(SIGBUS, &old_bus, NULL);
     return;

@@ -1,18 +1,21 @@
 /* Device and pinned memory: host memory between guards, filled with 0xFF, counted against the device's
  * size. Guards are checked after each kernel and when memory is freed, so that a wild write is told of
- * with the kernel's name. Under AddressSanitizer an allocation is malloc's, whose own guards trap. */
+ * with the kernel's name. Under AddressSanitizer an allocation is malloc's, whose own guards trap. On
+ * demand device memory is closed to the host, and open only while queued work is done. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "internal.h"
 
 typedef struct allocation {
   unsigned char *data;
   void *raw;
-  size_t bytes;
+  size_t bytes, mapped; /* mapped: of memory that can be closed, by pages */
   enum memory_kind kind;
 } allocation;
 static allocation *held;
+static bool is_open = true; /* whether the host may touch device memory */
 static size_t held_count, held_room, device_bytes, device_high;
 
 struct CUmemPoolHandle_st {
@@ -44,6 +47,46 @@ enum { GUARD = 0 };
 enum { GUARD = DEVICE_GUARD };
 #endif
 
+#ifdef IG_EMU_ASAN
+static void set_access(const allocation *a, bool open) {
+  if (open) ASAN_UNPOISON_MEMORY_REGION(a->data, a->bytes);
+  else ASAN_POISON_MEMORY_REGION(a->data, a->bytes);
+}
+#else
+static void set_access(const allocation *a, bool open) {
+  if (a->mapped) mprotect(a->raw, a->mapped, open ? PROT_READ | PROT_WRITE : PROT_NONE);
+}
+#endif
+
+static void set_access_of_all(bool open) {
+  for (size_t i = 0; i < held_count; i++) {
+    if (held[i].kind == DEVICE_MEMORY) set_access(&held[i], open);
+  }
+  is_open = open;
+}
+
+void ig_emu_open_device(void) {
+  if (!is_open) set_access_of_all(true);
+}
+
+void ig_emu_close_device(void) {
+  if (is_open && ig_emu_settings.protect) set_access_of_all(false);
+}
+
+static void *get_memory(size_t bytes, size_t mapped) {
+  void *raw = NULL;
+  if (!mapped) return posix_memalign(&raw, 256, bytes) == 0 ? raw : NULL;
+  raw = mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return raw == MAP_FAILED ? NULL : raw;
+}
+
+static size_t pages_of(size_t bytes, enum memory_kind kind) {
+#ifdef IG_EMU_ASAN
+  return 0;
+#endif
+  return kind == DEVICE_MEMORY && ig_emu_settings.protect ? (bytes + 4095) & ~(size_t)4095 : 0;
+}
+
 static cudaError_t allocate(void **pointer, size_t bytes, enum memory_kind kind) {
   if (!pointer) return cudaErrorInvalidValue;
   *pointer = NULL;
@@ -53,11 +96,13 @@ static cudaError_t allocate(void **pointer, size_t bytes, enum memory_kind kind)
     return cudaErrorMemoryAllocation;
   }
   if (bytes > SIZE_MAX / 2 || !make_room()) return cudaErrorMemoryAllocation;
-  void *raw = NULL;
-  if (posix_memalign(&raw, 256, bytes + 2 * GUARD) != 0) return cudaErrorMemoryAllocation;
+  ig_emu_open_device();
+  size_t mapped = pages_of(bytes + 2 * GUARD, kind);
+  void *raw = get_memory(bytes + 2 * GUARD, mapped);
+  if (!raw) return cudaErrorMemoryAllocation;
   memset(raw, POISON, bytes + 2 * GUARD);
   allocation *a = &held[held_count++];
-  *a = (allocation){(unsigned char *)raw + GUARD, raw, bytes, kind};
+  *a = (allocation){(unsigned char *)raw + GUARD, raw, bytes, mapped, kind};
   if (kind == DEVICE_MEMORY) device_bytes += bytes;
   if (device_bytes > device_high) device_high = device_bytes;
   *pointer = a->data;
@@ -119,12 +164,14 @@ cudaError_t ig_emu_free(void *pointer, enum memory_kind kind) {
   if (!pointer) return cudaSuccess;
   allocation *a = find(pointer);
   if (!a || a->data != pointer || a->kind != kind) return cudaErrorInvalidValue;
+  ig_emu_open_device();
   cudaError_t error = check_guards(a, "what ran before its memory was freed");
   if (kind == DEVICE_MEMORY) device_bytes -= a->bytes;
 #ifndef IG_EMU_ASAN
   memset(a->raw, POISON, a->bytes + 2 * GUARD); /* for whoever still reads it */
 #endif
-  free(a->raw);
+  if (a->mapped) munmap(a->raw, a->mapped);
+  else free(a->raw);
   *a = held[--held_count];
   return error;
 }

@@ -32,6 +32,7 @@ static void copy_rows(const op *o) {
 }
 
 cudaError_t ig_emu_run_op(op *o) {
+  ig_emu_open_device();
   switch (o->kind) {
   case OP_KERNEL: return ig_emu_run_grid(&o->launch);
   case OP_COPY: copy_rows(o); return cudaSuccess;

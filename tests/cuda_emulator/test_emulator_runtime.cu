@@ -1,6 +1,10 @@
 /* The emulator's host side: memory and its limit, streams, events, capture and replay. */
 #include "test_emulator.h"
 
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 __global__ static void scale_add_kernel(float *y, const float *x, float scale, int n) {
   int i = blockIdx.x * blockDim.x + threadIdx.x;
   if (i < n) y[i] = y[i] * scale + x[i];
@@ -235,12 +239,36 @@ static void properties_say_what_is_emulated(void **state) {
   assert_string_equal(cudaGetErrorName(cudaErrorIllegalAddress), "cudaErrorIllegalAddress");
 }
 
+/* In a child, since a touch ends the process, as on a machine with a device. */
+static void the_host_may_not_touch_device_memory(void **state) {
+  (void)state;
+  ig_emu_set_protect(1);
+  volatile float *x = device<float>(32);
+  assert_int_equal(IG_LAUNCH(set_kernel, 1, 32, 0, NULL, (float *)x, 5.0f), IG_OK);
+  pid_t child = fork();
+  assert_true(child >= 0);
+  if (child == 0) {
+    signal(SIGSEGV, SIG_DFL);
+    _exit(x[3] == 5.0f ? 0 : 1);
+  }
+  int how;
+  assert_int_equal(waitpid(child, &how, 0), child);
+  assert_false(WIFEXITED(how) && WEXITSTATUS(how) == 0);
+  float seen;
+  assert_ok(cudaMemcpy(&seen, (float *)x + 3, 4, cudaMemcpyDeviceToHost));
+  assert_true(seen == 5.0f);
+  release((float *)x);
+  const char *set = getenv("IG_EMU_PROTECT");
+  ig_emu_set_protect(set && *set == '1');
+}
+
 int run_runtime_tests(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(memory_is_poisoned_and_checked), cmocka_unit_test(memory_runs_out),
       cmocka_unit_test(events_order_streams), cmocka_unit_test(the_host_must_wait),
       cmocka_unit_test(capture_replays), cmocka_unit_test(captures_forbid),
       cmocka_unit_test(a_failed_launch_ends_what_is_queued),
+      cmocka_unit_test(the_host_may_not_touch_device_memory),
       cmocka_unit_test(properties_say_what_is_emulated)};
   return cmocka_run_group_tests_name("emulator: runtime", tests, NULL, NULL);
 }

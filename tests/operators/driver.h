@@ -58,6 +58,8 @@ bool same_values(const instance *it, const ig_impl *impl, const char *what, ig_d
 
 /* All checks of one implementation's forward run; false when it declines the case. */
 bool check_runs(instance *it, const ig_impl *impl);
+/* The checks of one that declines rows: in the other layouts, where they apply. */
+void check_layouts(instance *it, const ig_impl *impl);
 /* The gradient against finite differences of the reference. */
 void check_gradient(instance *it);
 

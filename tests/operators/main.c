@@ -28,12 +28,15 @@ static void check_cost(const instance *it) {
   }
 }
 
-/* f64 is the CPU's alone: another device may decline it. */
+/* f64 and blocks of channels are the CPU's alone: another device may decline them. */
 static bool may_decline(const instance *it) {
-  bool wide = false;
-  for (int i = 0; i < it->n_in; i++) wide = wide || (it->in[i] && it->in[i]->dtype == IG_F64);
-  for (int i = 0; i < it->n_out; i++) wide = wide || it->node->outputs[i]->dtype == IG_F64;
-  return wide && driver_backend->vtable->device != IG_CPU;
+  bool apart = false;
+  for (int i = 0; i < it->n_in; i++) apart = apart || (it->in[i] && it->in[i]->dtype == IG_F64);
+  for (int i = 0; i < it->n_out; i++) {
+    const ig_value *v = it->node->outputs[i];
+    apart = apart || v->dtype == IG_F64 || v->layout == IG_LAYOUT_BLOCK16;
+  }
+  return apart && driver_backend->vtable->device != IG_CPU;
 }
 
 static void check_implementations(instance *it) {
@@ -42,8 +45,9 @@ static void check_implementations(instance *it) {
   ig_device device = driver_backend->vtable->device;
   int accepted = 0;
   for (int i = 0; (impl = ig_op_impl(it->op, device, i)); i++) {
-    if (impl->reject && impl->reject(it->node)) continue;
-    accepted += check_runs(it, impl);
+    bool rows = !impl->reject || !impl->reject(it->node);
+    if (rows) accepted += check_runs(it, impl);
+    if (!rows) check_layouts(it, impl);
   }
   if (it->op->flags & IG_OP_VIEW) {
     check_runs(it, &view);

@@ -33,6 +33,16 @@
     LIST("strides", 2))                                                                            \
   G("wide", (1, 1, 3, 40), (1, 2, 1, 36), (2, 1, 3, 5), 0)
 
+/* Several tiles of a GPU's kernels in every direction. */
+#define TILE_GEOMETRY(G)                                                                           \
+  G("several tiles", (2, 16, 9, 9), (2, 136, 9, 9), (136, 16, 3, 3), 1, PAD1)
+
+/* So many groups that the largest tiles are worth while. */
+#define GROUP_GEOMETRIES(G)                                                                        \
+  G("many groups", (1, 1600, 2, 4), (1, 3200, 2, 4), (3200, 8, 1, 1), 1, NUMBER("group", 200))     \
+  G("many wide groups", (1, 1600, 2, 4), (1, 14400, 2, 4), (14400, 8, 1, 1), 1,                    \
+    NUMBER("group", 200))
+
 /* The size that Winograd's code takes: apart, since the reference needs a second for it. */
 #define WINOGRAD_GEOMETRY(G)                                                                       \
   G("winograd", (4, 32, 16, 16), (4, 32, 16, 16), (32, 32, 3, 3), 1, PAD1)

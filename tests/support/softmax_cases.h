@@ -68,6 +68,8 @@ static const double extreme_logits[] = {0, 1000, -1000, 3, 1000, 999};
   {.name = "threads", .inputs = {LOGITS(40, 300)}, .no_grad_check = true, .why = REASON_SIZE},     \
   {.name = "threads middle", .inputs = {LOGITS(3, 30, 200)}, AXIS(1), .no_grad_check = true,       \
    .why = REASON_SIZE},                                                                            \
+  {.name = "beyond registers", .inputs = {LOGITS(2, 8200)}, .no_grad_check = true,                 \
+   .why = REASON_SIZE},                                                                            \
   {.name = "no rows", .inputs = {LOGITS(0, 5)}},                                                   \
   {.name = "no classes", .inputs = {LOGITS(5, 0)}},                                                \
   {.name = "f64", .inputs = {SPREAD(IG_F64, -6, 6, 3, 5)}}
@@ -77,6 +79,8 @@ static const double extreme_logits[] = {0, 1000, -1000, 3, 1000, 999};
   {.name = "rows", .inputs = {LOGITS(5, 37), SPREAD(IG_F32, lo, hi, 5, 37)}},                      \
   {.name = "middle", .inputs = {LOGITS(2, 11, 7), SPREAD(IG_F32, lo, hi, 2, 11, 7)}, AXIS(1)},     \
   {.name = "tiles", .inputs = {LOGITS(2, 5, 130), SPREAD(IG_F32, lo, hi, 2, 5, 130)}, AXIS(1)},    \
+  {.name = "several warps a row",                                                                  \
+   .inputs = {LOGITS(3, 1304), SPREAD(IG_F32, lo, hi, 3, 1304)}, .tolerance = 1e-4},               \
   {.name = "threads", .inputs = {LOGITS(60, 300), SPREAD(IG_F32, lo, hi, 60, 300)},                \
    .tolerance = 1e-4},                                                                             \
   {.name = "threads middle", .inputs = {LOGITS(3, 30, 200), SPREAD(IG_F32, lo, hi, 3, 30, 200)},   \

@@ -2,7 +2,8 @@
  *
  * Environment, read at the first call: IG_EMU_SEED (0: threads, blocks and queued work in order; other
  * seeds shuffle them, and queued work is put off as long as its stream allows), IG_EMU_MEMORY (bytes
- * of the device, 4 GiB), IG_EMU_DEVICES (1), IG_EMU_DRIVER (13000), IG_EMU_CAPABILITY (90). */
+ * of the device, 4 GiB), IG_EMU_DEVICES (1), IG_EMU_DRIVER (13000), IG_EMU_CAPABILITY (90), IG_EMU_PROTECT (1: the
+ * host may not touch device memory that is allocated from then on; costs microseconds a call). */
 #ifndef IG_EMULATOR_EMULATOR_H
 #define IG_EMULATOR_EMULATOR_H
 
@@ -19,6 +20,7 @@ extern "C" {
 void ig_emu_set_seed(uint64_t seed);
 uint64_t ig_emu_get_seed(void);
 void ig_emu_set_memory(size_t bytes);
+void ig_emu_set_protect(int protect);
 /* What made the last launch fail: kernel, block, and which threads wait where; "" if none did. */
 const char *ig_emu_report(void);
 /* Forgets a failed launch, after which every call fails as on a device, and the report. Memory and

@@ -1,0 +1,122 @@
+/* The program with --device cuda on the emulated GPU: from training to predictions, and everything that
+ * a machine's GPU can lack. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "../cli/program.h"
+
+static scratch folder;
+
+#define DIGITS IG_SOURCE_DIR "/examples/digits/digits.h5"
+#define TRAIN(out, ...)                                                                            \
+  "train", "--model", "mlp:32", "--data", DIGITS ":train", "--val", DIGITS ":test", "--out", (out), \
+      "--quiet", "--workers", "1", "--batch", "64", "--optimizer", "adamw", "--lr", "0.003", __VA_ARGS__
+
+typedef struct path {
+  char text[512];
+} path;
+
+static path in(const char *name) {
+  path p;
+  snprintf(p.text, sizeof p.text, "%s", scratch_path(&folder, name));
+  return p;
+}
+
+static double number_after(const char *text, const char *key) {
+  const char *at = strstr(text, key);
+  if (!at) fail_msg("no %s in: %s", key, text);
+  return strtod(at + strlen(key), NULL);
+}
+
+static void trains_and_predicts(void **state) {
+  (void)state;
+  path run = in("run"), best = in("run/best.h5"), gpu_out = in("gpu.csv");
+  assert_succeeded(RUN(TRAIN(run.text, "--epochs", "6", "--device", "cuda")));
+  const program *p = RUN("eval", "--model", best.text, "--data", DIGITS ":test", "--device", "cuda",
+                         "--json", "--latency-seconds", "0");
+  assert_succeeded(p);
+  double accuracy = number_after(p->out, "\"accuracy\": "), loss = number_after(p->out, "\"loss\": ");
+  assert_true(accuracy > 0.9);
+  p = RUN("eval", "--model", best.text, "--data", DIGITS ":test", "--device", "cpu", "--json",
+          "--latency-seconds", "0");
+  assert_succeeded(p);
+  assert_true(accuracy == number_after(p->out, "\"accuracy\": "));
+  double cpu_loss = number_after(p->out, "\"loss\": ");
+  assert_true(loss - cpu_loss < 1e-5 && cpu_loss - loss < 1e-5);
+  assert_succeeded(RUN("infer", "--model", best.text, "--data", DIGITS ":test", "--device", "cuda",
+                       "--out", gpu_out.text, "--quiet"));
+  assert_int_equal(access(gpu_out.text, F_OK), 0);
+}
+
+/* Stopped half-way and resumed, the same bits as in one piece. */
+static void resumes(void **state) {
+  (void)state;
+  path whole = in("whole"), parts = in("parts"), a = in("whole/latest.h5"), b = in("parts/latest.h5");
+  assert_succeeded(RUN(TRAIN(whole.text, "--steps", "30", "--device", "cuda")));
+  assert_succeeded(RUN(TRAIN(parts.text, "--steps", "13", "--device", "cuda")));
+  assert_succeeded(RUN(TRAIN(parts.text, "--steps", "30", "--device", "cuda", "--resume")));
+  char command[4096];
+  snprintf(command, sizeof command, "h5diff -q %s %s /parameters && h5diff -q %s %s /optimizer",
+           a.text, b.text, a.text, b.text);
+  assert_int_equal(system(command), 0);
+}
+
+static void refused_with(const char *variable, const char *value, const char *device,
+                         const char *pattern) {
+  path run = in("refused");
+  assert_int_equal(setenv(variable, value, 1), 0);
+  const program *p = RUN(TRAIN(run.text, "--steps", "1", "--device", device));
+  assert_int_equal(unsetenv(variable), 0);
+  assert_refused(p, 3, pattern);
+  assert_int_not_equal(access(run.text, F_OK), 0);
+}
+
+static void what_a_machine_lacks(void **state) {
+  (void)state;
+  refused_with("IG_EMU_DRIVER", "0", "cuda", "^ingot train: device 'cuda': no NVIDIA driver is loaded$");
+  refused_with("IG_EMU_DRIVER", "11080", "cuda",
+               "^ingot train: device 'cuda': the NVIDIA driver supports CUDA 11.8, this build needs");
+  refused_with("IG_EMU_DEVICES", "0", "cuda", "^ingot train: device 'cuda': there is no NVIDIA GPU");
+  refused_with("IG_EMU_DEVICES", "2", "cuda:2", "^ingot train: device 'cuda:2': GPU 2: this machine has 2$");
+  refused_with("IG_EMU_CAPABILITY", "75", "cuda",
+               "^ingot train: device 'cuda': GPU 0 .* has compute capability 7.5, expected 8.0 or newer$");
+}
+
+/* The advice is followed, and works. */
+static void too_large_a_batch(void **state) {
+  (void)state;
+  path run = in("large");
+  assert_int_equal(setenv("IG_EMU_MEMORY", "450000", 1), 0);
+  const program *p = RUN(TRAIN(run.text, "--steps", "2", "--device", "cuda", "--batch", "1024"));
+  assert_refused(p, 3, "^ingot train: .*out of memory on cuda:0: .* --batch [0-9]+ needs");
+  unsetenv("IG_EMU_MEMORY");
+}
+
+static int make_folder(void **state) {
+  (void)state;
+  folder = scratch_make();
+  return 0;
+}
+
+static int remove_folder(void **state) {
+  (void)state;
+  scratch_remove(&folder);
+  return 0;
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(trains_and_predicts),
+      cmocka_unit_test(resumes),
+      cmocka_unit_test(what_a_machine_lacks),
+      cmocka_unit_test(too_large_a_batch),
+  };
+  return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
