@@ -1,4 +1,5 @@
-/* What the attention kernels share: the description as kernels get it, who sees whom, and scores. */
+/* What the attention kernels share: the description as kernels get it, who sees whom, and
+ * scores. */
 #ifndef IG_KERNELS_CUDA_ATTENTION_CUH
 #define IG_KERNELS_CUDA_ATTENTION_CUH
 

@@ -1,9 +1,9 @@
-/* Attention on tensor cores, backward: weights are made again from the sums that the forward pass left.
- * One kernel, twice: for the gradient of queries a block holds 128 queries (and rows of dy) and walks
- * over tiles of keys (and values); for those of keys and values it holds 128 keys (and values) and walks
- * over the queries of every head that shares them. So each sum has one order and one owner.
- * 14 T^2 D flops a head in seven products, of which the two that are made twice cost 4, and less memory
- * traffic than adding up parts of dq would. */
+/* Attention on tensor cores, backward: weights are made again from the sums that the forward pass
+ * left. One kernel, twice: for the gradient of queries a block holds 128 queries (and rows of dy)
+ * and walks over tiles of keys (and values); for those of keys and values it holds 128 keys (and
+ * values) and walks over the queries of every head that shares them. So each sum has one order and
+ * one owner. 14 T^2 D flops a head in seven products, of which the two that are made twice cost 4,
+ * and less memory traffic than adding up parts of dq would. */
 #include "kernels/cuda/attention_mma.cuh"
 #include "kernels/cuda/reduce.cuh"
 
@@ -17,7 +17,7 @@ size_t ig_cuda_attention_grad_workspace(const ig_attention *a) {
   return (size_t)(a->batch * a->heads * a->queries) * sizeof(float);
 }
 
-/* --- delta: the product of a row of dy with that of y ------------------------------------------------ */
+/* --- delta: the product of a row of dy with that of y ----------------------------------------- */
 
 #define DELTA_WARPS 4
 
@@ -38,7 +38,7 @@ __global__ void __launch_bounds__(DELTA_WARPS *IG_WARP)
   if (threadIdx.x % IG_WARP == 0 && row < rows) delta[row] = sum;
 }
 
-/* --- weights and gradients of scores ------------------------------------------------------------------ */
+/* --- weights and gradients of scores ---------------------------------------------------------- */
 
 template <int D, bool KEYS> struct backward_shape {
   /* Rows of a tile of the moving side: as many as registers have room for. */
@@ -48,7 +48,8 @@ template <int D, bool KEYS> struct backward_shape {
   static constexpr int SHARED = (2 * ATTENTION_ROWS + 4 * MOVING) * D * 2;
 };
 
-/* Which scores a warp has: `held` its first own row, `moving` the first column; KEYS: rows are keys. */
+/* Which scores a warp has: `held` its first own row, `moving` the first column; KEYS: rows are
+ * keys. */
 struct place {
   int b, h, held, moving, limit;
 };
@@ -78,8 +79,8 @@ __device__ static inline void weigh(const backward_work &t, const place &p, floa
       int row = p.held + lane / 4 + e / 2 * 8;
       int column = p.moving + n * 8 + lane % 4 * 2 + e % 2;
       int i = KEYS ? column : row, j = KEYS ? row : column;
-      float score = whole ? capped_score(a, s[n][e])
-                          : masked_score<T>(t.w, p.limit, p.b, p.h, i, j, s[n][e]);
+      float score =
+          whole ? capped_score(a, s[n][e]) : masked_score<T>(t.w, p.limit, p.b, p.h, i, j, s[n][e]);
       float slope = 1, weight = 0, gradient = 0;
       if (score != -INFINITY) {
         if (a.softcap > 0) {
@@ -95,7 +96,7 @@ __device__ static inline void weigh(const backward_work &t, const place &p, floa
   }
 }
 
-/* --- the kernel ----------------------------------------------------------------------------------------- */
+/* --- the kernel ------------------------------------------------------------------------------- */
 
 /* Operands of one side: queries with dy, or keys with values. */
 template <typename T> struct side {
@@ -107,16 +108,25 @@ template <typename T> struct side {
 template <typename T>
 __device__ static inline side<T> query_side(const backward_work &t, int64_t b, int64_t h) {
   const ig_attention &a = t.w.a;
-  return {(const T *)t.w.in.q + row_offset(a.q, b, h, 0), (const T *)t.dy + row_offset(a.y, b, h, 0),
-          a.q.row, a.y.row, (int)a.queries, (int)a.size, (int)a.v_size};
+  return {(const T *)t.w.in.q + row_offset(a.q, b, h, 0),
+          (const T *)t.dy + row_offset(a.y, b, h, 0),
+          a.q.row,
+          a.y.row,
+          (int)a.queries,
+          (int)a.size,
+          (int)a.v_size};
 }
 template <typename T>
 __device__ static inline side<T> key_side(const backward_work &t, int64_t b, int64_t group,
                                           int limit) {
   const ig_attention &a = t.w.a;
   return {(const T *)t.w.in.k + row_offset(a.k, b, group, 0),
-          (const T *)t.w.in.v + row_offset(a.v, b, group, 0), a.k.row, a.v.row, limit,
-          (int)a.size, (int)a.v_size};
+          (const T *)t.w.in.v + row_offset(a.v, b, group, 0),
+          a.k.row,
+          a.v.row,
+          limit,
+          (int)a.size,
+          (int)a.v_size};
 }
 
 template <typename T, int D, int ROWS>
@@ -141,8 +151,8 @@ __device__ static inline void moving_range(const attention_work &w, int held, in
   }
 }
 
-/* KEYS: dk and dv, `first` and `second`; otherwise dq alone, `first`; a block makes WIDTH elements of
- * their rows. */
+/* KEYS: dk and dv, `first` and `second`; otherwise dq alone, `first`; a block makes WIDTH elements
+ * of their rows. */
 template <typename T, int D, bool KEYS>
 __global__ void __launch_bounds__(ATTENTION_THREADS)
     backward_kernel(const backward_work t, T *first, T *second, int held_tiles) {
@@ -164,10 +174,10 @@ __global__ void __launch_bounds__(ATTENTION_THREADS)
   for (int step = -1; step < steps; step++) {
     if (step + 1 < steps) {
       int head = own * shared_heads + (step + 1) / per_head;
-      copy_side<T, D, MOVING>(
-          stages + (step + 1) % 2 * 2 * MOVING * D,
-          KEYS ? query_side<T>(t, b, head) : key_side<T>(t, b, group_of(a, own), limit),
-          (begin + (step + 1) % per_head) * MOVING);
+      copy_side<T, D, MOVING>(stages + (step + 1) % 2 * 2 * MOVING * D,
+                              KEYS ? query_side<T>(t, b, head)
+                                   : key_side<T>(t, b, group_of(a, own), limit),
+                              (begin + (step + 1) % per_head) * MOVING);
     }
     ig_copy_commit();
     if (step < 0) continue;

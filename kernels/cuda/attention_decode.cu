@@ -1,7 +1,7 @@
-/* Attention of few queries to many keys, as when a text is continued: keys are split over blocks, whose
- * parts (largest score, sum of weights, weighted sum of values) are joined in their order by a second
- * kernel. Memory-bound: keys and values are read once for each query of their group, a row by a warp;
- * the second reads a few percent of that. And the joining of past and new keys. */
+/* Attention of few queries to many keys, as when a text is continued: keys are split over blocks,
+ * whose parts (largest score, sum of weights, weighted sum of values) are joined in their order by
+ * a second kernel. Memory-bound: keys and values are read once for each query of their group, a row
+ * by a warp; the second reads a few percent of that. And the joining of past and new keys. */
 #include "kernels/cuda/attention.cuh"
 #include "kernels/cuda/reduce.cuh"
 
@@ -10,7 +10,8 @@
 #define SPLIT 256 /* keys of a block */
 #define AHEAD 4   /* keys of a warp at a time: that many rows are under way */
 
-/* Of the workspace, by [batch, head, query, split]: v_size sums, then the top score and the total. */
+/* Of the workspace, by [batch, head, query, split]: v_size sums, then the top score and the
+ * total. */
 static int64_t part_size(const ig_attention *a) {
   return a->v_size + 2;
 }
@@ -19,8 +20,7 @@ static int64_t split_count(const ig_attention *a) {
 }
 
 size_t ig_cuda_attention_decode_workspace(const ig_attention *a) {
-  return (size_t)(a->batch * a->heads * a->queries * split_count(a) * part_size(a)) *
-         sizeof(float);
+  return (size_t)(a->batch * a->heads * a->queries * split_count(a) * part_size(a)) * sizeof(float);
 }
 
 /* Lane l holds elements l, l + 32, ... of a row; N of them at most. */
@@ -140,13 +140,14 @@ ig_status ig_cuda_attention_decode(const ig_attention *a, const ig_attention_inp
   })
 }
 
-/* --- past and new ----------------------------------------------------------------------------------- */
+/* --- past and new ----------------------------------------------------------------------------- */
 
-/* Rows of [batch, heads, tokens, size] into another tensor, from its token `start` on. A block takes
- * rows, a thread elements. */
+/* Rows of [batch, heads, tokens, size] into another tensor, from its token `start` on. A block
+ * takes rows, a thread elements. */
 template <typename T>
-__global__ void rows_kernel(int64_t rows, int64_t heads, int64_t tokens, int64_t size, const T *from,
-                            ig_rows from_rows, T *to, ig_rows to_rows, int64_t start) {
+__global__ void rows_kernel(int64_t rows, int64_t heads, int64_t tokens, int64_t size,
+                            const T *from, ig_rows from_rows, T *to, ig_rows to_rows,
+                            int64_t start) {
   for (int64_t r = blockIdx.x; r < rows; r += gridDim.x) {
     int64_t b = r / tokens / heads, h = r / tokens % heads, t = r % tokens;
     const T *source = from + row_offset(from_rows, b, h, t);

@@ -1,11 +1,12 @@
-/* Attention on tensor cores, forward: a block holds 128 queries and walks over tiles of keys and values,
- * the next tile being copied while one is used (Dao, "FlashAttention-2", 2023). A warp has 16 queries;
- * its scores stay in registers, and become the left operand of the product with values.
+/* Attention on tensor cores, forward: a block holds 128 queries and walks over tiles of keys and
+ * values, the next tile being copied while one is used (Dao, "FlashAttention-2", 2023). A warp has
+ * 16 queries; its scores stay in registers, and become the left operand of the product with values.
  * 4 T^2 D flops a head (half of it where causal: tiles without visible keys are not visited); reads
  * queries once, keys and values once for each 128 queries, from the L2 cache mostly. */
 #include "kernels/cuda/attention_mma.cuh"
 
-/* Of a grid's second and third dimension; the latter counts blocks of 128 tokens, or halves of them. */
+/* Of a grid's second and third dimension; the latter counts blocks of 128 tokens, or halves of
+ * them. */
 #define MOST_BLOCKS 65535
 #define MOST_TOKENS (MOST_BLOCKS / 2 * ATTENTION_ROWS)
 
@@ -160,12 +161,13 @@ __global__ void __launch_bounds__(ATTENTION_THREADS, (forward_shape<D, EXTRAS>::
     factor[half] = total == 0 ? 0 : 1 / total;
     int i = rows.first + lane / 4 + half * 8;
     if (lse && lane % 4 == 0 && i < a.queries) {
-      lse[(rows.b * a.heads + rows.h) * a.queries + i] = total == 0 ? INFINITY : r.top[half] * IG_LN2 + logf(total);
+      lse[(rows.b * a.heads + rows.h) * a.queries + i] =
+          total == 0 ? INFINITY : r.top[half] * IG_LN2 + logf(total);
     }
   }
   store_rows<T, D>(sums, factor[0], factor[1], queries,
-                   y + row_offset(a.y, rows.b, rows.h, rows.first), a.y.row,
-                   a.queries - rows.first, a.v_size);
+                   y + row_offset(a.y, rows.b, rows.h, rows.first), a.y.row, a.queries - rows.first,
+                   a.v_size);
 }
 
 template <typename T, int D, bool EXTRAS>

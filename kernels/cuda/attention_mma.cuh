@@ -1,7 +1,7 @@
-/* Tiles of heads for tensor cores: their place in shared memory, fragments of them, and scores in units
- * of log 2, in which exp is one instruction. A tile is ROWS rows of D 16-bit elements (the head size
- * rounded up, zero beyond it), in chunks of 16 bytes that are permuted within a row, so that neither
- * the rows nor the columns of a fragment fall on the same banks. */
+/* Tiles of heads for tensor cores: their place in shared memory, fragments of them, and scores in
+ * units of log 2, in which exp is one instruction. A tile is ROWS rows of D 16-bit elements (the
+ * head size rounded up, zero beyond it), in chunks of 16 bytes that are permuted within a row, so
+ * that neither the rows nor the columns of a fragment fall on the same banks. */
 #ifndef IG_KERNELS_CUDA_ATTENTION_MMA_CUH
 #define IG_KERNELS_CUDA_ATTENTION_MMA_CUH
 
@@ -39,15 +39,16 @@ __device__ static inline void left_of(uint32_t (&x)[4], const T *tile, int row, 
   ig_ldmatrix(x, tile + chunk_place<D>(row + lane % 16, step * 2 + lane / 16));
 }
 
-/* Rows `row` to row + 15 as 16 columns of the right operand, of elements 16 step to 16 step + 15: x[0]
- * and x[1] for the first 8 rows. */
+/* Rows `row` to row + 15 as 16 columns of the right operand, of elements 16 step to 16 step + 15:
+ * x[0] and x[1] for the first 8 rows. */
 template <typename T, int D>
 __device__ static inline void right_of_rows(uint32_t (&x)[4], const T *tile, int row, int step) {
   int lane = threadIdx.x % IG_WARP;
   ig_ldmatrix(x, tile + chunk_place<D>(row + lane / 16 * 8 + lane % 8, step * 2 + lane / 8 % 2));
 }
 
-/* Rows `row` to row + 15 as rows of the right operand, elements 8 chunk to 8 chunk + 15 as columns. */
+/* Rows `row` to row + 15 as rows of the right operand, elements 8 chunk to 8 chunk + 15 as
+ * columns. */
 template <typename T, int D>
 __device__ static inline void right_of_columns(uint32_t (&x)[4], const T *tile, int row,
                                                int chunk) {
@@ -63,7 +64,8 @@ __device__ static inline void multiply_pair(float (&even)[4], float (&odd)[4],
   ig_mma<T>(odd, a, second);
 }
 
-/* sums[n] += (16 rows of `rows` from `row` on) (columns: the rows of `columns`)^T, over all of D. */
+/* sums[n] += (16 rows of `rows` from `row` on) (columns: the rows of `columns`)^T, over all of
+ * D. */
 template <typename T, int D, int N>
 __device__ static inline void multiply_tiles(float (&sums)[N][4], const T *rows, int row,
                                              const T *columns) {
@@ -89,7 +91,8 @@ __device__ static inline void left_of_results(uint32_t (&a)[4], const float (&ev
   a[3] = ig_pair_from_f32<T>(odd[2], odd[3]);
 }
 
-/* sums += (weights, rounded to T) (the tile's elements from 8 chunk on), over the tile's 8 N rows. */
+/* sums += (weights, rounded to T) (the tile's elements from 8 chunk on), over the tile's 8 N
+ * rows. */
 template <typename T, int D, int N, int M>
 __device__ static inline void multiply_results(float (&sums)[M][4], const float (&weights)[N][4],
                                                const T *tile, int chunk) {
@@ -105,8 +108,9 @@ __device__ static inline void multiply_results(float (&sums)[M][4], const float 
   }
 }
 
-/* Writes a warp's 16 rows of results, times their factors, through its rows of `stage`, so that memory
- * is written 16 bytes at a time. Row r of the warp goes to `to` + r * stride where r < rows. */
+/* Writes a warp's 16 rows of results, times their factors, through its rows of `stage`, so that
+ * memory is written 16 bytes at a time. Row r of the warp goes to `to` + r * stride where r <
+ * rows. */
 template <typename T, int D, int M>
 __device__ static inline void store_rows(const float (&sums)[M][4], float first, float second,
                                          T *stage, T *to, int64_t stride, int rows, int size) {

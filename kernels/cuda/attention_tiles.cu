@@ -1,8 +1,8 @@
-/* Attention the readable way, for every type, head size and mask: a block takes one query (or, for the
- * gradients of keys and values, one key), and a thread one score of each tile of as many keys as the
- * block has threads, then one element of the result. The running softmax is that of the fast kernels,
- * so that no matrix of scores is ever in memory. A score costs 2 D flops and reads a key's row, for each
- * query anew. */
+/* Attention the readable way, for every type, head size and mask: a block takes one query (or, for
+ * the gradients of keys and values, one key), and a thread one score of each tile of as many keys
+ * as the block has threads, then one element of the result. The running softmax is that of the fast
+ * kernels, so that no matrix of scores is ever in memory. A score costs 2 D flops and reads a key's
+ * row, for each query anew. */
 #include "kernels/cuda/attention.cuh"
 #include "kernels/cuda/reduce.cuh"
 
@@ -17,8 +17,7 @@ __device__ static inline place place_of(int64_t block, int64_t heads, int64_t to
   return {block / tokens / heads, block / tokens % heads, block % tokens};
 }
 
-template <typename T>
-__device__ static inline float dot(const T *x, const T *y, int64_t n) {
+template <typename T> __device__ static inline float dot(const T *x, const T *y, int64_t n) {
   float sum = 0;
   for (int64_t d = 0; d < n; d++) sum += ig_to_f32(x[d]) * ig_to_f32(y[d]);
   return sum;
@@ -43,7 +42,7 @@ __device__ static inline float score(const attention_work &w, place p, int64_t l
   return mask == -INFINITY ? mask : cap(w.a, raw_score<T>(w, p, j)) + mask;
 }
 
-/* --- forward ------------------------------------------------------------------------------------- */
+/* --- forward ---------------------------------------------------------------------------------- */
 
 /* blockIdx.y: which THREADS elements of the result. */
 template <typename T>
@@ -125,7 +124,7 @@ ig_status ig_cuda_attention_scores(const ig_attention *a, const ig_attention_inp
   })
 }
 
-/* --- backward ------------------------------------------------------------------------------------ */
+/* --- backward --------------------------------------------------------------------------------- */
 
 struct backward_work {
   attention_work w;
@@ -206,8 +205,8 @@ static ig_status launch_grad(const backward_work &t, void *dq, void *dk, void *d
   const ig_attention &a = t.w.a;
   int64_t queries = a.batch * a.heads * a.queries, keys = a.batch * a.kv_heads * a.keys;
   if (queries) {
-    IG_TRY(IG_LAUNCH(query_grad_kernel<T>, grid_of(queries, a.size), THREADS, 0, stream, t,
-                     (T *)dq));
+    IG_TRY(
+        IG_LAUNCH(query_grad_kernel<T>, grid_of(queries, a.size), THREADS, 0, stream, t, (T *)dq));
   }
   if (keys == 0) return IG_OK;
   return IG_LAUNCH(key_grad_kernel<T>, grid_of(keys, a.size > a.v_size ? a.size : a.v_size),

@@ -63,9 +63,9 @@ static void reference(const ig_node *node, const ig_case_array *in, ig_case_arra
   .name = title, .n_outputs = outputs, .n_attrs = n, .attrs = {__VA_ARGS__}, .tolerance = most,    \
   .no_grad_check = true, .why = "no model needs the gradient of a gradient"
 
-/* 16-bit operands beside sums that stay f32; sizes around the 128 rows of a block and its tiles of 16 to
- * 64. Gradients of scores are rounded to 16 bits between the products: in bf16 by 2^-10 of a few units,
- * a hundred times in a sum whose factors are about 1, which is what ROUNDED allows. */
+/* 16-bit operands beside sums that stay f32; sizes around the 128 rows of a block and its tiles of
+ * 16 to 64. Gradients of scores are rounded to 16 bits between the products: in bf16 by 2^-10 of a
+ * few units, a hundred times in a sum whose factors are about 1, which is what ROUNDED allows. */
 #define ROUNDED 4e-3
 #define HALF(type, ...)                                                                            \
   { .dtype = (type), .shape = DIMS(__VA_ARGS__) }

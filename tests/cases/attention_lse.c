@@ -22,7 +22,8 @@ static void reference(const ig_node *node, const ig_case_array *in, ig_case_arra
 }
 
 #define CAUSAL NUMBER("is_causal", 1)
-#define LARGE .no_grad_check = true, .why = "the same operands' gradient is checked where it is small"
+#define LARGE                                                                                      \
+  .no_grad_check = true, .why = "the same operands' gradient is checked where it is small"
 
 static const ig_op_case cases[] = {
     {.name = "separate",

@@ -1,5 +1,5 @@
-/* Attention and its gradient on a GPU: split over keys for few queries, on tensor cores for 16-bit types,
- * and the readable way for everything else. */
+/* Attention and its gradient on a GPU: split over keys for few queries, on tensor cores for 16-bit
+ * types, and the readable way for everything else. */
 #include "engine/ops/heads.h"
 
 /* Up to here splitting keys over blocks beats tiles of queries, which would be nearly empty. */
@@ -28,7 +28,7 @@ static bool describe(const ig_node *node, const ig_heads *heads, ig_attention *a
   return ig_heads_describe(node, heads, a, &y) == IG_OK;
 }
 
-/* --- which kernels take a node --------------------------------------------------------------------- */
+/* --- which kernels take a node ---------------------------------------------------------------- */
 
 static const char *reject_type(const ig_attention *a) {
   bool taken = a->dtype == IG_F32 || a->dtype == IG_BF16 || a->dtype == IG_F16;
@@ -52,7 +52,7 @@ static const char *reject_mma(const ig_node *node, const ig_heads *heads) {
   return describe(node, heads, &a) ? ig_cuda_attention_reject(&a) : "the operands do not fit";
 }
 
-/* --- Attention -------------------------------------------------------------------------------------- */
+/* --- Attention -------------------------------------------------------------------------------- */
 
 static bool is_joined(const ig_node *node, const ig_attention *a, int out) {
   return a->past > 0 || node->n_outputs > out;
@@ -82,8 +82,8 @@ static ig_status join(const ig_call *call, operands *o, int out, int past, int64
   ig_rows dense = ig_heads_dense(a->kv_heads, a->keys, size);
   ig_rows past_rows = ig_heads_dense(a->kv_heads, a->past, size);
   if (input(call, past)) {
-    IG_TRY(ig_cuda_attention_rows(a->dtype, a->batch, a->kv_heads, a->past, size,
-                                  input(call, past), &past_rows, joined, &dense, 0, call->stream));
+    IG_TRY(ig_cuda_attention_rows(a->dtype, a->batch, a->kv_heads, a->past, size, input(call, past),
+                                  &past_rows, joined, &dense, 0, call->stream));
   }
   IG_TRY(ig_cuda_attention_rows(a->dtype, a->batch, a->kv_heads, a->keys - a->past, size, *data,
                                 rows, joined, &dense, a->past, call->stream));
@@ -176,7 +176,7 @@ static const ig_impl attention_impls[] = {
     {0},
 };
 
-/* --- ingot.Attention ----------------------------------------------------------------------------------- */
+/* --- ingot.Attention -------------------------------------------------------------------------- */
 
 static ig_status lse_gather(const ig_call *call, operands *o) {
   ig_heads heads = ig_heads_of_attention_lse(call->node);
@@ -239,7 +239,7 @@ static const ig_impl lse_impls[] = {
     {0},
 };
 
-/* --- ingot.AttentionGrad --------------------------------------------------------------------------------- */
+/* --- ingot.AttentionGrad ---------------------------------------------------------------------- */
 
 /* `out` gets where the gradients of q, k and v lie. */
 static ig_status grad_gather(const ig_call *call, operands *o, ig_attention_inputs *out) {

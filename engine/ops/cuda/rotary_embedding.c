@@ -16,8 +16,8 @@ static ig_status run(const ig_call *call) {
                         given ? call->in[3] : NULL, table, call->out[0], call->stream);
 }
 
-static const ig_impl impls[] = {
-    {.name = "pairs", .device = IG_CUDA, .reject = reject, .run = run}, {0}};
+static const ig_impl impls[] = {{.name = "pairs", .device = IG_CUDA, .reject = reject, .run = run},
+                                {0}};
 
 static const struct ig_op_impls ops[] = {{"RotaryEmbedding", impls}, {0}};
 
