@@ -86,4 +86,24 @@ ig_status ig_cuda_update(ig_update_rule rule, const ig_update_options *options,
 size_t ig_cpu_sum_squares_workspace(int64_t count);
 double ig_cpu_sum_squares(ig_dtype dtype, const void *x, int64_t count, void *workspace);
 
+/* --- norms on a CUDA device: all pointers are device memory, work is queued on `stream` ---------- */
+
+/* Tensors whose squares one launch sums. */
+#define IG_NORM_TENSORS 96
+typedef struct ig_norm_list {
+  int n;
+  const void *data[IG_NORM_TENSORS];
+  int64_t count[IG_NORM_TENSORS];
+  ig_dtype dtype[IG_NORM_TENSORS]; /* f32, bf16 or f16 */
+} ig_norm_list;
+
+/* Partial sums of a tensor. */
+int64_t ig_cuda_norm_parts(int64_t count);
+/* Writes the partial sums of all tensors, in order, from partial[0] on. */
+ig_status ig_cuda_sum_squares(const ig_norm_list *list, float *partial, void *stream);
+/* *norm = the square root of the sum of `parts` partial sums, added in f64. */
+ig_status ig_cuda_norm_finish(const float *partial, int64_t parts, float *norm, void *stream);
+/* *factor = min(1, max_norm / (*norm + 1e-6)); NaN for a norm that is not finite. */
+ig_status ig_cuda_clip_factor(const float *norm, float max_norm, float *factor, void *stream);
+
 #endif

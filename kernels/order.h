@@ -21,4 +21,14 @@ void ig_cpu_top_k(ig_dtype dtype, const ig_rows *rows, const void *x, int64_t k,
 void ig_cpu_top_k_grad(ig_dtype dtype, const ig_rows *rows, int64_t k, const void *dy,
                        const int64_t *places, void *dx);
 
+/* --- on a CUDA device: all pointers are device memory, work is queued on `stream`. Not f64. ------ */
+
+ig_status ig_cuda_arg_max(ig_dtype dtype, const ig_rows *rows, const void *x, bool last,
+                          int64_t *places, void *stream);
+/* Reads a row's share of a thread once for every element it gives: meant for k up to some hundreds. */
+ig_status ig_cuda_top_k(ig_dtype dtype, const ig_rows *rows, const void *x, int64_t k, bool least,
+                        void *values, int64_t *places, void *stream);
+ig_status ig_cuda_top_k_grad(ig_dtype dtype, const ig_rows *rows, int64_t k, const void *dy,
+                             const int64_t *places, void *dx, void *stream);
+
 #endif

@@ -24,4 +24,12 @@ void ig_cpu_reduce_vector(ig_reduce kind, ig_dtype dtype, const ig_reduction *r,
 void ig_cpu_reduce_reference(ig_reduce kind, ig_dtype dtype, const ig_reduction *r, const void *x,
                              void *y);
 
+/* --- on a CUDA device: all pointers are device memory, work is queued on `stream` --------------- */
+
+size_t ig_cuda_reduce_workspace(ig_dtype dtype, const ig_reduction *r);
+/* Any dtype but bool and f64; floats are accumulated in f32, integers in 64 bits that wrap. Results of
+ * empty reductions as above (integers: 0, and the least i64 for the maximum). */
+ig_status ig_cuda_reduce(ig_reduce kind, ig_dtype dtype, const ig_reduction *r, const void *x, void *y,
+                         void *workspace, void *stream);
+
 #endif

@@ -82,8 +82,7 @@ ig_value *ig_reduce_spread(const ig_grad *g, double scale) {
 
 /* --- execution ------------------------------------------------------------------------------- */
 
-/* Neighbouring dimensions of one kind merged; single elements dropped. */
-static ig_reduction reduction_of(const ig_node *node) {
+ig_reduction ig_reduction_of(const ig_node *node) {
   const ig_shape *shape = &node->inputs[0]->shape;
   bool reduced[IG_MAX_RANK];
   ig_reduction r = {0};
@@ -106,19 +105,19 @@ const char *ig_reject_reduce_vector(const ig_node *node) {
 }
 
 size_t ig_reduce_workspace(const ig_node *node) {
-  ig_reduction r = reduction_of(node);
+  ig_reduction r = ig_reduction_of(node);
   return ig_cpu_reduce_workspace(node->inputs[0]->dtype, &r);
 }
 
 ig_status ig_reduce_vector(const ig_call *call, ig_reduce kind) {
-  ig_reduction r = reduction_of(call->node);
+  ig_reduction r = ig_reduction_of(call->node);
   ig_cpu_reduce_vector(kind, call->node->inputs[0]->dtype, &r, call->in[0], call->out[0],
                        call->workspace);
   return IG_OK;
 }
 
 ig_status ig_reduce_reference(const ig_call *call, ig_reduce kind) {
-  ig_reduction r = reduction_of(call->node);
+  ig_reduction r = ig_reduction_of(call->node);
   ig_cpu_reduce_reference(kind, call->node->inputs[0]->dtype, &r, call->in[0], call->out[0]);
   return IG_OK;
 }

@@ -18,6 +18,8 @@ ig_cost ig_reduce_cost(const ig_node *node);
 ig_value *ig_reduce_kept(const ig_grad *grad, ig_value *reduced);
 /* dy times `scale`, expanded to the operand's shape. */
 ig_value *ig_reduce_spread(const ig_grad *grad, double scale);
+/* What the kernels take: neighbouring dimensions of one kind merged, single elements dropped. */
+ig_reduction ig_reduction_of(const ig_node *node);
 /* Elements that make one result. */
 int64_t ig_reduce_count(const ig_node *node);
 
