@@ -106,4 +106,12 @@ ig_status ig_cuda_norm_finish(const float *partial, int64_t parts, float *norm, 
 /* *factor = min(1, max_norm / (*norm + 1e-6)); NaN for a norm that is not finite. */
 ig_status ig_cuda_clip_factor(const float *norm, float max_norm, float *factor, void *stream);
 
+/* What a loss is multiplied by for f16: at first, and at least and at most. */
+#define IG_LOSS_SCALE_FIRST 65536.0f
+#define IG_LOSS_SCALE_LEAST 1.0f
+#define IG_LOSS_SCALE_MOST 16777216.0f
+/* See ingot.LossScale; all are one f32 on the device. */
+ig_status ig_cuda_loss_scale(const float *scale, const float *steps, const float *norm,
+                             float interval, float *new_scale, float *new_steps, void *stream);
+
 #endif

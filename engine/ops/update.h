@@ -16,6 +16,11 @@ enum {
   IG_UPDATE_MOMENT
 };
 
+/* Of ingot.LossScale. */
+typedef struct ig_loss_scale_attrs {
+  int64_t interval;
+} ig_loss_scale_attrs;
+
 /* Checks operands, with as many moments as inputs after the gradient, between least and most. */
 ig_status ig_update_infer(ig_node *node, int least_moments, int most_moments);
 /* Output 0 over the parameter, output i over moment i. */

@@ -19,6 +19,7 @@ const char *const ig_pipeline_inference[] = {
     "pack_attention",
     "layout",
     "cse",
+    "fuse_elementwise",
     "dce",
     NULL,
 };
@@ -37,7 +38,7 @@ const char *const ig_pipeline_forward[] = {
 };
 const char *const ig_pipeline_training[] = {
     "simplify", "fold", "cse", "share_forward", "fuse_gather_grad", "recompute", "layout",
-    "group_updates", "dce", NULL,
+    "fuse_elementwise", "group_updates", "dce", NULL,
 };
 
 const ig_pass *ig_pass_find(const char *name) {

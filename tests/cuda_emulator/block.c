@@ -1,8 +1,9 @@
-/* One block's threads. A fiber runs thread after thread until one waits; another fiber then goes on
- * with a thread that may, or with the next one that has not started. So a kernel without barriers
- * never switches. With a seed, threads start in a shuffled order, those released by a barrier go on in
- * a shuffled order, and before or after the others by chance: a thread that runs ahead of a missing
- * barrier reads what is not there yet, or overwrites what others still need. */
+/* One block's threads. A fiber runs thread after thread until one waits; another fiber then goes
+ * on with a thread that may, or with the next one that has not started. So a kernel without
+ * barriers never switches. With a seed, threads start in a shuffled order, those released by a
+ * barrier go on in a shuffled order, and before or after the others by chance: a thread that
+ * runs ahead of a missing barrier reads what is not there yet, or overwrites what others still
+ * need. */
 #include <stdio.h>
 #include <string.h>
 
@@ -11,15 +12,6 @@
 uint3 threadIdx, blockIdx;
 struct dim3 blockDim = {1, 1, 1}, gridDim = {1, 1, 1};
 
-typedef struct thread {
-  uint3 index;
-  unsigned number, lane, warp;
-  fiber *fiber;
-  ig_emu_place place; /* of the wait; what is NULL when it does not wait */
-  unsigned mask;      /* of a wait in a warp; 0 in a barrier */
-  void *mine;
-  ig_emu_leader leader;
-} thread;
 typedef struct warp {
   unsigned live, waiting;
 } warp;
@@ -35,19 +27,23 @@ static thread *at_barrier[MAX_THREADS];
 static unsigned barrier_count;
 static int barrier_kind, barrier_sum, barrier_result;
 static const ig_emu_kernel *kernel;
-static thread *self;
+thread *ig_emu_self;
 static bool running, failed;
 
-bool ig_emu_in_kernel(void) { return running; }
-unsigned ig_emu_lane(void) { return self->lane; }
+bool ig_emu_in_kernel(void) {
+  return running;
+}
+unsigned ig_emu_lane(void) {
+  return ig_emu_self->lane;
+}
 
 const char *ig_emu_where(void) {
   static char text[512];
   int n = snprintf(text, sizeof text, "kernel %.300s, block (%u, %u, %u)", kernel->name, blockIdx.x,
                    blockIdx.y, blockIdx.z);
-  if (self) {
-    snprintf(text + n, sizeof text - (size_t)n, ", thread (%u, %u, %u)", self->index.x,
-             self->index.y, self->index.z);
+  if (ig_emu_self) {
+    snprintf(text + n, sizeof text - (size_t)n, ", thread (%u, %u, %u)", ig_emu_self->index.x,
+             ig_emu_self->index.y, ig_emu_self->index.z);
   }
   return text;
 }
@@ -63,7 +59,7 @@ void ig_emu_stop(const char *why, ig_emu_place place) {
   ig_emu_abandon_block();
 }
 
-/* --- which thread goes on ------------------------------------------------------------------------- */
+/* --- which thread goes on --------------------------------------------------------------------- */
 
 static void push_ready(thread *t, bool in_front) {
   if (in_front) {
@@ -114,14 +110,14 @@ static fiber *next_fiber(void) {
 
 /* Lets others run until this thread has been released and its turn comes. */
 static void wait_here(void) {
-  thread *me = self;
+  thread *me = ig_emu_self;
   fiber *next = next_fiber();
   if (next != me->fiber) ig_emu_switch_to(next);
-  self = me;
+  ig_emu_self = me;
   threadIdx = me->index;
 }
 
-/* --- barriers --------------------------------------------------------------------------------------- */
+/* --- barriers --------------------------------------------------------------------------------- */
 
 static bool same_place(const ig_emu_place *a, const ig_emu_place *b) {
   return a->line == b->line && (a->file == b->file || strcmp(a->file, b->file) == 0);
@@ -131,10 +127,11 @@ static void release_barrier(void) {
   for (unsigned i = 1; i < barrier_count; i++) {
     const thread *a = at_barrier[0], *b = at_barrier[i];
     if (same_place(&a->place, &b->place)) continue;
-    ig_emu_fail(cudaErrorLaunchFailure,
-                "%s: one barrier was reached at two places: thread %u is at %s:%d, thread %u at %s:%d",
-                ig_emu_where(), a->number, a->place.file, a->place.line, b->number, b->place.file,
-                b->place.line);
+    ig_emu_fail(
+        cudaErrorLaunchFailure,
+        "%s: one barrier was reached at two places: thread %u is at %s:%d, thread %u at %s:%d",
+        ig_emu_where(), a->number, a->place.file, a->place.line, b->number, b->place.file,
+        b->place.line);
     ig_emu_abandon_block();
   }
   barrier_result = barrier_kind == IG_EMU_AND  ? barrier_sum == (int)barrier_count
@@ -143,21 +140,31 @@ static void release_barrier(void) {
   unsigned count = barrier_count;
   barrier_count = 0;
   barrier_sum = 0;
+  ig_emu_next_epoch();
   release(at_barrier, count);
 }
 
 int ig_emu_barrier(int kind, int predicate, ig_emu_place place) {
-  self->place = place;
-  self->mask = 0;
+  ig_emu_self->place = place;
+  ig_emu_self->mask = 0;
   barrier_kind = kind;
   barrier_sum += predicate != 0;
-  at_barrier[barrier_count++] = self;
+  at_barrier[barrier_count++] = ig_emu_self;
   if (barrier_count == live) release_barrier();
   wait_here();
   return barrier_result; /* the next barrier needs this thread first */
 }
 
-/* --- warps -------------------------------------------------------------------------------------------- */
+/* --- warps ------------------------------------------------------------------------------------ */
+
+/* What the lanes did before comes before all that any of them does from now on. */
+static void join_clocks(thread *const *lanes, unsigned count) {
+  unsigned latest = 0;
+  for (unsigned i = 0; i < count; i++) {
+    if (lanes[i]->clock > latest) latest = lanes[i]->clock;
+  }
+  for (unsigned i = 0; i < count; i++) lanes[i]->clock = latest + 1;
+}
 
 /* If all lanes that t waits for came, lets the leader work and all go on. */
 static bool finish_together(const thread *t) {
@@ -175,14 +182,17 @@ static bool finish_together(const thread *t) {
     mine[lane] = base[lane].mine;
     lanes[count++] = &base[lane];
   }
-  leader(mine, needed);
+  if (leader)
+    leader(mine, needed);
+  else
+    join_clocks(lanes, count);
   w->waiting &= ~needed;
   release(lanes, count);
   return true;
 }
 
 void ig_emu_together(unsigned mask, void *mine, ig_emu_leader leader, ig_emu_place place) {
-  thread *me = self;
+  thread *me = ig_emu_self;
   if (!(mask >> me->lane & 1)) {
     ig_emu_fail(cudaErrorLaunchFailure, "%s: %s at %s:%d: lane %u is not in its own mask %#x",
                 ig_emu_where(), place.what, place.file, place.line, me->lane, mask);
@@ -199,26 +209,26 @@ void ig_emu_together(unsigned mask, void *mine, ig_emu_leader leader, ig_emu_pla
 
 /* What waited for this thread alone goes on without it. */
 static void end_thread(void) {
-  warp *w = &warps[self->warp];
+  warp *w = &warps[ig_emu_self->warp];
   live--;
-  w->live &= ~(1u << self->lane);
+  w->live &= ~(1u << ig_emu_self->lane);
   if (barrier_count && barrier_count == live) release_barrier();
   for (unsigned lane = 0; w->waiting >> lane; lane++) {
-    if (w->waiting >> lane & 1) finish_together(&threads[self->warp * WARP + lane]);
+    if (w->waiting >> lane & 1) finish_together(&threads[ig_emu_self->warp * WARP + lane]);
   }
 }
 
-/* --- running ------------------------------------------------------------------------------------------- */
+/* --- running ---------------------------------------------------------------------------------- */
 
 static void run_threads(void) {
   for (;;) {
     while (started < total && !(ready_first && ready_count)) {
-      self = &threads[order[first]];
+      ig_emu_self = &threads[order[first]];
       first += step;
       if (first >= total) first -= total;
       started++;
-      self->fiber = ig_emu_current_fiber();
-      threadIdx = self->index;
+      ig_emu_self->fiber = ig_emu_current_fiber();
+      threadIdx = ig_emu_self->index;
       const char *thrown = kernel->call(kernel->arguments);
       if (thrown) {
         ig_emu_fail(cudaErrorLaunchFailure, "%s: threw %s", ig_emu_where(), thrown);
@@ -227,7 +237,7 @@ static void run_threads(void) {
       end_thread();
     }
     ig_emu_put_fiber(ig_emu_current_fiber());
-    self = NULL;
+    ig_emu_self = NULL;
     ig_emu_switch_to(next_fiber());
   }
 }
@@ -241,6 +251,7 @@ void ig_emu_prepare_blocks(const ig_emu_kernel *k) {
     prepared = blockDim;
     for (unsigned i = 0; i < total; i++) {
       threads[i].number = i;
+      threads[i].clock = 0;
       threads[i].lane = i % WARP;
       threads[i].warp = i / WARP;
       threads[i].index.x = i % blockDim.x;
@@ -286,14 +297,14 @@ bool ig_emu_run_block(void) {
   running = true;
   ig_emu_switch_to(ig_emu_take_fiber());
   running = false;
-  self = NULL;
+  ig_emu_self = NULL;
   if (!failed) return true;
   ig_emu_reset_fibers();
   for (unsigned i = 0; i < total; i++) threads[i].place.what = NULL;
   return false;
 }
 
-/* --- deadlocks ------------------------------------------------------------------------------------------- */
+/* --- deadlocks -------------------------------------------------------------------------------- */
 
 static bool waits_alike(const thread *a, const thread *b) {
   return a->place.what == b->place.what && a->mask == b->mask && same_place(&a->place, &b->place);
@@ -325,7 +336,7 @@ static int describe_group(char *text, size_t room, const thread *t) {
 static void report_deadlock(void) {
   char text[900];
   size_t used = 0;
-  self = NULL;
+  ig_emu_self = NULL;
   text[0] = 0;
   for (unsigned i = 0; i < total; i++) {
     bool told = !threads[i].place.what;

@@ -92,7 +92,9 @@ void ig_emu_forgive(void) {
   unlock();
 }
 
-const char *ig_emu_report(void) { return report; }
+const char *ig_emu_report(void) {
+  return report;
+}
 
 void ig_emu_set_seed(uint64_t seed) {
   lock();
@@ -123,14 +125,15 @@ void ig_emu_set_protect(int protect) {
 
 ig_emu_counts ig_emu_get_counts(void) {
   lock();
-  ig_emu_counts counts = {
-      .launches = ig_emu_launch_count, .blocks = ig_emu_block_count, .switches = ig_emu_switch_count()};
+  ig_emu_counts counts = {.launches = ig_emu_launch_count,
+                          .blocks = ig_emu_block_count,
+                          .switches = ig_emu_switch_count()};
   ig_emu_memory_counts(&counts.device_bytes, &counts.allocations);
   unlock();
   return counts;
 }
 
-/* --- errors -------------------------------------------------------------------------------------------- */
+/* --- errors ----------------------------------------------------------------------------------- */
 
 cudaError_t cudaGetLastError(void) {
   cudaError_t error = cudaPeekAtLastError();
@@ -138,7 +141,9 @@ cudaError_t cudaGetLastError(void) {
   return error;
 }
 
-cudaError_t cudaPeekAtLastError(void) { return broken ? broken : last_error; }
+cudaError_t cudaPeekAtLastError(void) {
+  return broken ? broken : last_error;
+}
 
 const char *cudaGetErrorName(cudaError_t error) {
   switch (error) {
@@ -162,7 +167,7 @@ const char *cudaGetErrorString(cudaError_t error) {
   return "unrecognized error code";
 }
 
-/* --- devices ------------------------------------------------------------------------------------------- */
+/* --- devices ---------------------------------------------------------------------------------- */
 
 cudaError_t cudaGetDeviceCount(int *count) {
   cudaError_t error = ig_emu_enter();
@@ -171,7 +176,9 @@ cudaError_t cudaGetDeviceCount(int *count) {
   return ig_emu_leave(error);
 }
 
-static bool is_device(int device) { return device >= 0 && device < ig_emu_settings.devices; }
+static bool is_device(int device) {
+  return device >= 0 && device < ig_emu_settings.devices;
+}
 
 cudaError_t cudaSetDevice(int device) {
   cudaError_t error = ig_emu_enter();
@@ -192,18 +199,30 @@ cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *properties, int devic
   cudaError_t error = ig_emu_enter();
   if (!error && !is_device(device)) error = cudaErrorInvalidDevice;
   if (!error) {
-    *properties = (struct cudaDeviceProp){
-        .name = "emulated", .totalGlobalMem = ig_emu_settings.memory,
-        .sharedMemPerBlock = STATIC_SHARED, .regsPerBlock = 65536, .warpSize = WARP,
-        .maxThreadsPerBlock = MAX_THREADS, .maxThreadsDim = {1024, 1024, 64},
-        .maxGridSize = {0x7fffffff, 65535, 65535}, .totalConstMem = 65536,
-        .major = ig_emu_settings.capability / 10, .minor = ig_emu_settings.capability % 10,
-        .multiProcessorCount = multiprocessors, .concurrentKernels = 1, .asyncEngineCount = 2,
-        .unifiedAddressing = 1, .memoryBusWidth = 4096, .l2CacheSize = cache_bytes,
-        .maxThreadsPerMultiProcessor = 2048, .sharedMemPerMultiprocessor = 228 << 10,
-        .regsPerMultiprocessor = 65536, .sharedMemPerBlockOptin = MAX_SHARED,
-        .maxBlocksPerMultiProcessor = 32, .reservedSharedMemPerBlock = 1024,
-        .memoryPoolsSupported = 1};
+    *properties = (struct cudaDeviceProp){.name = "emulated",
+                                          .totalGlobalMem = ig_emu_settings.memory,
+                                          .sharedMemPerBlock = STATIC_SHARED,
+                                          .regsPerBlock = 65536,
+                                          .warpSize = WARP,
+                                          .maxThreadsPerBlock = MAX_THREADS,
+                                          .maxThreadsDim = {1024, 1024, 64},
+                                          .maxGridSize = {0x7fffffff, 65535, 65535},
+                                          .totalConstMem = 65536,
+                                          .major = ig_emu_settings.capability / 10,
+                                          .minor = ig_emu_settings.capability % 10,
+                                          .multiProcessorCount = multiprocessors,
+                                          .concurrentKernels = 1,
+                                          .asyncEngineCount = 2,
+                                          .unifiedAddressing = 1,
+                                          .memoryBusWidth = 4096,
+                                          .l2CacheSize = cache_bytes,
+                                          .maxThreadsPerMultiProcessor = 2048,
+                                          .sharedMemPerMultiprocessor = 228 << 10,
+                                          .regsPerMultiprocessor = 65536,
+                                          .sharedMemPerBlockOptin = MAX_SHARED,
+                                          .maxBlocksPerMultiProcessor = 32,
+                                          .reservedSharedMemPerBlock = 1024,
+                                          .memoryPoolsSupported = 1};
     properties->uuid.bytes[0] = (char)(device + 1);
   }
   return ig_emu_leave(error);
@@ -260,13 +279,17 @@ cudaError_t cudaDeviceSynchronize(void) {
   return ig_emu_leave(error ? error : ig_emu_drain_all());
 }
 
-/* --- NVTX ---------------------------------------------------------------------------------------------- */
+/* --- NVTX ------------------------------------------------------------------------------------- */
 
 int nvtxRangePushA(const char *message) {
   (void)message;
   return range_depth++;
 }
 
-int nvtxRangePop(void) { return range_depth > 0 ? --range_depth : -2; }
+int nvtxRangePop(void) {
+  return range_depth > 0 ? --range_depth : -2;
+}
 
-void nvtxMarkA(const char *message) { (void)message; }
+void nvtxMarkA(const char *message) {
+  (void)message;
+}

@@ -1,6 +1,6 @@
-/* Fibers: stacks that are mapped once and kept, and a switch that saves what the calling convention
- * says a function keeps. Stack tops are spread over cache sets, since a thousand fibers whose frames
- * share a few sets would miss at every switch. */
+/* Fibers: stacks that are mapped once and kept, and a switch that saves what the calling
+ * convention says a function keeps. Stack tops are spread over cache sets, since a thousand
+ * fibers whose frames share a few sets would miss at every switch. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +18,8 @@
 #include <sanitizer/tsan_interface.h>
 #endif
 
-/* An odd number of pages, mapped one after the other: no two stacks share sets of the TLB for long. */
+/* An odd number of pages, mapped one after the other: no two stacks share sets of the TLB for
+ * long. */
 enum { PAGE = 4096, STACK = 129 * PAGE, COLOUR = 64, COLOURS = 256 };
 
 struct fiber {
@@ -155,9 +156,13 @@ void ig_emu_put_fiber(fiber *f) {
   idle = f;
 }
 
-fiber *ig_emu_current_fiber(void) { return current; }
+fiber *ig_emu_current_fiber(void) {
+  return current;
+}
 
-void ig_emu_fibers_start(void (*entry)(void)) { start = entry; }
+void ig_emu_fibers_start(void (*entry)(void)) {
+  start = entry;
+}
 
 void ig_emu_reset_fibers(void) {
   idle = NULL;
@@ -167,7 +172,9 @@ void ig_emu_reset_fibers(void) {
   }
 }
 
-uint64_t ig_emu_switch_count(void) { return switches; }
+uint64_t ig_emu_switch_count(void) {
+  return switches;
+}
 
 bool ig_emu_is_stack_end(const void *address) {
   for (int i = 0; i < fiber_count; i++) {

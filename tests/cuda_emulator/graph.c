@@ -1,7 +1,7 @@
-/* Capture and graphs. A captured call becomes a node that follows its stream's frontier, the nodes
- * that the stream's next work must come after; events carry frontiers between streams. A replay runs
- * the nodes as recorded or, with a seed, in a random order that keeps the dependencies, so that one
- * which was left out shows. */
+/* Capture and graphs. A captured call becomes a node that follows its stream's frontier, the
+ * nodes that the stream's next work must come after; events carry frontiers between streams. A
+ * replay runs the nodes as recorded or, with a seed, in a random order that keeps the
+ * dependencies, so that one which was left out shows. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,7 +29,7 @@ struct CUgraphExec_st {
 static cudaGraph_t capturing;
 static uint64_t last_id;
 
-/* --- sets of nodes ------------------------------------------------------------------------------------------- */
+/* --- sets of nodes ---------------------------------------------------------------------------- */
 
 static bool add_to_set(node_set *set, int node) {
   for (int i = 0; i < set->count; i++) {
@@ -53,7 +53,7 @@ static bool add_all(node_set *set, const node_set *from) {
   return true;
 }
 
-/* --- capture -------------------------------------------------------------------------------------------------- */
+/* --- capture ---------------------------------------------------------------------------------- */
 
 cudaError_t ig_emu_forbid_in_capture(bool always) {
   cudaError_t error = cudaSuccess;
@@ -188,8 +188,10 @@ static cudaError_t end_capture(cudaStream_t stream, cudaGraph_t *graph) {
   while (*link != g) link = &(*link)->next;
   *link = g->next;
   g->origin = NULL;
-  if (error || !graph) release_graph(g);
-  else *graph = g;
+  if (error || !graph)
+    release_graph(g);
+  else
+    *graph = g;
   return error;
 }
 
@@ -211,7 +213,7 @@ cudaError_t cudaStreamIsCapturing(cudaStream_t stream, enum cudaStreamCaptureSta
   return ig_emu_leave(error);
 }
 
-/* --- graphs ----------------------------------------------------------------------------------------------------- */
+/* --- graphs ----------------------------------------------------------------------------------- */
 
 cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t *nodes, size_t *count) {
   cudaError_t error = ig_emu_enter();
@@ -324,14 +326,18 @@ cudaError_t cudaGraphUpload(cudaGraphExec_t executable, cudaStream_t stream) {
 
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable) {
   cudaError_t error = ig_emu_enter();
-  if (executable) ig_emu_release_exec(executable); /* also in a context that has ended */
-  else if (!error) error = cudaErrorInvalidValue;
+  if (executable)
+    ig_emu_release_exec(executable); /* also in a context that has ended */
+  else if (!error)
+    error = cudaErrorInvalidValue;
   return ig_emu_leave(error);
 }
 
 cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
   cudaError_t error = ig_emu_enter();
-  if (graph) release_graph(graph);
-  else if (!error) error = cudaErrorInvalidValue;
+  if (graph)
+    release_graph(graph);
+  else if (!error)
+    error = cudaErrorInvalidValue;
   return ig_emu_leave(error);
 }

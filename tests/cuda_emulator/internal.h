@@ -1,5 +1,5 @@
-/* What the emulator's parts tell each other. One mutex is held in every call of the runtime and while
- * kernels run, so that all state is plain; kernels run on the thread that made the call. */
+/* What the emulator's parts tell each other. One mutex is held in every call of the runtime and
+ * while kernels run, so that all state is plain; kernels run on the thread that made the call. */
 #ifndef IG_EMULATOR_INTERNAL_H
 #define IG_EMULATOR_INTERNAL_H
 
@@ -32,11 +32,13 @@ enum {
   STATIC_SHARED = 48 << 10,
   MAX_SHARED = 227 << 10,
   SHARED_GUARD = 64,
+  MAX_OBJECTS = 64,
+  SHARED_ARENA = MAX_SHARED + (MAX_OBJECTS + 1) * (SHARED_GUARD + 16),
   DEVICE_GUARD = 256,
   POISON = 0xFF, /* reads as NaN, -1, or a wild pointer */
 };
 
-/* --- device.c: settings, errors ------------------------------------------------------------------ */
+/* --- device.c: settings, errors --------------------------------------------------------------- */
 
 typedef struct settings {
   uint64_t seed;
@@ -59,12 +61,13 @@ static inline uint32_t ig_emu_below(uint32_t n) {
   return (uint32_t)(((uint64_t)ig_emu_random() * n) >> 32);
 }
 
-/* --- fiber.c -------------------------------------------------------------------------------------- */
+/* --- fiber.c ---------------------------------------------------------------------------------- */
 
 typedef struct fiber fiber;
 /* The fiber of the thread that runs a grid. */
 extern fiber *const ig_emu_main_fiber;
-/* A fiber that starts at the function given once to ig_emu_fibers_start, or one that was put back. */
+/* A fiber that starts at the function given once to ig_emu_fibers_start, or one that was put
+ * back. */
 fiber *ig_emu_take_fiber(void);
 void ig_emu_put_fiber(fiber *f);
 fiber *ig_emu_current_fiber(void);
@@ -76,8 +79,21 @@ uint64_t ig_emu_switch_count(void);
 /* Whether an address lies in the unmapped page below some fiber's stack. */
 bool ig_emu_is_stack_end(const void *address);
 
-/* --- block.c: one block's threads ------------------------------------------------------------------ */
+/* --- block.c: one block's threads ------------------------------------------------------------- */
 
+/* Clocks order the lanes of a warp: an access at clock c comes before another lane's at d if d > c,
+ * since every __syncwarp sets its lanes' clocks to one more than the largest among them. */
+typedef struct thread {
+  uint3 index;
+  unsigned number, lane, warp;
+  fiber *fiber;
+  ig_emu_place place; /* of the wait; what is NULL when it does not wait */
+  unsigned mask;      /* of a wait in a warp; 0 in a barrier */
+  void *mine;
+  ig_emu_leader leader;
+  unsigned clock;
+} thread;
+extern thread *ig_emu_self; /* the thread that runs; NULL outside of threads */
 void ig_emu_prepare_blocks(const ig_emu_kernel *kernel);
 /* Runs one block of blockDim threads; false when it failed, with ig_emu_fail called. */
 bool ig_emu_run_block(void);
@@ -87,14 +103,26 @@ void ig_emu_abandon_block(void) __attribute__((noreturn));
 /* "kernel NAME, block (x, y, z)" and, in a thread, ", thread (x, y, z)". */
 const char *ig_emu_where(void);
 
-/* --- shared.c --------------------------------------------------------------------------------------- */
+/* --- shared.c --------------------------------------------------------------------------------- */
 
 void ig_emu_shared_begin(size_t dynamic);
 /* Checks the guards; false when one was written to. */
 bool ig_emu_shared_end(void);
 size_t ig_emu_static_shared(void);
+extern unsigned char ig_emu_shared_arena[SHARED_ARENA];
+/* The object that holds the arena's byte at `offset`, and where in it that is; NULL in a guard. */
+const char *ig_emu_shared_name(size_t offset, size_t *within);
 
-/* --- launch.c ---------------------------------------------------------------------------------------- */
+/* --- race.c: accesses to shared memory that nothing orders ------------------------------------ */
+
+/* A barrier of the whole block was passed, or a block begins. */
+#ifdef IG_EMU_RACES
+void ig_emu_next_epoch(void);
+#else
+static inline void ig_emu_next_epoch(void) {}
+#endif
+
+/* --- launch.c --------------------------------------------------------------------------------- */
 
 typedef struct launch {
   ig_emu_kernel kernel;
@@ -104,11 +132,11 @@ typedef struct launch {
 cudaError_t ig_emu_run_grid(const launch *l);
 extern uint64_t ig_emu_launch_count, ig_emu_block_count;
 
-/* --- memory.c ---------------------------------------------------------------------------------------- */
+/* --- memory.c --------------------------------------------------------------------------------- */
 
 enum memory_kind { UNKNOWN_MEMORY, DEVICE_MEMORY, PINNED_MEMORY };
-/* What holds [at, at + bytes): UNKNOWN when it lies in no allocation; *whole is false when it lies in
- * one only in part. */
+/* What holds [at, at + bytes): UNKNOWN when it lies in no allocation; *whole is false when it
+ * lies in one only in part. */
 enum memory_kind ig_emu_memory_of(const void *at, size_t bytes, bool *whole);
 cudaError_t ig_emu_free(void *pointer, enum memory_kind kind);
 /* Checks the guards of allocations, of a few at a time when there are many; fails naming `what`. */
@@ -118,7 +146,7 @@ void ig_emu_open_device(void);
 void ig_emu_close_device(void);
 void ig_emu_memory_counts(size_t *bytes, size_t *allocations);
 
-/* --- queue.c: work in streams ------------------------------------------------------------------------ */
+/* --- queue.c: work in streams ----------------------------------------------------------------- */
 
 enum op_kind { OP_KERNEL, OP_COPY, OP_FILL, OP_HOST, OP_FREE, OP_RECORD, OP_WAIT, OP_GRAPH };
 typedef struct op op;
@@ -181,12 +209,13 @@ struct CUevent_st {
 void ig_emu_release_event(cudaEvent_t event);
 void ig_emu_reach_event(cudaEvent_t event, uint64_t ticket);
 
-/* --- graph.c ------------------------------------------------------------------------------------------ */
+/* --- graph.c ---------------------------------------------------------------------------------- */
 
 /* Adds work to the graph that the stream records. */
 cudaError_t ig_emu_capture_op(cudaStream_t stream, op *o);
 cudaError_t ig_emu_capture_record(cudaStream_t stream, cudaEvent_t event);
-/* Makes the stream wait for an event that was recorded in a capture, or in a stream that captures. */
+/* Makes the stream wait for an event that was recorded in a capture, or in a stream that
+ * captures. */
 cudaError_t ig_emu_capture_wait(cudaStream_t stream, cudaEvent_t event);
 /* The error of a call that no capture may see (an allocation, a wait of the host), which ends those
  * that are under way; cudaSuccess when none is. `always`: also those in relaxed mode. */

@@ -1,6 +1,6 @@
-/* Launches: the checks that a device makes, what is known of each kernel, running a grid, and faults.
- * A kernel that touches unmapped memory ends the context with its name, as on a device, and not the
- * process. */
+/* Launches: the checks that a device makes, what is known of each kernel, running a grid, and
+ * faults. A kernel that touches unmapped memory ends the context with its name, as on a device,
+ * and not the process. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 
 uint64_t ig_emu_launch_count, ig_emu_block_count;
 
-/* --- kernels ---------------------------------------------------------------------------------------- */
+/* --- kernels ---------------------------------------------------------------------------------- */
 
 typedef struct known {
   const void *function;
@@ -37,7 +37,8 @@ static known *find_kernel(const void *function) {
   return k;
 }
 
-static cudaError_t set_attribute(const void *function, enum cudaFuncAttribute attribute, int value) {
+static cudaError_t set_attribute(const void *function, enum cudaFuncAttribute attribute,
+                                 int value) {
   known *k = function ? find_kernel(function) : NULL;
   if (!k) return cudaErrorInvalidDeviceFunction;
   if (attribute == cudaFuncAttributePreferredSharedMemoryCarveout) {
@@ -49,7 +50,8 @@ static cudaError_t set_attribute(const void *function, enum cudaFuncAttribute at
   return cudaSuccess;
 }
 
-cudaError_t cudaFuncSetAttribute(const void *function, enum cudaFuncAttribute attribute, int value) {
+cudaError_t cudaFuncSetAttribute(const void *function, enum cudaFuncAttribute attribute,
+                                 int value) {
   cudaError_t error = ig_emu_enter();
   return ig_emu_leave(error ? error : set_attribute(function, attribute, value));
 }
@@ -57,10 +59,12 @@ cudaError_t cudaFuncSetAttribute(const void *function, enum cudaFuncAttribute at
 static cudaError_t get_attributes(struct cudaFuncAttributes *attributes, const void *function) {
   known *k = function ? find_kernel(function) : NULL;
   if (!k) return cudaErrorInvalidDeviceFunction;
-  *attributes = (struct cudaFuncAttributes){
-      .sharedSizeBytes = k->static_shared, .maxThreadsPerBlock = MAX_THREADS, .numRegs = 32,
-      .ptxVersion = ig_emu_settings.capability, .binaryVersion = ig_emu_settings.capability,
-      .maxDynamicSharedSizeBytes = (int)k->dynamic_limit};
+  *attributes = (struct cudaFuncAttributes){.sharedSizeBytes = k->static_shared,
+                                            .maxThreadsPerBlock = MAX_THREADS,
+                                            .numRegs = 32,
+                                            .ptxVersion = ig_emu_settings.capability,
+                                            .binaryVersion = ig_emu_settings.capability,
+                                            .maxDynamicSharedSizeBytes = (int)k->dynamic_limit};
   return cudaSuccess;
 }
 
@@ -69,8 +73,8 @@ cudaError_t cudaFuncGetAttributes(struct cudaFuncAttributes *attributes, const v
   return ig_emu_leave(error ? error : get_attributes(attributes, function));
 }
 
-/* As on compute capability 9.0: 64 warps and 32 blocks a multiprocessor, 228 KiB of shared memory of
- * which every block costs one more. */
+/* As on compute capability 9.0: 64 warps and 32 blocks a multiprocessor, 228 KiB of shared
+ * memory of which every block costs one more. */
 static cudaError_t occupancy(int *blocks, const void *function, int block_size, size_t shared) {
   known *k = function ? find_kernel(function) : NULL;
   if (!k) return cudaErrorInvalidDeviceFunction;
@@ -90,7 +94,7 @@ cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, const voi
   return ig_emu_leave(error ? error : occupancy(blocks, function, block_size, shared_bytes));
 }
 
-/* --- faults ------------------------------------------------------------------------------------------- */
+/* --- faults ----------------------------------------------------------------------------------- */
 
 #ifdef IG_EMU_ASAN
 /* Called by the sanitizer's runtime before it prints. */
@@ -124,8 +128,8 @@ static void fault(int signal, siginfo_t *info, void *context) {
   ig_emu_abandon_block();
 }
 
-/* Stack overflows are handled too, hence the stack of its own, one for each thread that launches. Looks
- * each time, since test frameworks set handlers of theirs before a test. */
+/* Stack overflows are handled too, hence the stack of its own, one for each thread that
+ * launches. Looks each time, since test frameworks set handlers of theirs before a test. */
 static void catch_faults(void) {
   static _Thread_local bool has_stack;
   if (!has_stack) {
@@ -144,7 +148,7 @@ static void catch_faults(void) {
 }
 #endif
 
-/* --- grids --------------------------------------------------------------------------------------------- */
+/* --- grids ------------------------------------------------------------------------------------ */
 
 static uint64_t common_divisor(uint64_t a, uint64_t b) {
   while (b) {
@@ -186,7 +190,8 @@ cudaError_t ig_emu_run_grid(const launch *l) {
   return ig_emu_check_guards(l->kernel.name);
 }
 
-static cudaError_t check_launch(const known *k, struct dim3 grid, struct dim3 block, size_t shared) {
+static cudaError_t check_launch(const known *k, struct dim3 grid, struct dim3 block,
+                                size_t shared) {
   if (grid.x == 0 || grid.y == 0 || grid.z == 0 || grid.x > 0x7fffffffu || grid.y > 65535 ||
       grid.z > 65535) {
     return cudaErrorInvalidConfiguration;

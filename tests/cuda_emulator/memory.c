@@ -1,7 +1,8 @@
-/* Device and pinned memory: host memory between guards, filled with 0xFF, counted against the device's
- * size. Guards are checked after each kernel and when memory is freed, so that a wild write is told of
- * with the kernel's name. Under AddressSanitizer an allocation is malloc's, whose own guards trap. On
- * demand device memory is closed to the host, and open only while queued work is done. */
+/* Device and pinned memory: host memory between guards, filled with 0xFF, counted against the
+ * device's size. Guards are checked after each kernel and when memory is freed, so that a wild
+ * write is told of with the kernel's name. Under AddressSanitizer an allocation is malloc's,
+ * whose own guards trap. On demand device memory is closed to the host, and open only while
+ * queued work is done. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -29,7 +30,7 @@ void ig_emu_memory_counts(size_t *bytes, size_t *allocations) {
   *allocations = held_count;
 }
 
-/* --- allocations ----------------------------------------------------------------------------------------- */
+/* --- allocations ------------------------------------------------------------------------------ */
 
 static bool make_room(void) {
   if (held_count < held_room) return true;
@@ -49,8 +50,10 @@ enum { GUARD = DEVICE_GUARD };
 
 #ifdef IG_EMU_ASAN
 static void set_access(const allocation *a, bool open) {
-  if (open) ASAN_UNPOISON_MEMORY_REGION(a->data, a->bytes);
-  else ASAN_POISON_MEMORY_REGION(a->data, a->bytes);
+  if (open)
+    ASAN_UNPOISON_MEMORY_REGION(a->data, a->bytes);
+  else
+    ASAN_POISON_MEMORY_REGION(a->data, a->bytes);
 }
 #else
 static void set_access(const allocation *a, bool open) {
@@ -91,8 +94,8 @@ static cudaError_t allocate(void **pointer, size_t bytes, enum memory_kind kind)
   if (!pointer) return cudaErrorInvalidValue;
   *pointer = NULL;
   if (bytes == 0) return cudaSuccess;
-  if (kind == DEVICE_MEMORY && (bytes > ig_emu_settings.memory ||
-                                device_bytes > ig_emu_settings.memory - bytes)) {
+  if (kind == DEVICE_MEMORY &&
+      (bytes > ig_emu_settings.memory || device_bytes > ig_emu_settings.memory - bytes)) {
     return cudaErrorMemoryAllocation;
   }
   if (bytes > SIZE_MAX / 2 || !make_room()) return cudaErrorMemoryAllocation;
@@ -170,13 +173,15 @@ cudaError_t ig_emu_free(void *pointer, enum memory_kind kind) {
 #ifndef IG_EMU_ASAN
   memset(a->raw, POISON, a->bytes + 2 * GUARD); /* for whoever still reads it */
 #endif
-  if (a->mapped) munmap(a->raw, a->mapped);
-  else free(a->raw);
+  if (a->mapped)
+    munmap(a->raw, a->mapped);
+  else
+    free(a->raw);
   *a = held[--held_count];
   return error;
 }
 
-/* --- the runtime's calls ------------------------------------------------------------------------------------ */
+/* --- the runtime's calls ---------------------------------------------------------------------- */
 
 cudaError_t cudaMalloc(void **pointer, size_t bytes) {
   cudaError_t error = ig_emu_enter();
@@ -207,8 +212,12 @@ static cudaError_t free_now(void *pointer, enum memory_kind kind) {
   return ig_emu_leave(error ? error : ig_emu_free(pointer, kind));
 }
 
-cudaError_t cudaFree(void *pointer) { return free_now(pointer, DEVICE_MEMORY); }
-cudaError_t cudaFreeHost(void *pointer) { return free_now(pointer, PINNED_MEMORY); }
+cudaError_t cudaFree(void *pointer) {
+  return free_now(pointer, DEVICE_MEMORY);
+}
+cudaError_t cudaFreeHost(void *pointer) {
+  return free_now(pointer, PINNED_MEMORY);
+}
 
 static cudaError_t allocate_in_stream(void **pointer, size_t bytes, cudaStream_t stream) {
   if (!ig_emu_is_legacy(stream)) {
@@ -255,7 +264,8 @@ cudaError_t cudaMemGetInfo(size_t *available, size_t *total) {
   return ig_emu_leave(error);
 }
 
-cudaError_t cudaPointerGetAttributes(struct cudaPointerAttributes *attributes, const void *pointer) {
+cudaError_t cudaPointerGetAttributes(struct cudaPointerAttributes *attributes,
+                                     const void *pointer) {
   cudaError_t error = ig_emu_enter();
   if (!error) {
     const allocation *a = find(pointer);
@@ -271,7 +281,7 @@ cudaError_t cudaPointerGetAttributes(struct cudaPointerAttributes *attributes, c
   return ig_emu_leave(error);
 }
 
-/* --- the pool: memory goes back to the device as soon as it is free ------------------------------------------- */
+/* --- the pool: memory goes back to the device as soon as it is free --------------------------- */
 
 cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t *to, int device) {
   cudaError_t error = ig_emu_enter();

@@ -1,7 +1,8 @@
-/* Work in streams. Without a seed it is done as it is queued. With one it waits in the stream's queue
- * until something must have it (a wait of the host, a full copy, an event that another stream waits
- * for), and streams go on in a random order: a missing event or synchronisation then reads what is not
- * there yet. The legacy stream waits for all blocking ones and does its work at once. */
+/* Work in streams. Without a seed it is done as it is queued. With one it waits in the stream's
+ * queue until something must have it (a wait of the host, a full copy, an event that another
+ * stream waits for), and streams go on in a random order: a missing event or synchronisation
+ * then reads what is not there yet. The legacy stream waits for all blocking ones and does its
+ * work at once. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,7 +47,7 @@ cudaError_t ig_emu_run_op(op *o) {
   return cudaErrorUnknown;
 }
 
-/* --- queues ------------------------------------------------------------------------------------------------ */
+/* --- queues ----------------------------------------------------------------------------------- */
 
 static op *pop(cudaStream_t s) {
   op *o = s->head;
@@ -158,8 +159,10 @@ cudaError_t ig_emu_submit(op *o, cudaStream_t stream) {
     return error;
   }
   o->next = NULL;
-  if (stream->tail) stream->tail->next = o;
-  else stream->head = o;
+  if (stream->tail)
+    stream->tail->next = o;
+  else
+    stream->head = o;
   stream->tail = o;
   if (!ig_emu_settings.seed) return ig_emu_drain(stream);
   /* Now and then some of it is done early. */
@@ -167,7 +170,7 @@ cudaError_t ig_emu_submit(op *o, cudaStream_t stream) {
   return cudaSuccess;
 }
 
-/* --- copies and fills ---------------------------------------------------------------------------------------- */
+/* --- copies and fills ------------------------------------------------------------------------- */
 
 static bool side_is_right(const void *at, size_t bytes, bool on_device, bool known) {
   bool whole;
@@ -187,8 +190,8 @@ static cudaError_t copy(const op *what, enum cudaMemcpyKind kind, cudaStream_t s
   size_t to_bytes = (height - 1) * what->copy.to_pitch + width;
   size_t from_bytes = (height - 1) * what->copy.from_pitch + width;
   bool known = kind != cudaMemcpyDefault, whole;
-  if (!side_is_right(to, to_bytes, kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice,
-                     known) ||
+  if (!side_is_right(to, to_bytes,
+                     kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice, known) ||
       !side_is_right(from, from_bytes,
                      kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice, known)) {
     return cudaErrorInvalidValue;
@@ -227,7 +230,8 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, enum cudaM
 cudaError_t cudaMemcpy2DAsync(void *to, size_t to_pitch, const void *from, size_t from_pitch,
                               size_t width, size_t height, enum cudaMemcpyKind kind,
                               cudaStream_t stream) {
-  return copy_call((op){.copy = {to, from, to_pitch, from_pitch, width, height}}, kind, stream, false);
+  return copy_call((op){.copy = {to, from, to_pitch, from_pitch, width, height}}, kind, stream,
+                   false);
 }
 
 static cudaError_t fill(void *to, int value, size_t bytes, cudaStream_t stream) {

@@ -1,13 +1,13 @@
-/* Shared memory: one arena, filled with 0xFF at the start of a block, in which each declaration gets
- * its object when the first thread comes to it. Between objects lie guards of 0xFF: what reads beyond
- * an object reads NaN, what writes there is told of when the block ends, or by AddressSanitizer. */
+/* Shared memory: one arena, filled with 0xFF at the start of a block, in which each declaration
+ * gets its object when the first thread comes to it. Between objects lie guards of 0xFF: what
+ * reads beyond an object reads NaN, what writes there is told of when the block ends, or by
+ * AddressSanitizer. */
 #include <string.h>
 
 #include "internal.h"
 
-enum { MAX_OBJECTS = 64, ARENA = MAX_SHARED + (MAX_OBJECTS + 1) * (SHARED_GUARD + 16) };
-
-static _Alignas(128) unsigned char arena[ARENA];
+static unsigned char *const arena = ig_emu_shared_arena;
+_Alignas(128) unsigned char ig_emu_shared_arena[SHARED_ARENA];
 static struct {
   const char *name;
   size_t from, to;
@@ -33,14 +33,23 @@ static void *add_object(size_t bytes, const char *name) {
   return arena + from;
 }
 
+const char *ig_emu_shared_name(size_t offset, size_t *within) {
+  for (int i = 0; i < object_count; i++) {
+    *within = offset - objects[i].from;
+    if (offset >= objects[i].from && offset < objects[i].to) return objects[i].name;
+  }
+  return NULL;
+}
+
 void ig_emu_shared_begin(size_t dynamic) {
   ig_emu_generation++;
+  ig_emu_next_epoch();
   object_count = 0;
   used = SHARED_GUARD;
   static_bytes = 0;
   total_bytes = dynamic;
 #ifdef IG_EMU_ASAN
-  ASAN_POISON_MEMORY_REGION(arena, sizeof arena);
+  ASAN_POISON_MEMORY_REGION(arena, SHARED_ARENA);
 #else
   memset(arena, POISON, SHARED_GUARD);
 #endif
@@ -70,7 +79,9 @@ void *ig_emu_dynamic_shared(void) {
   return ig_emu_new_shared(&nothing, 0, 16, "dynamic shared memory of no bytes");
 }
 
-size_t ig_emu_static_shared(void) { return static_bytes; }
+size_t ig_emu_static_shared(void) {
+  return static_bytes;
+}
 
 static bool guard_is_whole(size_t from) {
   for (size_t i = 0; i < SHARED_GUARD; i++) {

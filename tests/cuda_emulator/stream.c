@@ -6,7 +6,7 @@
 
 enum { EVENT = 0xe7e7e7 }; /* in events that have not been destroyed */
 
-/* --- streams ------------------------------------------------------------------------------------------------- */
+/* --- streams ---------------------------------------------------------------------------------- */
 
 bool ig_emu_is_legacy(cudaStream_t stream) {
   return !stream || stream == cudaStreamLegacy || stream == cudaStreamPerThread;
@@ -102,7 +102,7 @@ cudaError_t cudaStreamQuery(cudaStream_t stream) {
   return ig_emu_leave(error ? error : query_stream(stream));
 }
 
-/* --- events --------------------------------------------------------------------------------------------------- */
+/* --- events ----------------------------------------------------------------------------------- */
 
 static bool is_event(cudaEvent_t event) {
   return event && event->magic == EVENT && !event->destroyed;

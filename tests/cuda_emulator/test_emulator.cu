@@ -6,7 +6,19 @@
 
 #include <cuda_fp8.h>
 
-/* --- barriers and shared memory ------------------------------------------------------------------------ */
+/* The launch failed, the report has these words, every call fails until the failure is forgiven. */
+static void assert_reported(ig_status status, std::initializer_list<const char *> words) {
+  assert_int_equal(status, IG_ERR_DEVICE);
+  for (const char *word : words) {
+    if (!strstr(ig_emu_report(), word)) fail_msg("no \"%s\" in: %s", word, ig_emu_report());
+    assert_non_null(strstr(ig_last_error(), word));
+  }
+  assert_int_not_equal(cudaDeviceSynchronize(), cudaSuccess);
+  ig_emu_forgive();
+  assert_ok(cudaDeviceSynchronize());
+}
+
+/* --- barriers and shared memory --------------------------------------------------------------- */
 
 __global__ static void reverse_kernel(const int *x, int *y) {
   IG_SHARED(int, tile, [1024]);
@@ -47,19 +59,81 @@ __global__ static void missing_barrier_kernel(float *y, int with) {
   y[threadIdx.x] = sum;
 }
 
+/* Where accesses are instrumented the race is reported, otherwise values are wrong. */
 static void a_missing_barrier_shows(void **state) {
   (void)state;
   float *y = device<float>(64), seen[64];
   for (int with = 0; with < 2; with++) {
-    assert_int_equal(IG_LAUNCH(missing_barrier_kernel, 1, 64, 0, NULL, y, with), IG_OK);
+    ig_status status = IG_LAUNCH(missing_barrier_kernel, 1, 64, 0, NULL, y, with);
+    if (!with && status) {
+      assert_non_null(strstr(ig_emu_report(), "of shared memory \"tile\", which"));
+      ig_emu_forgive();
+      continue;
+    }
+    assert_int_equal(status, IG_OK);
     assert_ok(cudaMemcpy(seen, y, sizeof seen, cudaMemcpyDeviceToHost));
     int wrong = 0;
     for (int i = 0; i < 64; i++) wrong += seen[i] != 64.0f;
-    if (with) assert_int_equal(wrong, 0);
-    else assert_true(wrong > 0);
+    if (with)
+      assert_int_equal(wrong, 0);
+    else
+      assert_true(wrong > 0);
   }
   release(y);
 }
+
+#ifdef IG_EMU_TESTS_RACES
+/* Two threads, or all lanes of a warp, use one word; in between is nothing, or what orders it or
+ * not. The values are the same whatever the order. */
+__global__ static void race_kernel(int first, int second, int between, int *y) {
+  IG_SHARED(int, word, );
+  if (threadIdx.x == 0) word = 0;
+  __syncthreads();
+  int i = threadIdx.x, seen = 0;
+  if (i == 0) word = 0;
+  if (i != first && i != 0) seen += word;
+  if (between == 1) __syncthreads();
+  if (between == 2) __syncwarp();
+  if (between == 3) seen += __shfl_sync(IG_FULL_WARP, 0, 0);
+  if (i == second) word = 0;
+  y[i] = seen;
+}
+__global__ static void no_race_kernel(int *y) {
+  IG_SHARED(int, sum, );
+  IG_SHARED(signed char, narrow, [64]);
+  if (threadIdx.x == 0) sum = 0;
+  narrow[threadIdx.x] = 1; /* neighbours in one word */
+  __syncthreads();
+  atomicAdd(&sum, narrow[63 - threadIdx.x]);
+  __syncthreads();
+  y[threadIdx.x] = sum + sum;
+}
+
+static void races_are_reported(void **state) {
+  (void)state;
+  int *y = device<int>(64), seen[64];
+  struct {
+    int threads, first, second, between;
+    bool race;
+  } cases[] = {{64, 1, -1, 0, true}, /* written by 0, read by all but 1 at once */
+               {2, 1, 1, 0, true},   /* written by both */
+               {2, 1, 1, 1, false},
+               {2, 1, 1, 2, false},
+               {2, 1, 1, 3, true}};
+  for (auto &c : cases) {
+    ig_status status =
+        IG_LAUNCH(race_kernel, 1, c.threads, 0, NULL, c.first, c.second, c.between, y);
+    if (c.race)
+      assert_reported(status, {"race_kernel", "byte 0 of shared memory \"word\", which"});
+    else
+      assert_int_equal(status, IG_OK);
+  }
+  assert_int_equal(IG_LAUNCH(no_race_kernel, 1, 64, 0, NULL, y), IG_OK);
+  assert_ok(cudaMemcpy(seen, y, sizeof seen, cudaMemcpyDeviceToHost));
+  assert_int_equal(seen[5], 128);
+  release(y);
+}
+#endif
 
 __global__ static void votes_of_block_kernel(int *y) {
   int i = threadIdx.x;
@@ -83,7 +157,7 @@ static void blocks_vote(void **state) {
   release(y);
 }
 
-/* --- warps ------------------------------------------------------------------------------------------------ */
+/* --- warps ------------------------------------------------------------------------------------ */
 
 __global__ static void shuffles_kernel(int *ok) {
   int lane = threadIdx.x % 32, bad = 0;
@@ -96,7 +170,8 @@ __global__ static void shuffles_kernel(int *ok) {
   bad |= __ballot_sync(IG_FULL_WARP, lane % 3 == 0) != 0x49249249u;
   bad |= __any_sync(IG_FULL_WARP, lane == 31) != 1 || __all_sync(IG_FULL_WARP, lane != 31) != 0;
   bad |= __reduce_add_sync(IG_FULL_WARP, lane) != 496;
-  bad |= __reduce_max_sync(IG_FULL_WARP, -lane) != 0 || __reduce_min_sync(IG_FULL_WARP, -lane) != -31;
+  bad |=
+      __reduce_max_sync(IG_FULL_WARP, -lane) != 0 || __reduce_min_sync(IG_FULL_WARP, -lane) != -31;
   bad |= __match_any_sync(IG_FULL_WARP, lane / 4) != 0xfu << (lane & ~3);
   unsigned group = lane < 16 ? 0xffffu : 0xffff0000u; /* both halves on their own */
   for (int i = 0; i < (lane < 16 ? 3 : 5); i++) {
@@ -129,8 +204,10 @@ static void what_ended_lanes_give_is_nan(void **state) {
   assert_int_equal(IG_LAUNCH(ended_lanes_kernel, 1, 32, 0, NULL, y), IG_OK);
   assert_ok(cudaMemcpy(seen, y, sizeof seen, cudaMemcpyDeviceToHost));
   for (int i = 0; i < 20; i++) {
-    if (i < 4 || i >= 16) assert_true(seen[i] == 1.0f);
-    else assert_true(isnan(seen[i]));
+    if (i < 4 || i >= 16)
+      assert_true(seen[i] == 1.0f);
+    else
+      assert_true(isnan(seen[i]));
   }
   release(y);
 }
@@ -176,7 +253,7 @@ static void block_reductions_match_float64(void **state) {
   release(x, from);
 }
 
-/* --- atomics, numbers --------------------------------------------------------------------------------------- */
+/* --- atomics, numbers ------------------------------------------------------------------------- */
 
 __global__ static void atomics_kernel(int *count, float *sum, unsigned *most, int *first) {
   int i = blockIdx.x * blockDim.x + threadIdx.x;
@@ -188,17 +265,25 @@ __global__ static void atomics_kernel(int *count, float *sum, unsigned *most, in
 
 static void atomics_and_shuffled_order(void **state) {
   (void)state;
-  struct { int count; float sum; unsigned most; int first; } seen = {0, 0, 0, -1}, *on;
+  struct {
+    int count;
+    float sum;
+    unsigned most;
+    int first;
+  } seen = {0, 0, 0, -1}, *on;
   assert_ok(cudaMalloc(&on, sizeof seen));
   assert_ok(cudaMemcpy(on, &seen, sizeof seen, cudaMemcpyHostToDevice));
-  assert_int_equal(IG_LAUNCH(atomics_kernel, 20, 50, 0, NULL, &on->count, &on->sum, &on->most,
-                             &on->first), IG_OK);
+  assert_int_equal(
+      IG_LAUNCH(atomics_kernel, 20, 50, 0, NULL, &on->count, &on->sum, &on->most, &on->first),
+      IG_OK);
   assert_ok(cudaMemcpy(&seen, on, sizeof seen, cudaMemcpyDeviceToHost));
   assert_int_equal(seen.count, 1000);
   assert_true(seen.sum == 500.0f);
   assert_int_equal(seen.most, 999);
-  if (ig_emu_get_seed() == 0) assert_int_equal(seen.first, 0);
-  else assert_true(seen.first > 0); /* of 1,000, chosen by the seeds of the suite */
+  if (ig_emu_get_seed() == 0)
+    assert_int_equal(seen.first, 0);
+  else
+    assert_true(seen.first > 0); /* of 1,000, chosen by the seeds of the suite */
   release(on);
 }
 
@@ -236,22 +321,29 @@ static void narrow_numbers_round_to_nearest(void **state) {
   assert_true((float)__nv_fp8_e4m3(17.0f) == 16.0f && (float)__nv_fp8_e4m3(19.0f) == 20.0f);
 }
 
-/* --- what goes wrong ------------------------------------------------------------------------------------------ */
+/* --- what goes wrong -------------------------------------------------------------------------- */
 
 __global__ static void divergent_kernel() {
-  if (threadIdx.x == 3) __syncwarp(0xff);
-  else __syncthreads();
+  if (threadIdx.x == 3)
+    __syncwarp(0xff);
+  else
+    __syncthreads();
 }
 __global__ static void two_places_kernel() {
-  if (threadIdx.x < 32) __syncthreads();
+  if (threadIdx.x < 32)
+    __syncthreads();
   else
     __syncthreads();
 }
 __global__ static void half_a_warp_kernel(int *y) {
-  if (threadIdx.x < 16) y[threadIdx.x] = __shfl_sync(IG_FULL_WARP, 1, 0);
-  else __syncthreads();
+  if (threadIdx.x < 16)
+    y[threadIdx.x] = __shfl_sync(IG_FULL_WARP, 1, 0);
+  else
+    __syncthreads();
 }
-__global__ static void not_in_mask_kernel() { __syncwarp(1); }
+__global__ static void not_in_mask_kernel() {
+  __syncwarp(1);
+}
 __global__ static void throwing_kernel() {
   if (threadIdx.x == 5) throw std::runtime_error("five");
 }
@@ -261,23 +353,15 @@ __global__ static void beyond_shared_kernel(int by) {
   other[0] = 1;
   (tile + other[0])[7 + by] = 2.0f;
 }
-__global__ static void beyond_memory_kernel(float *x, int n) { x[n] = 1.0f; }
-__global__ static void fault_kernel(float *x) { x[threadIdx.x == 9 ? (size_t)1 << 40 : 0] = 1.0f; }
+__global__ static void beyond_memory_kernel(float *x, int n) {
+  x[n] = 1.0f;
+}
+__global__ static void fault_kernel(float *x) {
+  x[threadIdx.x == 9 ? (size_t)1 << 40 : 0] = 1.0f;
+}
 __global__ static void too_much_shared_kernel() {
   IG_SHARED(float, tile, [20000]);
   tile[threadIdx.x] = 0;
-}
-
-/* The launch failed, the report has these words, every call fails until the failure is forgiven. */
-static void assert_reported(ig_status status, std::initializer_list<const char *> words) {
-  assert_int_equal(status, IG_ERR_DEVICE);
-  for (const char *word : words) {
-    if (!strstr(ig_emu_report(), word)) fail_msg("no \"%s\" in: %s", word, ig_emu_report());
-    assert_non_null(strstr(ig_last_error(), word));
-  }
-  assert_int_not_equal(cudaDeviceSynchronize(), cudaSuccess);
-  ig_emu_forgive();
-  assert_ok(cudaDeviceSynchronize());
 }
 
 static void deadlocks_are_reported(void **state) {
@@ -285,7 +369,8 @@ static void deadlocks_are_reported(void **state) {
   int *y = device<int>(32);
   assert_reported(IG_LAUNCH(divergent_kernel, dim3(2, 2), 64, 0, NULL),
                   {"divergent_kernel", "block (", "deadlock", "63 threads (0-2, 4-63) wait in",
-                   "__syncthreads", "1 thread (3) waits in __syncwarp, mask 0xff", "test_emulator.cu:"});
+                   "__syncthreads", "1 thread (3) waits in __syncwarp, mask 0xff",
+                   "test_emulator.cu:"});
   assert_reported(IG_LAUNCH(half_a_warp_kernel, 1, 32, 0, NULL, y),
                   {"16 threads (0-15) wait in __shfl_sync, mask 0xffffffff", "16 threads (16-31)"});
   assert_reported(IG_LAUNCH(two_places_kernel, 1, 64, 0, NULL), {"one barrier was reached at two"});
@@ -304,8 +389,9 @@ static void kernels_that_throw_are_named(void **state) {
 static void wild_writes_are_reported(void **state) {
   (void)state;
   float *x = device<float>(100);
-  assert_reported(IG_LAUNCH(beyond_shared_kernel, 1, 8, 0, NULL, 0), {"beyond_shared_kernel", "\"tile\""});
-  assert_int_equal(IG_LAUNCH(beyond_shared_kernel, 1, 8, 0, NULL, -1), IG_OK);
+  assert_reported(IG_LAUNCH(beyond_shared_kernel, 1, 1, 0, NULL, 0),
+                  {"beyond_shared_kernel", "\"tile\""});
+  assert_int_equal(IG_LAUNCH(beyond_shared_kernel, 1, 1, 0, NULL, -1), IG_OK);
   assert_reported(IG_LAUNCH(beyond_memory_kernel, 1, 1, 0, NULL, x, 100),
                   {"beyond_memory_kernel", "outside an allocation of 400 bytes"});
   assert_reported(IG_LAUNCH(beyond_memory_kernel, 1, 1, 0, NULL, x, -1), {"outside an allocation"});
@@ -323,17 +409,21 @@ __global__ static void dynamic_kernel(float *y) {
 
 static void launches_are_checked(void **state) {
   (void)state;
-  struct { dim3 grid, block; size_t shared; cudaError_t error; } cases[] = {
-      {1, 1024, 0, cudaSuccess},
-      {1, 1025, 0, cudaErrorInvalidConfiguration},
-      {1, dim3(32, 32, 2), 0, cudaErrorInvalidConfiguration},
-      {1, dim3(1, 1, 65), 0, cudaErrorInvalidConfiguration},
-      {0, 1, 0, cudaErrorInvalidConfiguration},
-      {dim3(1, 65536), 1, 0, cudaErrorInvalidConfiguration},
-      {1, 1, 48 << 10, cudaSuccess},
-      {1, 1, (48 << 10) + 1, cudaErrorInvalidValue}};
+  struct {
+    dim3 grid, block;
+    size_t shared;
+    cudaError_t error;
+  } cases[] = {{1, 1024, 0, cudaSuccess},
+               {1, 1025, 0, cudaErrorInvalidConfiguration},
+               {1, dim3(32, 32, 2), 0, cudaErrorInvalidConfiguration},
+               {1, dim3(1, 1, 65), 0, cudaErrorInvalidConfiguration},
+               {0, 1, 0, cudaErrorInvalidConfiguration},
+               {dim3(1, 65536), 1, 0, cudaErrorInvalidConfiguration},
+               {1, 1, 48 << 10, cudaSuccess},
+               {1, 1, (48 << 10) + 1, cudaErrorInvalidValue}};
   for (auto &c : cases) {
-    assert_int_equal(ig_emu_configure("k", nothing_kernel, c.grid, c.block, c.shared, NULL)(), c.error);
+    assert_int_equal(ig_emu_configure("k", nothing_kernel, c.grid, c.block, c.shared, NULL)(),
+                     c.error);
     assert_int_equal(cudaGetLastError(), c.error);
   }
   assert_int_equal(IG_ALLOW_SHARED(nothing_kernel, 227 << 10), IG_OK);
@@ -347,16 +437,24 @@ static void launches_are_checked(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(barriers_order_shared_memory), cmocka_unit_test(a_missing_barrier_shows),
-      cmocka_unit_test(blocks_vote), cmocka_unit_test(warps_exchange),
-      cmocka_unit_test(what_ended_lanes_give_is_nan), cmocka_unit_test(block_reductions_match_float64),
-      cmocka_unit_test(atomics_and_shuffled_order), cmocka_unit_test(narrow_numbers_round_to_nearest),
-      cmocka_unit_test(deadlocks_are_reported), cmocka_unit_test(kernels_that_throw_are_named),
-#ifndef IG_EMU_TESTS_ASAN
-      cmocka_unit_test(wild_writes_are_reported),
+  const struct CMUnitTest tests[] = {cmocka_unit_test(barriers_order_shared_memory),
+                                     cmocka_unit_test(a_missing_barrier_shows),
+#ifdef IG_EMU_TESTS_RACES
+                                     cmocka_unit_test(races_are_reported),
 #endif
-      cmocka_unit_test(launches_are_checked)};
+
+                                     cmocka_unit_test(blocks_vote),
+                                     cmocka_unit_test(warps_exchange),
+                                     cmocka_unit_test(what_ended_lanes_give_is_nan),
+                                     cmocka_unit_test(block_reductions_match_float64),
+                                     cmocka_unit_test(atomics_and_shuffled_order),
+                                     cmocka_unit_test(narrow_numbers_round_to_nearest),
+                                     cmocka_unit_test(deadlocks_are_reported),
+                                     cmocka_unit_test(kernels_that_throw_are_named),
+#ifndef IG_EMU_TESTS_ASAN
+                                     cmocka_unit_test(wild_writes_are_reported),
+#endif
+                                     cmocka_unit_test(launches_are_checked)};
   int failed = cmocka_run_group_tests_name("emulator: kernels", tests, NULL, NULL);
   return failed + run_runtime_tests();
 }

@@ -15,12 +15,16 @@ extern "C" {
 #include <cmocka.h>
 }
 
-#if defined(__SANITIZE_ADDRESS__)
-#define IG_EMU_TESTS_ASAN 1
-#elif defined(__has_feature)
+#if defined(__has_feature) /* clang says it so, gcc by macros */
 #if __has_feature(address_sanitizer)
 #define IG_EMU_TESTS_ASAN 1
+#elif __has_feature(thread_sanitizer)
+#define IG_EMU_TESTS_RACES 1 /* of the kernels alone: the emulator looks for races */
 #endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define IG_EMU_TESTS_ASAN 1
+#elif defined(__SANITIZE_THREAD__)
+#define IG_EMU_TESTS_RACES 1
 #endif
 
 #define assert_ok(call) assert_int_equal((call), cudaSuccess)

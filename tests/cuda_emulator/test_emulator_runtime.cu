@@ -9,7 +9,9 @@ __global__ static void scale_add_kernel(float *y, const float *x, float scale, i
   int i = blockIdx.x * blockDim.x + threadIdx.x;
   if (i < n) y[i] = y[i] * scale + x[i];
 }
-__global__ static void set_kernel(float *y, float value) { y[threadIdx.x] = value; }
+__global__ static void set_kernel(float *y, float value) {
+  y[threadIdx.x] = value;
+}
 
 static void memory_is_poisoned_and_checked(void **state) {
   (void)state;
@@ -76,15 +78,18 @@ static void events_order_streams(void **state) {
       assert_ok(cudaMemcpyAsync(seen, x, 32 * sizeof(float), cudaMemcpyDeviceToHost, b));
       assert_ok(cudaEventRecord(copied, b));
       assert_ok(cudaEventDestroy(set));
-      while (cudaEventQuery(copied) == cudaErrorNotReady) {}
+      while (cudaEventQuery(copied) == cudaErrorNotReady) {
+      }
       for (int i = 0; i < 32; i++) wrong += seen[i] != 7.0f;
       assert_ok(cudaEventDestroy(copied));
       assert_ok(cudaStreamDestroy(a));
       assert_ok(cudaStreamDestroy(b));
       release(x, seen);
     }
-    if (with || ig_emu_get_seed() == 0) assert_int_equal(wrong, 0);
-    else assert_true(wrong > 0);
+    if (with || ig_emu_get_seed() == 0)
+      assert_int_equal(wrong, 0);
+    else
+      assert_true(wrong > 0);
   }
 }
 
@@ -105,7 +110,8 @@ static void the_host_must_wait(void **state) {
   float pageable = 3; /* read during the call */
   assert_ok(cudaMemcpyAsync(x, &pageable, 4, cudaMemcpyHostToDevice, s));
   pageable = 4;
-  assert_ok(cudaMemcpyAsync(&pageable, x, 4, cudaMemcpyDeviceToHost, s)); /* and written by its end */
+  assert_ok(
+      cudaMemcpyAsync(&pageable, x, 4, cudaMemcpyDeviceToHost, s)); /* and written by its end */
   assert_true(pageable == 3);
   assert_ok(cudaStreamDestroy(s));
   release(x, seen);
@@ -210,7 +216,12 @@ static void a_failed_launch_ends_what_is_queued(void **state) {
   float *x = device<float>(32);
   cudaStream_t s;
   assert_ok(cudaStreamCreate(&s));
-  IG_LAUNCH(+[](int) { __syncthreads(); if (threadIdx.x) __trap(); }, 1, 2, 0, s, 0);
+  IG_LAUNCH(
+      +[](int) {
+        __syncthreads();
+        if (threadIdx.x) __trap();
+      },
+      1, 2, 0, s, 0);
   IG_LAUNCH(set_kernel, 1, 32, 0, s, x, 1.0f);
   assert_int_equal(cudaStreamSynchronize(s), cudaErrorAssert);
   assert_int_equal(cudaStreamSynchronize(s), cudaErrorAssert);
@@ -263,12 +274,14 @@ static void the_host_may_not_touch_device_memory(void **state) {
 }
 
 int run_runtime_tests(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(memory_is_poisoned_and_checked), cmocka_unit_test(memory_runs_out),
-      cmocka_unit_test(events_order_streams), cmocka_unit_test(the_host_must_wait),
-      cmocka_unit_test(capture_replays), cmocka_unit_test(captures_forbid),
-      cmocka_unit_test(a_failed_launch_ends_what_is_queued),
-      cmocka_unit_test(the_host_may_not_touch_device_memory),
-      cmocka_unit_test(properties_say_what_is_emulated)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(memory_is_poisoned_and_checked),
+                                     cmocka_unit_test(memory_runs_out),
+                                     cmocka_unit_test(events_order_streams),
+                                     cmocka_unit_test(the_host_must_wait),
+                                     cmocka_unit_test(capture_replays),
+                                     cmocka_unit_test(captures_forbid),
+                                     cmocka_unit_test(a_failed_launch_ends_what_is_queued),
+                                     cmocka_unit_test(the_host_may_not_touch_device_memory),
+                                     cmocka_unit_test(properties_say_what_is_emulated)};
   return cmocka_run_group_tests_name("emulator: runtime", tests, NULL, NULL);
 }

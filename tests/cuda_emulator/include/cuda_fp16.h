@@ -17,7 +17,8 @@ static inline float ig_emu_from_f16(unsigned short bits) {
   memcpy(&x, &u, sizeof x);
   return x;
 }
-/* Normal numbers round by an addition to their bits, subnormal ones by an addition to themselves. */
+/* Normal numbers round by an addition to their bits, subnormal ones by an addition to
+ * themselves. */
 static inline unsigned short ig_emu_to_f16(float x) {
   uint32_t u, half;
   memcpy(&u, &x, sizeof u);

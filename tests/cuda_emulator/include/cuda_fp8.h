@@ -60,7 +60,9 @@ static inline __half_raw __nv_cvt_fp8_to_halfraw(__nv_fp8_storage_t x,
     explicit name(__nv_bfloat16 x) : name((float)x) {}                                             \
     explicit operator float() const { return ig_emu_from_fp8(__x, format); }                       \
     explicit operator __half() const { return __half(ig_emu_from_fp8(__x, format)); }              \
-    explicit operator __nv_bfloat16() const { return __nv_bfloat16(ig_emu_from_fp8(__x, format)); } \
+    explicit operator __nv_bfloat16() const {                                                      \
+      return __nv_bfloat16(ig_emu_from_fp8(__x, format));                                          \
+    }                                                                                              \
   };
 IG_EMU_FP8(__nv_fp8_e4m3, __NV_E4M3)
 IG_EMU_FP8(__nv_fp8_e5m2, __NV_E5M2)

@@ -1,6 +1,6 @@
-/* What a .cu file sees of CUDA when the host's compiler compiles it against the emulator: C++17 with
- * the keywords, built-in variables and functions of the device. `__shared__` and `<<<>>>` are not
- * among them: kernels say IG_SHARED and IG_LAUNCH. */
+/* What a .cu file sees of CUDA when the host's compiler compiles it against the emulator: C++17
+ * with the keywords, built-in variables and functions of the device. `__shared__` and `<<<>>>`
+ * are not among them: kernels say IG_SHARED and IG_LAUNCH. */
 #ifndef IG_EMULATED_CUDA_RUNTIME_H
 #define IG_EMULATED_CUDA_RUNTIME_H
 

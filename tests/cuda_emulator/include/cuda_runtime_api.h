@@ -1,7 +1,7 @@
-/* The CUDA runtime that the tests' emulator serves on host memory: the part of CUDA 13's interface
- * that an engine needs, with its names, numbers and errors, for C11 and C++. Device memory is guarded
- * and starts as 0xFF bytes; work is done when it is queued, or, with a seed (emulator/emulator.h), as
- * late and in as strange an order as streams and events allow. */
+/* The CUDA runtime that the tests' emulator serves on host memory: the part of CUDA 13's
+ * interface that an engine needs, with its names, numbers and errors, for C11 and C++. Device
+ * memory is guarded and starts as 0xFF bytes; work is done when it is queued, or, with a seed
+ * (emulator/emulator.h), as late and in as strange an order as streams and events allow. */
 #ifndef IG_EMULATED_CUDA_RUNTIME_API_H
 #define IG_EMULATED_CUDA_RUNTIME_API_H
 
@@ -31,11 +31,13 @@ extern "C" {
   row(cudaErrorInvalidHostPointer, 16, "invalid host pointer")                                     \
   row(cudaErrorInvalidDevicePointer, 17, "invalid device pointer")                                 \
   row(cudaErrorInvalidMemcpyDirection, 21, "invalid copy direction for memcpy")                    \
-  row(cudaErrorInsufficientDriver, 35, "CUDA driver version is insufficient for CUDA runtime version") \
+  row(cudaErrorInsufficientDriver, 35,                                                             \
+      "CUDA driver version is insufficient for CUDA runtime version")                              \
   row(cudaErrorInvalidDeviceFunction, 98, "invalid device function")                               \
   row(cudaErrorNoDevice, 100, "no CUDA-capable device is detected")                                \
   row(cudaErrorInvalidDevice, 101, "invalid device ordinal")                                       \
-  row(cudaErrorNoKernelImageForDevice, 209, "no kernel image is available for execution on the device") \
+  row(cudaErrorNoKernelImageForDevice, 209,                                                        \
+      "no kernel image is available for execution on the device")                                  \
   row(cudaErrorInvalidResourceHandle, 400, "invalid resource handle")                              \
   row(cudaErrorIllegalState, 401, "the operation cannot be performed in the present state")        \
   row(cudaErrorNotReady, 600, "device not ready")                                                  \
@@ -50,13 +52,17 @@ extern "C" {
   row(cudaErrorStreamCaptureUnsupported, 900, "operation not permitted when stream is capturing")  \
   row(cudaErrorStreamCaptureInvalidated, 901,                                                      \
       "operation failed due to a previous error during capture")                                   \
-  row(cudaErrorStreamCaptureMerge, 902, "operation would result in a merge of separate capture sequences") \
-  row(cudaErrorStreamCaptureUnmatched, 903, "capture was not ended in the same stream as it began") \
+  row(cudaErrorStreamCaptureMerge, 902,                                                            \
+      "operation would result in a merge of separate capture sequences")                           \
+  row(cudaErrorStreamCaptureUnmatched, 903,                                                        \
+      "capture was not ended in the same stream as it began")                                      \
   row(cudaErrorStreamCaptureUnjoined, 904, "capturing stream has unjoined work")                   \
-  row(cudaErrorStreamCaptureIsolation, 905, "dependency created on uncaptured work in another stream") \
+  row(cudaErrorStreamCaptureIsolation, 905,                                                        \
+      "dependency created on uncaptured work in another stream")                                   \
   row(cudaErrorStreamCaptureImplicit, 906,                                                         \
       "operation would make the legacy stream depend on a capturing blocking stream")              \
-  row(cudaErrorCapturedEvent, 907, "operation not permitted on an event last recorded in a capturing stream") \
+  row(cudaErrorCapturedEvent, 907,                                                                 \
+      "operation not permitted on an event last recorded in a capturing stream")                   \
   row(cudaErrorStreamCaptureWrongThread, 908,                                                      \
       "attempt to terminate a thread-local capture sequence from another thread")                  \
   row(cudaErrorUnknown, 999, "unknown error")

@@ -3,15 +3,17 @@
 #ifndef IG_EMULATOR_ATOMICS_H
 #define IG_EMULATOR_ATOMICS_H
 
+/* Atomic accesses race with none. */
+#define IG_EMU_NO_RACE __attribute__((no_sanitize("thread")))
 #define IG_EMU_ATOMIC(name, type, expression)                                                      \
-  static inline type name(type *at, type value) {                                                  \
+  IG_EMU_NO_RACE static inline type name(type *at, type value) {                                   \
     type old = *at;                                                                                \
     *at = (type)(expression);                                                                      \
     return old;                                                                                    \
   }                                                                                                \
   static inline type name##_block(type *at, type value) { return name(at, value); }
 #define IG_EMU_ATOMIC_CAS(type)                                                                    \
-  static inline type atomicCAS(type *at, type compare, type value) {                               \
+  IG_EMU_NO_RACE static inline type atomicCAS(type *at, type compare, type value) {                \
     type old = *at;                                                                                \
     if (old == compare) *at = value;                                                               \
     return old;                                                                                    \

@@ -1,4 +1,5 @@
-/* Launches and shared memory: the emulator's meaning of IG_LAUNCH, IG_SHARED and IG_DYNAMIC_SHARED. */
+/* Launches and shared memory: the emulator's meaning of IG_LAUNCH, IG_SHARED and
+ * IG_DYNAMIC_SHARED. */
 #ifndef IG_EMULATOR_LAUNCH_H
 #define IG_EMULATOR_LAUNCH_H
 

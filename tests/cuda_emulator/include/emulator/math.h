@@ -5,7 +5,7 @@
 
 #include "vector_types.h"
 
-/* --- bits ----------------------------------------------------------------------------------------- */
+/* --- bits ------------------------------------------------------------------------------------- */
 
 template <class To, class From> static inline To ig_emu_bits(From from) {
   static_assert(sizeof(To) == sizeof(From), "bits of the same size");
@@ -69,7 +69,7 @@ static inline unsigned __dp4a(unsigned a, unsigned b, unsigned c) {
   return c;
 }
 
-/* --- arithmetic ------------------------------------------------------------------------------------ */
+/* --- arithmetic ------------------------------------------------------------------------------- */
 
 /* A rounded result that no contraction to a fused operation may pass over. */
 template <class T> static inline T ig_emu_rounded(T x) {
@@ -107,7 +107,7 @@ static inline float normcdff(float x) { return 0.5f * erfcf(-x * 0.70710678f); }
 static inline float sinpif(float x) { return (float)sin(M_PI * (double)x); }
 static inline float cospif(float x) { return (float)cos(M_PI * (double)x); }
 
-/* --- conversions ----------------------------------------------------------------------------------- */
+/* --- conversions ------------------------------------------------------------------------------ */
 
 static inline int ig_emu_to_int(double x) {
   return x != x ? 0 : x >= 0x1p31 ? 0x7fffffff : x <= -0x1p31 ? -0x7fffffff - 1 : (int)x;
@@ -125,7 +125,7 @@ static inline float __int2float_rn(int x) { return (float)x; }
 static inline float __uint2float_rn(unsigned x) { return (float)x; }
 static inline float __double2float_rn(double x) { return (float)x; }
 
-/* --- minima and maxima, with CUDA's mixed types ----------------------------------------------------- */
+/* --- minima and maxima, with CUDA's mixed types ----------------------------------------------- */
 
 #define IG_EMU_MIN_MAX(type, a_type, b_type)                                                       \
   static inline type min(a_type a, b_type b) {                                                     \
@@ -152,7 +152,7 @@ static inline double max(float a, double b) { return fmax(a, b); }
 static inline double min(double a, float b) { return fmin(a, b); }
 static inline double max(double a, float b) { return fmax(a, b); }
 
-/* --- loads and stores with a hint for the caches ------------------------------------------------------ */
+/* --- loads and stores with a hint for the caches ---------------------------------------------- */
 
 template <class T> static inline T __ldg(const T *at) { return *at; }
 template <class T> static inline T __ldcs(const T *at) { return *at; }

@@ -1,7 +1,7 @@
-/* Narrow floating-point numbers: rounding to nearest, ties to even, for any exponent and mantissa, and
- * the operators and functions that CUDA gives its 16-bit types. Arithmetic is in float, rounded once:
- * float has more than twice the mantissa's bits and two more, so that sums, products and quotients are
- * as if rounded from the exact value. */
+/* Narrow floating-point numbers: rounding to nearest, ties to even, for any exponent and
+ * mantissa, and the operators and functions that CUDA gives its 16-bit types. Arithmetic is in
+ * float, rounded once: float has more than twice the mantissa's bits and two more, so that sums,
+ * products and quotients are as if rounded from the exact value. */
 #ifndef IG_EMULATOR_SMALL_FLOAT_H
 #define IG_EMULATOR_SMALL_FLOAT_H
 
@@ -9,7 +9,8 @@
 #include <stdint.h>
 #include <string.h>
 
-/* The bits of `x` rounded to 1 sign, E exponent and M mantissa bits, with IEEE's infinity and NaN. */
+/* The bits of `x` rounded to 1 sign, E exponent and M mantissa bits, with IEEE's infinity and
+ * NaN. */
 template <int E, int M> static inline unsigned ig_emu_narrow(double x) {
   const int bias = (1 << (E - 1)) - 1;
   const unsigned infinity = ((1u << E) - 1) << M;
@@ -60,8 +61,12 @@ template <int E, int M> static inline float ig_emu_widen(unsigned bits) {
   static inline type __hdiv(type a, type b) { return a / b; }                                      \
   static inline type __hneg(type a) { return -a; }                                                 \
   static inline type __habs(type a) { return from_float(fabsf(to_float(a))); }                     \
-  static inline type __hmax(type a, type b) { return from_float(fmaxf(to_float(a), to_float(b))); } \
-  static inline type __hmin(type a, type b) { return from_float(fminf(to_float(a), to_float(b))); } \
+  static inline type __hmax(type a, type b) {                                                      \
+    return from_float(fmaxf(to_float(a), to_float(b)));                                            \
+  }                                                                                                \
+  static inline type __hmin(type a, type b) {                                                      \
+    return from_float(fminf(to_float(a), to_float(b)));                                            \
+  }                                                                                                \
   static inline type __hfma(type a, type b, type c) {                                              \
     return type((double)to_float(a) * to_float(b) + to_float(c));                                  \
   }                                                                                                \

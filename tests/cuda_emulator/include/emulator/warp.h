@@ -1,6 +1,6 @@
-/* Barriers and what the lanes of a warp do together. All of it stands on ig_emu_together: every lane
- * shows a structure of its own, and the last to come fills in all of their answers. What a lane that
- * has ended, or is not in the mask, would have given reads as 0xFF bytes (NaN, -1). */
+/* Barriers and what the lanes of a warp do together. All of it stands on ig_emu_together: every
+ * lane shows a structure of its own, and the last to come fills in all of their answers. What a
+ * lane that has ended, or is not in the mask, would have given reads as 0xFF bytes (NaN, -1). */
 #ifndef IG_EMULATOR_WARP_H
 #define IG_EMULATOR_WARP_H
 
@@ -25,9 +25,8 @@ static inline int __syncthreads_count(int predicate, IG_EMU_HERE) {
   return ig_emu_barrier(IG_EMU_COUNT, predicate, IG_EMU_PLACE);
 }
 
-static inline void ig_emu_no_leader(void *const *, unsigned) {}
 static inline void __syncwarp(unsigned mask = 0xffffffffu, IG_EMU_HERE) {
-  ig_emu_together(mask, nullptr, ig_emu_no_leader, IG_EMU_PLACE);
+  ig_emu_together(mask, nullptr, nullptr, IG_EMU_PLACE);
 }
 
 /* For parts that no built-in has (matrix fragments): the last lane of a full warp to come calls its
@@ -71,7 +70,7 @@ static inline void ig_warp_all(const T &mine, T (&all)[32],
       "ig_warp_all", emu_file, emu_line);
 }
 
-/* --- shuffles ------------------------------------------------------------------------------------ */
+/* --- shuffles --------------------------------------------------------------------------------- */
 
 template <class T> struct ig_emu_shuffled {
   T value, got;
@@ -120,7 +119,7 @@ static inline T __shfl_xor_sync(unsigned mask, T value, int lanes, int width = 3
   return ig_emu_shuffle(mask, value, from > (lane | (width - 1)) ? lane : from & 31, IG_EMU_PLACE);
 }
 
-/* --- votes and reductions ------------------------------------------------------------------------- */
+/* --- votes and reductions --------------------------------------------------------------------- */
 
 template <class T> struct ig_emu_voted {
   T value, got;
@@ -130,7 +129,8 @@ template <class T> struct ig_emu_voted {
 template <class T, class F> static inline void ig_emu_vote_leader(void *const *lanes, unsigned) {
   T joined = F::empty();
   for (int lane = 0; lane < 32; lane++) {
-    if (lanes[lane]) joined = F::join(joined, static_cast<ig_emu_voted<T> *>(lanes[lane])->value, lane);
+    const ig_emu_voted<T> *mine = static_cast<ig_emu_voted<T> *>(lanes[lane]);
+    if (mine) joined = F::join(joined, mine->value, lane);
   }
   for (int lane = 0; lane < 32; lane++) {
     if (lanes[lane]) static_cast<ig_emu_voted<T> *>(lanes[lane])->got = joined;
