@@ -29,5 +29,9 @@ int ig_update_inplace(const ig_node *node, int output);
 double ig_update_beta(float attribute);
 /* The parameter, gradient and scalars of a call. */
 ig_update ig_update_of(const ig_call *call);
+/* The rule of an optimizer operator; false when `op` is none. */
+bool ig_update_rule_of(const char *op, ig_update_rule *rule);
+/* What the rule of operator `op` takes, from the attributes of a node that has them. */
+ig_update_options ig_update_options_of(const ig_node *node, const char *op);
 
 #endif

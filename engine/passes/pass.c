@@ -37,8 +37,8 @@ const char *const ig_pipeline_forward[] = {
     NULL,
 };
 const char *const ig_pipeline_training[] = {
-    "simplify",         "fold", "cse", "share_forward", "fuse_gather_grad", "recompute", "layout",
-    "fuse_elementwise", "dce",  NULL,
+    "simplify", "fold", "cse", "share_forward", "fuse_gather_grad", "recompute", "layout",
+    "fuse_elementwise", "group_updates", "dce", NULL,
 };
 
 const ig_pass *ig_pass_find(const char *name) {
