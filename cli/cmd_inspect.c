@@ -36,7 +36,7 @@ static const ig_option options[] = {
     IG_INT_OPTION(values, outputs, "outputs", "10", 1, 1 << 24, "outputs, for a preset"),
     IG_ENUM_OPTION(values, optimizer, "optimizer", "adamw", "sgd|adam|adamw|lamb|lion",
                    "of --training"),
-    IG_ENUM_OPTION(values, precision, "precision", "f32", "f32|bf16", "of --training"),
+    IG_ENUM_OPTION(values, precision, "precision", "f32", "f32|bf16|f16", "of --training"),
     IG_ENUM_OPTION(values, recompute, "recompute", "none", "none|light|full", "of --training"),
     {.name = NULL}};
 
@@ -49,7 +49,7 @@ static ig_status train_options(const values *v, ig_task task, ig_train_options *
                             .optimizer = ig_optimizer_default(kind),
                             .batch = v->batch,
                             .accumulate = 1,
-                            .precision = strcmp(v->precision, "bf16") == 0 ? IG_BF16 : IG_F32,
+                            .precision = ig_dtype_parse(v->precision),
                             .recompute = ig_recompute_parse(v->recompute)};
   return IG_OK;
 }

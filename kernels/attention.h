@@ -74,4 +74,37 @@ void ig_cpu_attention_grad_reference(const ig_attention *a, const ig_attention_i
                                      const void *y, const float *lse, const void *dy, void *dq,
                                      void *dk, void *dv);
 
+/* --- on a CUDA device: f32, bf16, f16; `lse` may be NULL; work is queued on `stream` ---------------- */
+
+/* Tensor cores: 16-bit types, heads of at most IG_ATTENTION_MOST_SIZE elements, everything a multiple
+ * of 8 elements. NULL, or why an attention is not of that kind. */
+const char *ig_cuda_attention_reject(const ig_attention *a);
+ig_status ig_cuda_attention(const ig_attention *a, const ig_attention_inputs *in, void *y,
+                            float *lse, void *stream);
+/* The workspace holds a float by query. */
+size_t ig_cuda_attention_grad_workspace(const ig_attention *a);
+ig_status ig_cuda_attention_grad(const ig_attention *a, const ig_attention_inputs *in,
+                                 const void *y, const float *lse, const void *dy, void *dq,
+                                 void *dk, void *dv, void *workspace, void *stream);
+
+/* Few queries: keys are split over blocks. Heads of at most IG_ATTENTION_MOST_SIZE elements. */
+size_t ig_cuda_attention_decode_workspace(const ig_attention *a);
+ig_status ig_cuda_attention_decode(const ig_attention *a, const ig_attention_inputs *in, void *y,
+                                   float *lse, void *workspace, void *stream);
+
+/* The readable way, any head size. */
+ig_status ig_cuda_attention_tiles(const ig_attention *a, const ig_attention_inputs *in, void *y,
+                                  float *lse, void *stream);
+ig_status ig_cuda_attention_grad_tiles(const ig_attention *a, const ig_attention_inputs *in,
+                                       const void *y, const float *lse, const void *dy, void *dq,
+                                       void *dk, void *dv, void *stream);
+/* The matrix of scores; `lse` is read at the stage IG_SCORES_SOFTMAX. */
+ig_status ig_cuda_attention_scores(const ig_attention *a, const ig_attention_inputs *in,
+                                   ig_attention_stage stage, const float *lse, void *scores,
+                                   void *stream);
+/* Copies [batch, heads, tokens, size] into another tensor of heads, from its token `start` on. */
+ig_status ig_cuda_attention_rows(ig_dtype dtype, int64_t batch, int64_t heads, int64_t tokens,
+                                 int64_t size, const void *from, const ig_rows *from_rows, void *to,
+                                 const ig_rows *to_rows, int64_t start, void *stream);
+
 #endif

@@ -100,4 +100,40 @@ ig_status ig_cuda_binary(ig_binary kind, ig_dtype dtype, ig_dtype b_dtype, const
 ig_status ig_cuda_where(size_t size, const ig_walk *walk, const uint8_t *condition, const void *a,
                         const void *b, void *y, void *stream);
 
+/* --- chains of functions as one kernel ---------------------------------------------------------- */
+
+#define IG_FUSED_INPUTS 8
+#define IG_FUSED_STEPS 24
+#define IG_FUSED_REGISTERS 8
+
+typedef enum ig_step_family { IG_STEP_UNARY, IG_STEP_UNARY_GRAD, IG_STEP_BINARY } ig_step_family;
+
+/* to = f(a, b), for UNARY f(a) and for UNARY_GRAD a f'(b). An operand of -1 is the number x; unary
+ * functions take x and y as their a and b. */
+typedef struct ig_step {
+  uint8_t family, kind; /* kind: an ig_unary or ig_binary */
+  int8_t a, b, to;
+  float x, y;
+} ig_step;
+
+/* Operands name values: the inputs, then the steps' results. A device's launcher takes a program whose
+ * operands name registers; at the start the inputs are in the first ones. The last step's result is
+ * the program's. */
+typedef struct ig_program {
+  int n_inputs, n_steps;
+  ig_step steps[IG_FUSED_STEPS];
+} ig_program;
+
+/* An input of `dtype`; element i of the result reads element i (period 0), or i % period. */
+typedef struct ig_fused_operand {
+  const void *data;
+  ig_dtype dtype;
+  int64_t period;
+} ig_fused_operand;
+
+/* From f32, bf16 and f16 inputs, mixed, to n results of `dtype`, computed in f32 without rounding in
+ * between. y may be an input of period 0 and that dtype. */
+ig_status ig_cuda_fused(const ig_program *program, const ig_fused_operand *operands, ig_dtype dtype,
+                        void *y, int64_t n, void *stream);
+
 #endif

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "engine/base/dtype.h"
+#include "engine/base/status.h"
 
 /* One parameter tensor: `scale` multiplies the gradient; `step` counts from 1. */
 typedef struct ig_update {
@@ -44,6 +45,42 @@ void ig_cpu_lion(const ig_update *u, double beta1, double beta2, double decay, c
 /* out = decay * average + (1 - decay) * param. */
 void ig_cpu_ema(const float *average, const float *param, double decay, int64_t count, float *out);
 
+/* --- many tensors at once, on a GPU -------------------------------------------------------------- */
+
+typedef enum ig_update_rule {
+  IG_RULE_SGD,
+  IG_RULE_ADAM, /* AdamW with `decoupled` */
+  IG_RULE_LAMB,
+  IG_RULE_LION,
+  IG_RULE_EMA /* of `param` in m, by `decay`; has no gradient and no new parameter */
+} ig_update_rule;
+
+/* As the functions above take them, those that the rule has. */
+typedef struct ig_update_options {
+  double momentum, decay, beta1, beta2, epsilon;
+  bool nesterov, decoupled;
+} ig_update_options;
+
+/* In the device's memory; EMA has no lr. */
+typedef struct ig_update_scalars {
+  const float *lr, *step;
+} ig_update_scalars;
+
+/* All in the device's memory; a NULL scale is 1. Moments that the rule lacks are NULL. New values may
+ * be the old ones' place. */
+typedef struct ig_update_tensor {
+  const float *scale, *param, *grad, *m, *v;
+  float *new_param, *new_m, *new_v;
+  int64_t count;
+} ig_update_tensor;
+
+/* Pieces that a tensor of `count` elements is cut into; scratch bytes for n tensors of so many. */
+int64_t ig_cuda_update_pieces(int64_t count);
+size_t ig_cuda_update_workspace(ig_update_rule rule, int64_t pieces, int n);
+ig_status ig_cuda_update(ig_update_rule rule, const ig_update_options *options,
+                         const ig_update_scalars *scalars, const ig_update_tensor *tensors, int n,
+                         void *workspace, void *stream);
+
 /* Sum of squares, in blocks of fixed length whose sums are added in order in f64: the same bits for
  * any number of threads. `workspace` holds ig_cpu_sum_squares_workspace(count) bytes. */
 size_t ig_cpu_sum_squares_workspace(int64_t count);
@@ -68,5 +105,13 @@ ig_status ig_cuda_sum_squares(const ig_norm_list *list, float *partial, void *st
 ig_status ig_cuda_norm_finish(const float *partial, int64_t parts, float *norm, void *stream);
 /* *factor = min(1, max_norm / (*norm + 1e-6)); NaN for a norm that is not finite. */
 ig_status ig_cuda_clip_factor(const float *norm, float max_norm, float *factor, void *stream);
+
+/* What a loss is multiplied by for f16: at first, and at least and at most. */
+#define IG_LOSS_SCALE_FIRST 65536.0f
+#define IG_LOSS_SCALE_LEAST 1.0f
+#define IG_LOSS_SCALE_MOST 16777216.0f
+/* See ingot.LossScale; all are one f32 on the device. */
+ig_status ig_cuda_loss_scale(const float *scale, const float *steps, const float *norm,
+                             float interval, float *new_scale, float *new_steps, void *stream);
 
 #endif

@@ -21,4 +21,10 @@ typedef struct ig_rotary {
 void ig_cpu_rotary(ig_dtype dtype, const ig_rotary *shape, const void *x, const void *cosines,
                    const void *sines, const int64_t *rows, void *y);
 
+/* On a CUDA device: f32, bf16, f16. The tables have `table` rows; a token whose row is none of them
+ * becomes NaN. */
+ig_status ig_cuda_rotary(ig_dtype dtype, const ig_rotary *shape, const void *x,
+                         const void *cosines, const void *sines, const int64_t *rows,
+                         int64_t table, void *y, void *stream);
+
 #endif

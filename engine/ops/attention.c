@@ -14,14 +14,14 @@ static const ig_attr_field attrs[] = {
     {0},
 };
 
-static ig_heads heads_of(const ig_node *node) {
+ig_heads ig_heads_of_attention(const ig_node *node) {
   const ig_value *in[7] = {NULL};
   for (int i = 0; i < node->n_inputs; i++) in[i] = node->inputs[i];
   return (ig_heads){in[0], in[1], in[2], in[3], in[4], in[5], in[6]};
 }
 
 static ig_status describe(const ig_node *node, ig_attention *a, ig_shape *y) {
-  ig_heads heads = heads_of(node);
+  ig_heads heads = ig_heads_of_attention(node);
   IG_CHECK(heads.k && heads.v, IG_ERR_USAGE, "keys and values are missing");
   return ig_heads_describe(node, &heads, a, y);
 }
@@ -45,7 +45,7 @@ static ig_status infer(ig_node *node) {
 }
 
 static void grad(const ig_grad *g) {
-  ig_heads h = heads_of(g->node);
+  ig_heads h = ig_heads_of_attention(g->node);
   bool others = false;
   for (int i = 1; i < g->node->n_outputs; i++) others = others || g->dy[i];
   if (others || h.past_key || (h.mask && g->need[3])) {
@@ -70,7 +70,7 @@ static void grad(const ig_grad *g) {
 }
 
 static ig_cost cost(const ig_node *node) {
-  ig_heads heads = heads_of(node);
+  ig_heads heads = ig_heads_of_attention(node);
   return ig_heads_cost(node, &heads, 2);
 }
 
@@ -164,7 +164,7 @@ static ig_status operands(const ig_call *call, ig_attention *a, ig_attention_inp
 }
 
 static const char *reject_tiles(const ig_node *node) {
-  ig_heads heads = heads_of(node);
+  ig_heads heads = ig_heads_of_attention(node);
   if (node->n_outputs > 3) return "the scores are an output";
   return ig_heads_reject_tiles(node, &heads);
 }

@@ -5,19 +5,19 @@
 
 static const ig_attr_field attrs[] = {IG_HEADS_FIELDS, {0}};
 
-static ig_heads heads_of(const ig_node *node) {
+ig_heads ig_heads_of_attention_grad(const ig_node *node) {
   const ig_value *in[8] = {NULL};
   for (int i = 0; i < node->n_inputs; i++) in[i] = node->inputs[i];
   return (ig_heads){.q = in[3], .k = in[4], .v = in[5], .mask = in[6], .lengths = in[7]};
 }
 
 static ig_status describe(const ig_node *node, ig_attention *a, ig_shape *y) {
-  ig_heads heads = heads_of(node);
+  ig_heads heads = ig_heads_of_attention_grad(node);
   return ig_heads_describe(node, &heads, a, y);
 }
 
 static ig_status infer(ig_node *node) {
-  ig_heads heads = heads_of(node);
+  ig_heads heads = ig_heads_of_attention_grad(node);
   ig_attention a;
   ig_shape y;
   IG_TRY(ig_heads_describe(node, &heads, &a, &y));
@@ -38,12 +38,12 @@ static ig_status infer(ig_node *node) {
 }
 
 static ig_cost cost(const ig_node *node) {
-  ig_heads heads = heads_of(node);
+  ig_heads heads = ig_heads_of_attention_grad(node);
   return ig_heads_cost(node, &heads, 5);
 }
 
 static const char *reject_tiles(const ig_node *node) {
-  ig_heads heads = heads_of(node);
+  ig_heads heads = ig_heads_of_attention_grad(node);
   return ig_heads_reject_tiles(node, &heads);
 }
 

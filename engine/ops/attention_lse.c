@@ -7,14 +7,14 @@
 
 static const ig_attr_field attrs[] = {IG_HEADS_FIELDS, {0}};
 
-static ig_heads heads_of(const ig_node *node) {
+ig_heads ig_heads_of_attention_lse(const ig_node *node) {
   const ig_value *in[5] = {NULL};
   for (int i = 0; i < node->n_inputs; i++) in[i] = node->inputs[i];
   return (ig_heads){.q = in[0], .k = in[1], .v = in[2], .mask = in[3], .lengths = in[4]};
 }
 
 static ig_status describe(const ig_node *node, ig_attention *a, ig_shape *y) {
-  ig_heads heads = heads_of(node);
+  ig_heads heads = ig_heads_of_attention_lse(node);
   return ig_heads_describe(node, &heads, a, y);
 }
 
@@ -28,7 +28,7 @@ static ig_status infer(ig_node *node) {
 }
 
 static void grad(const ig_grad *g) {
-  ig_heads h = heads_of(g->node);
+  ig_heads h = ig_heads_of_attention_lse(g->node);
   if (g->dy[1] || (h.mask && g->need[3])) {
     ig_graph_fail(g->graph, ig_fail(IG_ERR_UNSUPPORTED,
                                     "attention has gradients of queries, keys and values only, "
@@ -47,12 +47,12 @@ static void grad(const ig_grad *g) {
 }
 
 static ig_cost cost(const ig_node *node) {
-  ig_heads heads = heads_of(node);
+  ig_heads heads = ig_heads_of_attention_lse(node);
   return ig_heads_cost(node, &heads, 2);
 }
 
 static const char *reject_tiles(const ig_node *node) {
-  ig_heads heads = heads_of(node);
+  ig_heads heads = ig_heads_of_attention_lse(node);
   return ig_heads_reject_tiles(node, &heads);
 }
 

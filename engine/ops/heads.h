@@ -24,6 +24,11 @@ typedef struct ig_heads {
   const ig_value *q, *k, *v, *mask, *past_key, *past_value, *lengths;
 } ig_heads;
 
+/* Those of a node of each operator. */
+ig_heads ig_heads_of_attention(const ig_node *node);
+ig_heads ig_heads_of_attention_lse(const ig_node *node);
+ig_heads ig_heads_of_attention_grad(const ig_node *node);
+
 /* Checks the operands; gives the description (with rows of q, k, v and y as the operands lie, keys
  * counted with the past) and the shape of y. */
 ig_status ig_heads_describe(const ig_node *node, const ig_heads *heads, ig_attention *out,

@@ -25,7 +25,8 @@ ig_product ig_product_of_fused_mat_mul(const ig_node *node);
  * transposed. */
 ig_status ig_product_infer(ig_node *node, const ig_product *p);
 ig_cost ig_product_cost(const ig_node *node, const ig_product *p);
-/* The kernels' description of a node whose outputs were inferred. Where beta is 0, without addend. */
+/* The kernels' description of a node whose outputs were inferred. Where beta is 0, without
+ * addend. */
 void ig_product_describe(const ig_node *node, const ig_product *p, ig_matmul *out);
 /* Gradients of all three inputs. */
 void ig_product_grad(const ig_grad *grad, const ig_product *p);
@@ -40,7 +41,7 @@ ig_status ig_product_run_one_row(const ig_call *call, const ig_product *p);
 ig_status ig_product_run_reference(const ig_call *call, const ig_product *p);
 
 /* The descriptor's functions and implementations, given one of ig_product_of_*. */
-#define IG_PRODUCT_FUNCTIONS(product_of)                                                                    \
+#define IG_PRODUCT_FUNCTIONS(product_of)                                                           \
   static ig_cost cost(const ig_node *node) {                                                       \
     ig_product p = product_of(node);                                                               \
     return ig_product_cost(node, &p);                                                              \

@@ -27,6 +27,12 @@ typedef struct ig_resize {
 
 /* `in` is the shape that is resized; inputs 1 to 3 of the node are roi, scales and sizes. */
 ig_status ig_resize_of(const ig_node *node, const ig_shape *in, ig_resize *out);
+/* The same for a Resize, or for an ingot.ResizeGrad. */
+ig_status ig_resize_of_node(const ig_node *node, bool grad, ig_resize *out);
+/* Of one dimension: whether anything happens to it, taps of a result, and the map (out * taps each). */
+bool ig_resize_changes(const ig_resize *resize, int d);
+int64_t ig_resize_taps(const ig_resize *resize, int d);
+void ig_resize_fill(const ig_resize *resize, int d, int64_t *index, double *weight);
 /* Scratch bytes for elements of `size` bytes: tables, and two intermediate tensors. */
 size_t ig_resize_workspace(const ig_resize *resize, size_t size);
 /* Runs the map (forward from in to out, or its transpose from out to in) on f32 data, or on any

@@ -139,6 +139,15 @@ ig_status ig_resize_of(const ig_node *node, const ig_shape *in, ig_resize *out) 
   return IG_OK;
 }
 
+ig_status ig_resize_of_node(const ig_node *node, bool grad, ig_resize *out) {
+  if (!grad) return ig_resize_of(node, &node->inputs[0]->shape, out);
+  ig_ints shape = IG_ATTRS_OF(ig_resize_attrs, node)->shape;
+  IG_CHECK(shape.n <= IG_MAX_RANK, IG_ERR_SHAPE, "rank %d is beyond %d", shape.n, IG_MAX_RANK);
+  ig_shape in = ig_shape_of(shape.n, shape.v);
+  IG_TRY(ig_shape_check(&in, node->inputs[0]->dtype));
+  return ig_resize_of(node, &in, out);
+}
+
 /* --- coordinates and weights -------------------------------------------------------------------- */
 
 static double source_of(const ig_resize *r, int d, int64_t i) {
@@ -184,7 +193,7 @@ static int64_t reach_of(const ig_resize *r, int d) {
   return -(int64_t)fmax(floor(-width / fmin(r->scale[d], 1)) + 1, -MOST_TAPS) + 1;
 }
 
-static int64_t taps_of(const ig_resize *r, int d) {
+int64_t ig_resize_taps(const ig_resize *r, int d) {
   int64_t reach = reach_of(r, d);
   return reach ? 2 * reach : 1;
 }
@@ -195,7 +204,7 @@ static int64_t clamp_index(double i, int64_t n) {
 
 static void fill_taps(const ig_resize *r, int d, double x, int64_t *index, double *weight) {
   const ig_resize_attrs *attrs = r->attrs;
-  int64_t in = r->in.dims[d], taps = taps_of(r, d);
+  int64_t in = r->in.dims[d], taps = ig_resize_taps(r, d);
   bool cropping = is(attrs->coordinate_transformation_mode, "tf_crop_and_resize");
   if (cropping && !(x >= 0 && x <= (double)(in - 1))) {
     for (int64_t t = 0; t < taps; t++) index[t] = -1;
@@ -220,7 +229,7 @@ static void fill_taps(const ig_resize *r, int d, double x, int64_t *index, doubl
 
 /* --- running ------------------------------------------------------------------------------------ */
 
-static bool changes(const ig_resize *r, int d) {
+bool ig_resize_changes(const ig_resize *r, int d) {
   bool cropping = is(r->attrs->coordinate_transformation_mode, "tf_crop_and_resize");
   return r->in.dims[d] != r->out.dims[d] || r->scale[d] != 1 ||
          (cropping && (r->from[d] != 0 || r->to[d] != 1));
@@ -228,7 +237,7 @@ static bool changes(const ig_resize *r, int d) {
 
 static int64_t largest_table(const ig_resize *r) {
   int64_t most = 0;
-  for (int d = 0; d < r->in.rank; d++) most = IG_MAX(most, r->out.dims[d] * taps_of(r, d));
+  for (int d = 0; d < r->in.rank; d++) most = IG_MAX(most, r->out.dims[d] * ig_resize_taps(r, d));
   return most;
 }
 
@@ -247,12 +256,17 @@ size_t ig_resize_workspace(const ig_resize *r, size_t size) {
   return table_bytes(r) + 2 * (((size_t)largest_tensor(r) * size + 63) / 64 * 64);
 }
 
+void ig_resize_fill(const ig_resize *r, int d, int64_t *index, double *weight) {
+  int64_t taps = ig_resize_taps(r, d);
+  for (int64_t j = 0; j < r->out.dims[d]; j++)
+    fill_taps(r, d, source_of(r, d, j), index + j * taps, weight + j * taps);
+}
+
 static ig_resample axis_of(const ig_resize *r, int d, void *tables) {
-  int64_t taps = taps_of(r, d), out = r->out.dims[d];
+  int64_t taps = ig_resize_taps(r, d), out = r->out.dims[d];
   int64_t *index = tables;
   double *weight = (double *)(void *)(index + out * taps);
-  for (int64_t j = 0; j < out; j++)
-    fill_taps(r, d, source_of(r, d, j), index + j * taps, weight + j * taps);
+  ig_resize_fill(r, d, index, weight);
   return (ig_resample){.in = r->in.dims[d],
                        .out = out,
                        .taps = taps,
@@ -285,11 +299,11 @@ void ig_resize_run(const ig_resize *r, ig_dtype dtype, bool transposed, const vo
     room = 1;
   }
   int left = 0;
-  for (int d = 0; d < shape.rank; d++) left += changes(r, d);
+  for (int d = 0; d < shape.rank; d++) left += ig_resize_changes(r, d);
   if (ig_shape_count(goal) == 0) return;
   for (int k = 0; k < shape.rank; k++) {
     int d = transposed ? shape.rank - 1 - k : k;
-    if (!changes(r, d)) continue;
+    if (!ig_resize_changes(r, d)) continue;
     void *to = --left == 0 && inside == dtype ? y : rooms[room];
     ig_resample axis = axis_of(r, d, workspace);
     int64_t outer = ig_shape_span(&shape, 0, d), inner = ig_shape_span(&shape, d + 1, shape.rank);

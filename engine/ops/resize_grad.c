@@ -15,19 +15,11 @@ static const ig_attr_field resize_grad_fields[] = {
     {.name = NULL},
 };
 
-static ig_status resize_of(const ig_node *node, ig_resize *out) {
-  ig_ints shape = IG_ATTRS_OF(ig_resize_attrs, node)->shape;
-  IG_CHECK(shape.n <= IG_MAX_RANK, IG_ERR_SHAPE, "rank %d is beyond %d", shape.n, IG_MAX_RANK);
-  ig_shape in = ig_shape_of(shape.n, shape.v);
-  IG_TRY(ig_shape_check(&in, node->inputs[0]->dtype));
-  return ig_resize_of(node, &in, out);
-}
-
 static ig_status resize_grad_infer(ig_node *node) {
   const ig_value *dy = node->inputs[0];
   ig_resize resize;
   IG_TRY(ig_require_float(node, 0));
-  IG_TRY(resize_of(node, &resize));
+  IG_TRY(ig_resize_of_node(node, true, &resize));
   IG_CHECK(ig_shape_equal(&resize.out, &dy->shape), IG_ERR_SHAPE, "dy is %s, the resized %s",
            IG_SHAPE_STR(&dy->shape), IG_SHAPE_STR(&resize.out));
   return ig_infer_set(node, 0, dy->dtype, &resize.in);
@@ -35,13 +27,13 @@ static ig_status resize_grad_infer(ig_node *node) {
 
 static size_t resize_grad_workspace(const ig_node *node) {
   ig_resize resize;
-  if (resize_of(node, &resize) != IG_OK) return 0;
+  if (ig_resize_of_node(node, true, &resize) != IG_OK) return 0;
   return ig_resize_workspace(&resize, node->inputs[0]->dtype == IG_F32 ? 4 : 8);
 }
 
 static ig_status resize_grad_run(const ig_call *call) {
   ig_resize resize;
-  IG_TRY(resize_of(call->node, &resize));
+  IG_TRY(ig_resize_of_node(call->node, true, &resize));
   ig_resize_run(&resize, call->node->inputs[0]->dtype, true, call->in[0], call->out[0],
                 call->workspace);
   return IG_OK;

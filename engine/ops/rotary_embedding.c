@@ -2,9 +2,7 @@
  * [batch, heads, tokens, size], or [batch, tokens, heads * size] with num_heads given. With
  * position_ids [batch, tokens] the tables are [positions, half], otherwise [batch, tokens, half]. The
  * gradient turns back: the same operator with the sines negated. */
-#include "kernels/rotary.h"
-
-#include "engine/ops/op.h"
+#include "engine/ops/rotary_embedding.h"
 
 typedef struct rotary_embedding_attrs {
   int64_t interleaved, num_heads, rotary_embedding_dim;
@@ -21,7 +19,7 @@ static const ig_value *positions_of(const ig_node *node) {
   return node->n_inputs > 3 ? node->inputs[3] : NULL;
 }
 
-static ig_status rotary_shape(const ig_node *node, ig_rotary *out) {
+ig_status ig_rotary_embedding_describe(const ig_node *node, ig_rotary *out) {
   const rotary_embedding_attrs *attrs = IG_ATTRS_OF(rotary_embedding_attrs, node);
   const ig_shape *x = &node->inputs[0]->shape;
   IG_CHECK(x->rank == 3 || x->rank == 4, IG_ERR_SHAPE, "X must have rank 3 or 4, found %s",
@@ -57,7 +55,7 @@ static ig_status rotary_embedding_infer(ig_node *node) {
   const ig_value *x = node->inputs[0], *positions = positions_of(node);
   ig_rotary r = {0};
   IG_TRY(ig_require_float(node, 0));
-  IG_TRY(rotary_shape(node, &r));
+  IG_TRY(ig_rotary_embedding_describe(node, &r));
   ig_shape ids = IG_SHAPE(r.batch, r.tokens);
   IG_CHECK(!positions || (positions->dtype == IG_I64 && ig_shape_equal(&positions->shape, &ids)),
            IG_ERR_SHAPE, "position_ids must be i64 %s", IG_SHAPE_STR(&ids));
@@ -93,7 +91,7 @@ static void rotary_embedding_grad(const ig_grad *grad) {
 static ig_status rotary_embedding_run(const ig_call *call) {
   const ig_node *node = call->node;
   ig_rotary r = {0};
-  IG_TRY(rotary_shape(node, &r));
+  IG_TRY(ig_rotary_embedding_describe(node, &r));
   const int64_t *positions = positions_of(node) ? call->in[3] : NULL;
   int64_t rows = node->inputs[1]->shape.dims[0];
   for (int64_t i = 0; positions && i < r.batch * r.tokens; i++)
@@ -109,7 +107,7 @@ static ig_status rotary_embedding_run(const ig_call *call) {
 static ig_cost rotary_embedding_cost(const ig_node *node) {
   ig_rotary r = {0};
   ig_cost cost = ig_cost_copy(node);
-  if (rotary_shape(node, &r) == IG_OK)
+  if (ig_rotary_embedding_describe(node, &r) == IG_OK)
     cost.flops = 6.0 * (double)(r.batch * r.heads * r.tokens) * (double)r.half;
   return cost;
 }

@@ -2,6 +2,7 @@
 #include "engine/ops/update.h"
 
 #include <math.h>
+#include <string.h>
 
 static ig_status check_scalar(const ig_node *node, int i, const char *what) {
   const ig_value *v = node->inputs[i];
@@ -49,4 +50,42 @@ ig_update ig_update_of(const ig_call *call) {
                      .param = call->in[IG_UPDATE_PARAM],
                      .grad = call->in[IG_UPDATE_GRAD],
                      .new_param = call->out[0]};
+}
+
+/* --- any rule ------------------------------------------------------------------------------------ */
+
+bool ig_update_rule_of(const char *op, ig_update_rule *rule) {
+  static const struct {
+    const char *op;
+    ig_update_rule rule;
+  } rules[] = {{"ingot.SGD", IG_RULE_SGD},   {"ingot.Adam", IG_RULE_ADAM},
+               {"ingot.AdamW", IG_RULE_ADAM}, {"ingot.LAMB", IG_RULE_LAMB},
+               {"ingot.Lion", IG_RULE_LION},  {"ingot.Ema", IG_RULE_EMA}};
+  for (int i = 0; i < IG_COUNT(rules); i++) {
+    if (strcmp(rules[i].op, op) != 0) continue;
+    *rule = rules[i].rule;
+    return true;
+  }
+  return false;
+}
+
+static double number(const ig_node *node, const char *name) {
+  for (const ig_attr_field *f = node->op->attrs; f && f->name; f++) {
+    if (strcmp(f->name, name) != 0) continue;
+    const char *at = (const char *)node->attrs + f->offset;
+    return f->type == IG_ATTR_FLOAT ? (double)*(const float *)(const void *)at
+                                    : (double)*(const int64_t *)(const void *)at;
+  }
+  return 0;
+}
+
+ig_update_options ig_update_options_of(const ig_node *node, const char *op) {
+  bool ema = strcmp(op, "ingot.Ema") == 0;
+  return (ig_update_options){.momentum = number(node, "momentum"),
+                             .decay = number(node, ema ? "decay" : "weight_decay"),
+                             .beta1 = ig_update_beta((float)number(node, "beta1")),
+                             .beta2 = ig_update_beta((float)number(node, "beta2")),
+                             .epsilon = number(node, "epsilon"),
+                             .nesterov = number(node, "nesterov") != 0,
+                             .decoupled = strcmp(op, "ingot.AdamW") == 0};
 }

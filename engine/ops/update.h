@@ -16,6 +16,11 @@ enum {
   IG_UPDATE_MOMENT
 };
 
+/* Of ingot.LossScale. */
+typedef struct ig_loss_scale_attrs {
+  int64_t interval;
+} ig_loss_scale_attrs;
+
 /* Checks operands, with as many moments as inputs after the gradient, between least and most. */
 ig_status ig_update_infer(ig_node *node, int least_moments, int most_moments);
 /* Output 0 over the parameter, output i over moment i. */
@@ -24,5 +29,9 @@ int ig_update_inplace(const ig_node *node, int output);
 double ig_update_beta(float attribute);
 /* The parameter, gradient and scalars of a call. */
 ig_update ig_update_of(const ig_call *call);
+/* The rule of an optimizer operator; false when `op` is none. */
+bool ig_update_rule_of(const char *op, ig_update_rule *rule);
+/* What the rule of operator `op` takes, from the attributes of a node that has them. */
+ig_update_options ig_update_options_of(const ig_node *node, const char *op);
 
 #endif

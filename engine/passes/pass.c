@@ -19,6 +19,7 @@ const char *const ig_pipeline_inference[] = {
     "pack_attention",
     "layout",
     "cse",
+    "fuse_elementwise",
     "dce",
     NULL,
 };
@@ -36,7 +37,8 @@ const char *const ig_pipeline_forward[] = {
     NULL,
 };
 const char *const ig_pipeline_training[] = {
-    "simplify", "fold", "cse", "share_forward", "fuse_gather_grad", "recompute", "layout", "dce", NULL,
+    "simplify", "fold", "cse", "share_forward", "fuse_gather_grad", "recompute", "layout",
+    "fuse_elementwise", "group_updates", "dce", NULL,
 };
 
 const ig_pass *ig_pass_find(const char *name) {

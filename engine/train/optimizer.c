@@ -6,6 +6,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "kernels/optimizer.h"
+
 /* By ig_optimizer_kind: name for users, operator, and the names of its moments. */
 static const struct {
   const char *name, *op;
@@ -113,6 +115,23 @@ static void append_update(ig_graph *graph, const ig_optimizer *o, ig_value *lr, 
   ig_graph_assign(graph, average, next);
 }
 
+ig_value *ig_optimizer_loss_scale(ig_graph *graph) {
+  return ig_graph_state(graph, "optimizer.loss_scale", IG_F32, IG_SCALAR,
+                        (ig_init){.kind = IG_INIT_CONSTANT, .value = IG_LOSS_SCALE_FIRST});
+}
+
+/* *norm is that of scaled gradients, and becomes the true one; the next scale is stored. */
+static void append_unscaling(ig_graph *graph, ig_value *loss_scale, ig_value **norm) {
+  ig_value *steps = ig_graph_state(graph, "optimizer.loss_scale_steps", IG_F32, IG_SCALAR,
+                                   (ig_init){.kind = IG_INIT_ZERO});
+  ig_node *next = ig_graph_node(graph, "ingot.LossScale", NULL, IG_INS(loss_scale, steps, *norm),
+                                IG_NO_ATTRS, 2);
+  if (!next) return;
+  ig_graph_assign(graph, loss_scale, next->outputs[0]);
+  ig_graph_assign(graph, steps, next->outputs[1]);
+  *norm = ig_op1(graph, "Div", "grad_norm", IG_INS(*norm, loss_scale), IG_NO_ATTRS);
+}
+
 /* What the gradient of parameter `i` is multiplied by. Without clipping it is 1 as long as that
  * gradient is finite: no update may spread a NaN, so that the failing step can be run again. */
 static ig_value *scale_of(ig_graph *graph, const ig_optimizer *o, ig_value *total, ig_value *own) {
@@ -122,8 +141,8 @@ static ig_value *scale_of(ig_graph *graph, const ig_optimizer *o, ig_value *tota
 }
 
 ig_status ig_optimizer_append(ig_graph *graph, const ig_optimizer *optimizer, ig_value *lr,
-                              ig_value *step, int n, ig_value *const *params,
-                              ig_value *const *grads, ig_value **norm) {
+                              ig_value *step, ig_value *loss_scale, int n,
+                              ig_value *const *params, ig_value *const *grads, ig_value **norm) {
   IG_TRY(ig_graph_status(graph));
   IG_TRY(check(optimizer));
   IG_CHECK(n > 0, IG_ERR_USAGE, "an optimizer needs at least one parameter");
@@ -132,10 +151,16 @@ ig_status ig_optimizer_append(ig_graph *graph, const ig_optimizer *optimizer, ig
   for (int i = 0; i < n; i++) /* a norm each, so that a gradient is read where it is made */
     norms[i] = ig_op1(graph, "ingot.GlobalNorm", NULL, IG_INS(grads[i]), IG_NO_ATTRS);
   IG_TRY(ig_graph_status(graph));
-  *norm = ig_op1(graph, "ingot.GlobalNorm", "grad_norm", n, norms, IG_NO_ATTRS);
+  *norm = ig_op1(graph, "ingot.GlobalNorm", loss_scale ? "scaled_norm" : "grad_norm", n, norms,
+                 IG_NO_ATTRS);
+  if (loss_scale && *norm) append_unscaling(graph, loss_scale, norm);
   ig_value *scale = NULL;
+  bool common = optimizer->clip_norm > 0 || loss_scale;
   for (int i = 0; i < n && graph->status == IG_OK; i++) {
-    if (i == 0 || optimizer->clip_norm <= 0) scale = scale_of(graph, optimizer, *norm, norms[i]);
+    if (i == 0 || !common) scale = scale_of(graph, optimizer, *norm, common ? *norm : norms[i]);
+    if (i == 0 && loss_scale) {
+      scale = ig_op1(graph, "Div", NULL, IG_INS(scale, loss_scale), IG_NO_ATTRS);
+    }
     append_update(graph, optimizer, lr, step, scale, params[i], grads[i]);
   }
   return ig_graph_status(graph);

@@ -25,9 +25,13 @@ ig_status ig_optimizer_parse(const char *name, ig_optimizer_kind *out);
 /* Usual values for that kind. */
 ig_optimizer ig_optimizer_default(ig_optimizer_kind kind);
 /* Appends clipping and updates for `n` parameters and their gradients. `lr` and `step` (1 for the
- * first) are scalar f32 inputs. *norm receives the global gradient norm (scalar f32 value). */
+ * first) are scalar f32 inputs. *norm receives the global gradient norm (scalar f32 value). With
+ * `loss_scale`, the state by which the gradients are too large, they are divided by it; where one is
+ * not finite no parameter changes, and the scale is adjusted (see ingot.LossScale). */
 ig_status ig_optimizer_append(ig_graph *graph, const ig_optimizer *optimizer, ig_value *lr,
-                              ig_value *step, int n, ig_value *const *params,
-                              ig_value *const *grads, ig_value **norm);
+                              ig_value *step, ig_value *loss_scale, int n,
+                              ig_value *const *params, ig_value *const *grads, ig_value **norm);
+/* The state "optimizer.loss_scale". */
+ig_value *ig_optimizer_loss_scale(ig_graph *graph);
 
 #endif

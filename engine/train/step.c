@@ -82,16 +82,21 @@ static ig_status add_update(ig_graph *graph, const ig_train_options *options, ig
     step = ig_graph_input(graph, "step", IG_F32, IG_SCALAR);
   }
   if (kind != IG_STEP_UPDATE) weight = ig_graph_input(graph, "weight", IG_F32, IG_SCALAR);
+  ig_value *scale = options->precision == IG_F16 ? ig_optimizer_loss_scale(graph) : NULL;
+  ig_value *seed = scale && weight ? ig_op1(graph, "Mul", NULL, IG_INS(weight, scale), IG_NO_ATTRS)
+                   : scale         ? scale
+                                   : weight;
   IG_TRY(ig_graph_status(graph));
-  IG_TRY(ig_autodiff(graph, loss, weight, n, params, grads));
+  IG_TRY(ig_autodiff(graph, loss, seed, n, params, grads));
   n = drop_without_gradient(n, params, grads);
   IG_CHECK(n > 0, IG_ERR_INPUT, "model '%s': the loss depends on no trainable parameter",
            graph->name);
   if (kind != IG_STEP_UPDATE) add_sums(graph, n, params, grads, kind == IG_STEP_UPDATE_FROM_SUM);
   IG_TRY(ig_graph_status(graph));
   if (kind == IG_STEP_ACCUMULATE) return IG_OK;
-  IG_TRY(ig_optimizer_append(graph, &options->optimizer, lr, step, n, params, grads, &norm));
+  IG_TRY(ig_optimizer_append(graph, &options->optimizer, lr, step, scale, n, params, grads, &norm));
   ig_graph_output(graph, "grad_norm", norm);
+  if (scale) ig_graph_output(graph, "loss_scale", scale);
   return ig_graph_status(graph);
 }
 

@@ -14,7 +14,8 @@ typedef enum ig_step_kind {
 
 /* Inputs after the model's own: "target", then "lr" and "step" of the updating kinds, then "weight"
  * of the accumulating ones (this micro-batch's share of the step's samples). Outputs: the logits are
- * dropped; "loss", then "grad_norm" of the updating kinds. */
+ * dropped; "loss", then of the updating kinds "grad_norm", and in f16 "loss_scale", by which the loss
+ * was multiplied for the gradients. */
 ig_status ig_step_build(ig_graph *graph, const ig_train_options *options, ig_device device,
                         ig_step_kind kind);
 

@@ -22,8 +22,9 @@ static ig_status check_options(const ig_train_options *o) {
   IG_CHECK(o->epochs > 0 || o->steps > 0, IG_ERR_USAGE,
            "epochs and steps: one of them must be positive");
   IG_CHECK(isfinite(o->lr) && o->lr >= 0, IG_ERR_USAGE, "lr: expected at least 0, found %g", o->lr);
-  IG_CHECK(o->precision == IG_F32 || o->precision == IG_BF16, IG_ERR_USAGE,
-           "precision: expected f32 or bf16, found %s", ig_dtype_name(o->precision));
+  IG_CHECK(o->precision == IG_F32 || o->precision == IG_BF16 || o->precision == IG_F16,
+           IG_ERR_USAGE, "precision: expected f32, bf16 or f16, found %s",
+           ig_dtype_name(o->precision));
   return IG_OK;
 }
 

@@ -21,6 +21,7 @@ typedef struct ig_step_plans {
 typedef struct ig_step_result {
   ig_progress progress; /* after the step */
   double loss, norm, lr;
+  double loss_scale; /* of f16; otherwise 0 */
   int64_t samples;
   /* The micro-batch whose loss was first not finite, or the last one. */
   int64_t epoch, epoch_samples;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engine/train/trainer_parts.h"
+#include "kernels/optimizer.h"
 
 /* The cache gives the specialised model; what is added to it depends on the step kind. */
 ig_status ig_trainer_prepare_step(ig_graph *graph, void *context) {
@@ -74,7 +75,10 @@ static ig_status read_pending(ig_trainer *t, const ig_plan *successor) {
   r->samples += m->samples;
   r->lr = m->lr;
   r->progress = m->progress;
-  if (ends_step(m->kind)) r->norm = (double)scalar_output(m->plan, "grad_norm");
+  if (ends_step(m->kind)) {
+    r->norm = (double)scalar_output(m->plan, "grad_norm");
+    r->loss_scale = (double)scalar_output(m->plan, "loss_scale");
+  }
   m->plan = NULL;
   return IG_OK;
 }
@@ -178,6 +182,8 @@ static void find_culprit(ig_trainer *t, char *name, size_t size) {
 ig_status ig_trainer_check_result(ig_trainer *t) {
   const ig_step_result *r = &t->result;
   if (isfinite(r->loss) && isfinite(r->norm)) return IG_OK;
+  /* The scale was too large: no parameter changed, and the next step has a smaller one. */
+  if (isfinite(r->loss) && r->loss_scale > (double)IG_LOSS_SCALE_LEAST) return IG_OK;
   char culprit[256];
   if (t->pending.plan) IG_TRY(ig_plan_wait(t->pending.plan, 0));
   find_culprit(t, culprit, sizeof culprit);

@@ -1,6 +1,6 @@
-/* Copies from global to shared memory that go on while the thread does something else (cp.async), and
- * waiting for them. A copy may be read by the thread that started it after ig_copy_wait, by others of
- * its block after a barrier behind that. */
+/* Copies from global to shared memory that go on while the thread does something else (cp.async),
+ * and waiting for them. A copy may be read by the thread that started it after ig_copy_wait, by
+ * others of its block after a barrier behind that. */
 #ifndef IG_KERNELS_CUDA_COPY_CUH
 #define IG_KERNELS_CUDA_COPY_CUH
 
@@ -8,8 +8,8 @@
 
 #ifdef __CUDACC__
 
-/* Starts the copy of 16 bytes, both ends 16-byte aligned; zeros when `valid` is false, and then `from`
- * is not read. */
+/* Starts the copy of 16 bytes, both ends 16-byte aligned; zeros when `valid` is false, and then
+ * `from` is not read. */
 __device__ static inline void ig_copy16(void *to_shared, const void *from, bool valid) {
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(
                    (uint32_t)__cvta_generic_to_shared(to_shared)),
@@ -62,14 +62,18 @@ static inline void ig_copy16(void *to_shared, const void *from, bool valid) {
   memset(to_shared, 0xFF, 16);
   mine.copy[mine.count++] = {to_shared, valid ? from : nullptr, mine.group};
 }
-static inline void ig_copy_commit(void) { ig_plain_copies_of_thread().group++; }
+static inline void ig_copy_commit(void) {
+  ig_plain_copies_of_thread().group++;
+}
 template <int N> static inline void ig_copy_wait(void) {
   ig_plain_copies &mine = ig_plain_copies_of_thread();
   int done = 0;
   for (; done < mine.count && mine.copy[done].group < mine.group - N; done++) {
     const ig_plain_copy &copy = mine.copy[done];
-    if (copy.from) memcpy(copy.to, copy.from, 16);
-    else memset(copy.to, 0, 16);
+    if (copy.from)
+      memcpy(copy.to, copy.from, 16);
+    else
+      memset(copy.to, 0, 16);
   }
   mine.count -= done;
   memmove(mine.copy, mine.copy + done, (size_t)mine.count * sizeof mine.copy[0]);

@@ -1,16 +1,15 @@
-/* Matrix products by hand, the readable way: tiles of both operands in shared memory, sums in f32 in
- * the order of k. What runs where cuBLASLt is absent or takes no operands of this form; and the
- * spreading of an addend that cuBLASLt then adds to.
- * A product of m x k by k x n costs 2 m n k flops, and reads each operand once per 64 columns or rows
- * of the other. */
+/* Matrix products by hand, the readable way: tiles of both operands in shared memory, sums in f32
+ * in the order of k. What runs where cuBLASLt is absent or takes no operands of this form; and the
+ * spreading of an addend that cuBLASLt then adds to. A product of m x k by k x n costs 2 m n k
+ * flops, and reads each operand once per 64 columns or rows of the other. */
 #include "kernels/cuda/functions.cuh"
 extern "C" {
 #include "kernels/matmul.h"
 }
 
-#define TILE 64   /* rows and columns of the result by block */
-#define DEPTH 16  /* of k at a time */
-#define EACH 4    /* rows and columns of a thread */
+#define TILE 64  /* rows and columns of the result by block */
+#define DEPTH 16 /* of k at a time */
+#define EACH 4   /* rows and columns of a thread */
 #define THREADS (TILE / EACH * (TILE / EACH))
 #define MAX_GRID 65535
 
@@ -41,8 +40,7 @@ __device__ static inline void load_tile(const T *from, int64_t first, int64_t al
   for (int e = threadIdx.x; e < TILE * DEPTH; e += THREADS) {
     int i = along_stride == 1 ? e % TILE : e / DEPTH, k = along_stride == 1 ? e / TILE : e % DEPTH;
     bool inside = first + i < along && k0 + k < depth;
-    tile[k][i] =
-        inside ? ig_to_f32(from[(first + i) * along_stride + (k0 + k) * k_stride]) : 0.0f;
+    tile[k][i] = inside ? ig_to_f32(from[(first + i) * along_stride + (k0 + k) * k_stride]) : 0.0f;
   }
 }
 
@@ -61,8 +59,8 @@ __device__ static inline void store_result(const matmul_work &w, const T *addend
   if (s.activation.on) {
     value = ig_unary_f32(s.activation.kind, value, s.activation.a, s.activation.b);
   }
-  int64_t to = batch_offset(s, batch, s.c_dims, s.c_strides) + i * s.c_strides[row] +
-               j * s.c_strides[col];
+  int64_t to =
+      batch_offset(s, batch, s.c_dims, s.c_strides) + i * s.c_strides[row] + j * s.c_strides[col];
   c[to] = ig_from_f32<T>(value);
 }
 
@@ -155,7 +153,7 @@ ig_status ig_cuda_matmul_spread(const ig_matmul *spec, const void *addend, void 
   if (rows == 0) return IG_OK;
   matmul_work w = work_of(spec, 1);
   IG_FOR_FLOAT(spec->c_dtype, "addend", {
-    return IG_LAUNCH(spread_kernel<T>, ig_blocks(rows, 1), THREADS, 0, stream, w,
-                     (const T *)addend, (T *)c, rows);
+    return IG_LAUNCH(spread_kernel<T>, ig_blocks(rows, 1), THREADS, 0, stream, w, (const T *)addend,
+                     (T *)c, rows);
   })
 }

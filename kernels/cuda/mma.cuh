@@ -1,5 +1,6 @@
-/* Tensor-core products of a warp, and how their operands are fetched from shared memory: thin wrappers
- * of the instructions, each with an equivalent in plain code for the emulator. All 32 lanes call.
+/* Tensor-core products of a warp, and how their operands are fetched from shared memory: thin
+ * wrappers of the instructions, each with an equivalent in plain code for the emulator. All 32 lanes
+ * call.
  *
  * Who holds what, with g = lane / 4 and t = lane % 4 (PTX ISA, "Matrix fragments for mma"):
  *   d of 16 x 8        d[0], d[1]: row g, columns 2t, 2t + 1;  d[2], d[3]: row g + 8
@@ -81,11 +82,10 @@ __device__ static inline uint32_t ig_shared_address(const void *pointer) {
   return (uint32_t)__cvta_generic_to_shared(pointer);
 }
 
-/* N matrices of 8 x 8 16-bit elements from shared memory: lanes 8 i ... 8 i + 7 give the addresses of
- * the rows of matrix i, each 16-byte aligned. r[i] gets the elements 2t, 2t + 1 of row g of it;
+/* N matrices of 8 x 8 16-bit elements from shared memory: lanes 8 i ... 8 i + 7 give the addresses
+ * of the rows of matrix i, each 16-byte aligned. r[i] gets the elements 2t, 2t + 1 of row g of it;
  * transposed, of column g. */
-template <int N>
-__device__ static inline void ig_ldmatrix(uint32_t (&r)[N], const void *row) {
+template <int N> __device__ static inline void ig_ldmatrix(uint32_t (&r)[N], const void *row) {
   uint32_t from = ig_shared_address(row);
   if constexpr (N == 1) {
     asm volatile("ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%0}, [%1];"
@@ -129,8 +129,9 @@ __device__ static inline void ig_ldmatrix_transposed(uint32_t (&r)[N], const voi
 
 #else /* the same in plain code */
 
-/* d of each lane += A B, where element(lane's a or b, i) is element i of what the lane holds, K of a
- * row of A, and every lane holds K / 4 elements of a and K / 8 of b in halves of K / 2 columns. */
+/* d of each lane += A B, where element(lane's a or b, i) is element i of what the lane holds, K
+ * of a row of A, and every lane holds K / 4 elements of a and K / 8 of b in halves of K / 2
+ * columns. */
 template <int K, typename D, typename Element>
 static inline void ig_plain_mma(D (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2],
                                 const Element &element) {
@@ -200,7 +201,8 @@ static inline void ig_plain_ldmatrix(uint32_t (&r)[N], const void *row) {
     uint32_t *r;
     const void *row;
   } mine = {r, row};
-  if ((uintptr_t)row % 16) ig_emu_stop("ldmatrix: a row is not 16-byte aligned", {"ldmatrix", __FILE__, __LINE__});
+  if ((uintptr_t)row % 16)
+    ig_emu_stop("ldmatrix: a row is not 16-byte aligned", {"ldmatrix", __FILE__, __LINE__});
   ig_warp_together(
       mine,
       [](shown *(&lanes)[32]) {

@@ -58,9 +58,19 @@ static void reference(const ig_node *node, const ig_case_array *in, ig_case_arra
 #define CAUSAL NUMBER("is_causal", 1)
 #define SUMS(...)                                                                                  \
   { .dtype = IG_F32, .shape = DIMS(__VA_ARGS__), .fill = IG_FILL_UNIFORM, .low = 1, .high = 4 }
-#define CASE(title, outputs, n, ...)                                                               \
-  .name = title, .n_outputs = outputs, .n_attrs = n, .attrs = {__VA_ARGS__}, .tolerance = 3e-5,    \
+#define CASE(title, outputs, n, ...) TOLERANT(3e-5, title, outputs, n, __VA_ARGS__)
+#define TOLERANT(most, title, outputs, n, ...)                                                     \
+  .name = title, .n_outputs = outputs, .n_attrs = n, .attrs = {__VA_ARGS__}, .tolerance = most,    \
   .no_grad_check = true, .why = "no model needs the gradient of a gradient"
+
+/* 16-bit operands beside sums that stay f32; sizes around the 128 rows of a block and its tiles of
+ * 16 to 64. Gradients of scores are rounded to 16 bits between the products: in bf16 by 2^-10 of a
+ * few units, a hundred times in a sum whose factors are about 1, which is what ROUNDED allows. */
+#define ROUNDED 4e-3
+#define HALF(type, ...)                                                                            \
+  { .dtype = (type), .shape = DIMS(__VA_ARGS__) }
+#define HALF_SUMS(...)                                                                             \
+  { .dtype = IG_F32, .shape = DIMS(__VA_ARGS__), .fill = IG_FILL_UNIFORM, .low = 4, .high = 6 }
 
 static const ig_op_case cases[] = {
     {CASE("four dimensions", 3, 0),
@@ -82,6 +92,24 @@ static const ig_op_case cases[] = {
     {CASE("cap, mask and lengths", 3, 1, SCALE("softcap", 1.5f)),
      .inputs = {TENSOR(2, 2, 5, 16), TENSOR(2, 2, 5, 16), SUMS(2, 2, 5), TENSOR(2, 2, 5, 16),
                 TENSOR(2, 2, 7, 16), TENSOR(2, 2, 7, 16), ADDED(5, 7), LENGTHS(2, 7, 3)}},
+    {CASE("f16, two blocks, causal", 3, 3, HEADS(1, 1), CAUSAL),
+     .inputs = {HALF(IG_F16, 1, 150, 64), HALF(IG_F16, 1, 150, 64), HALF_SUMS(1, 1, 150),
+                HALF(IG_F16, 1, 150, 64), HALF(IG_F16, 1, 150, 64), HALF(IG_F16, 1, 150, 64)}},
+    {TOLERANT(ROUNDED, "bf16, packed, groups of heads, causal", 1, 3, HEADS(4, 2), CAUSAL),
+     .inputs = {HALF(IG_BF16, 2, 140, 128), HALF(IG_BF16, 2, 140, 128), HALF_SUMS(2, 4, 140),
+                HALF(IG_BF16, 2, 140, 256)}},
+    {CASE("bf16, wide heads, cap, mask and lengths", 3, 1, SCALE("softcap", 1.5f)),
+     .inputs = {HALF(IG_BF16, 2, 1, 33, 96), HALF(IG_BF16, 2, 1, 33, 96), HALF_SUMS(2, 1, 33),
+                HALF(IG_BF16, 2, 1, 33, 128), HALF(IG_BF16, 2, 1, 135, 128),
+                HALF(IG_BF16, 2, 1, 135, 96), VISIBLE(2, 1, 33, 135), LENGTHS(2, 130, 3)}},
+    {CASE("f16, widest heads, fewer queries than keys", 3, 1, CAUSAL),
+     .inputs = {HALF(IG_F16, 1, 1, 40, 256), HALF(IG_F16, 1, 1, 40, 256), HALF_SUMS(1, 1, 40),
+                HALF(IG_F16, 1, 1, 40, 256), HALF(IG_F16, 1, 1, 57, 256),
+                HALF(IG_F16, 1, 1, 57, 256)}},
+    {CASE("bf16, padded heads", 3, 0),
+     .inputs = {HALF(IG_BF16, 1, 2, 20, 24), HALF(IG_BF16, 1, 2, 20, 24), HALF_SUMS(1, 2, 20),
+                HALF(IG_BF16, 1, 2, 20, 40), HALF(IG_BF16, 1, 2, 70, 40),
+                HALF(IG_BF16, 1, 2, 70, 24)}},
 };
 
 const ig_op_cases ig_cases_attention_grad = {.op = "ingot.AttentionGrad",

@@ -22,6 +22,8 @@ static void reference(const ig_node *node, const ig_case_array *in, ig_case_arra
 }
 
 #define CAUSAL NUMBER("is_causal", 1)
+#define LARGE                                                                                      \
+  .no_grad_check = true, .why = "the same operands' gradient is checked where it is small"
 
 static const ig_op_case cases[] = {
     {.name = "separate",
@@ -54,6 +56,29 @@ static const ig_op_case cases[] = {
      .n_outputs = 2,
      .no_grad_check = true,
      .why = "decoding is not trained"},
+    {.name = "packed, groups of heads, two blocks of queries",
+     .inputs = {TENSOR(1, 150, 320)},
+     .n_attrs = 3,
+     .attrs = {HEADS(3, 1), CAUSAL},
+     .n_outputs = 2,
+     LARGE},
+    {.name = "heads of 128, keys of two blocks, mask and lengths",
+     .inputs = {TENSOR(2, 1, 37, 128), TENSOR(2, 1, 300, 128), TENSOR(2, 1, 300, 96),
+                VISIBLE(2, 1, 37, 300), LENGTHS(2, 290, 20)},
+     .n_outputs = 2,
+     LARGE},
+    {.name = "heads of 256, causal",
+     .inputs = {TENSOR(1, 1, 70, 256), TENSOR(1, 1, 70, 256), TENSOR(1, 1, 70, 256)},
+     .n_attrs = 1,
+     .attrs = {CAUSAL},
+     .n_outputs = 2,
+     LARGE},
+    {.name = "few queries, many keys",
+     .inputs = {TENSOR(1, 2, 72), TENSOR(1, 600, 24), TENSOR(1, 600, 24)},
+     .n_attrs = 2,
+     .attrs = {HEADS(3, 1)},
+     .n_outputs = 2,
+     LARGE},
 };
 
 const ig_op_cases ig_cases_attention_lse = {

@@ -17,8 +17,10 @@ static const subject mlp = {"mlp:32,24", IG_TASK_CLASSIFICATION,
                             {.input = {1, {20}}, .n_outputs = TRAINING_CLASSES}, 16};
 static const subject lenet = {"lenet:dropout=0.2", IG_TASK_CLASSIFICATION,
                               {.input = {3, {1, 28, 28}}, .n_outputs = TRAINING_CLASSES}, 4};
+/* Large enough that the last statistics are over 32 numbers: over two, gradients are of the size of 1e5
+ * and rounding decides them. */
 static const subject resnet = {"resnet18:cifar", IG_TASK_CLASSIFICATION,
-                               {.input = {3, {3, 8, 8}}, .n_outputs = TRAINING_CLASSES}, 2};
+                               {.input = {3, {3, 16, 16}}, .n_outputs = TRAINING_CLASSES}, 8};
 static const subject gpt = {"gpt:layers=2,heads=2,embd=32,ctx=16", IG_TASK_LANGUAGE,
                             {.input = {1, {16}}, .n_outputs = TRAINING_TOKENS}, 4};
 

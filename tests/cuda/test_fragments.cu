@@ -17,7 +17,8 @@ extern "C" {
 template <typename T> static T *on_device(const T *from, size_t count) {
   T *memory;
   assert_int_equal(cudaMalloc((void **)&memory, count * sizeof(T)), cudaSuccess);
-  assert_int_equal(cudaMemcpy(memory, from, count * sizeof(T), cudaMemcpyHostToDevice), cudaSuccess);
+  assert_int_equal(cudaMemcpy(memory, from, count * sizeof(T), cudaMemcpyHostToDevice),
+                   cudaSuccess);
   return memory;
 }
 
@@ -27,7 +28,9 @@ template <typename T> static void to_host(T *memory, T *to, size_t count) {
 }
 
 /* Small integers over 8: exact in every type and every order of sums. */
-static float sample(int i) { return (float)((i * 7919 + 13) % 31 - 15) / 8; }
+static float sample(int i) {
+  return (float)((i * 7919 + 13) % 31 - 15) / 8;
+}
 
 /* d[i][j] against the product of a [M][k] and b [k][N]. */
 template <typename T, typename D>
@@ -53,7 +56,7 @@ template <typename D> __device__ static void finish(const D (&d)[4], D *out) {
   }
 }
 
-/* --- 16-bit, through ldmatrix ------------------------------------------------------------------------ */
+/* --- 16-bit, through ldmatrix ----------------------------------------------------------------- */
 
 /* `form` 0: b as it lies, transposed while loading; 1: from b transposed; 2: a matrix at a time. */
 template <typename T> __global__ void half_kernel(int form, const T *a, const T *b, float *out) {
@@ -66,7 +69,8 @@ template <typename T> __global__ void half_kernel(int form, const T *a, const T 
   uint32_t x[4], y[2];
   float d[4];
   start(d);
-  /* Matrices in the order of a's registers: rows 0-7 and 8-15 of the left half, then of the right. */
+  /* Matrices in the order of a's registers: rows 0-7 and 8-15 of the left half, then of the
+   * right. */
   ig_ldmatrix(x, left + lane % 16 * 16 + lane / 16 * 8);
   if (form == 0) {
     ig_ldmatrix_transposed(y, right + lane % 16 * N);
@@ -99,10 +103,14 @@ template <typename T> static void check_half(void) {
   }
 }
 
-static void bf16_products(void **) { check_half<ig_bf16>(); }
-static void f16_products(void **) { check_half<ig_f16>(); }
+static void bf16_products(void **) {
+  check_half<ig_bf16>();
+}
+static void f16_products(void **) {
+  check_half<ig_f16>();
+}
 
-/* --- tf32 and 8-bit ------------------------------------------------------------------------------------ */
+/* --- tf32 and 8-bit --------------------------------------------------------------------------- */
 
 __global__ void tf32_kernel(const float *a, const float *b, float *out) {
   int g = threadIdx.x / 4, t = threadIdx.x % 4;
@@ -178,12 +186,12 @@ static void tf32_rounding(void **) {
   cudaFree(in);
 }
 
-/* --- copies ---------------------------------------------------------------------------------------------- */
+/* --- copies ----------------------------------------------------------------------------------- */
 
 #define STAGES 5
 
-/* Two buffers in turn: chunk s is read while chunk s + 1 is under way; odd threads' chunks are zeros
- * from stage 3 on. */
+/* Two buffers in turn: chunk s is read while chunk s + 1 is under way; odd threads' chunks are
+ * zeros from stage 3 on. */
 __global__ void copy_kernel(const float *from, float *to) {
   IG_SHARED(float, buffer, [2][32 * 4]);
   int lane = threadIdx.x;

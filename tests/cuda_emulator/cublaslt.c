@@ -1,6 +1,6 @@
-/* cuBLASLt on the emulator: a product is one launch of one thread that computes it in plain loops, so
- * that it is queued, captured and replayed as a kernel is. Sums are f32, in the order of k. What the
- * library refuses is refused, and operands must lie in device memory whole. */
+/* cuBLASLt on the emulator: a product is one launch of one thread that computes it in plain loops,
+ * so that it is queued, captured and replayed as a kernel is. Sums are f32, in the order of k. What
+ * the library refuses is refused, and operands must lie in device memory whole. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,17 +33,19 @@ struct cublasLtMatmulPreferenceOpaque {
   uint32_t alignment[4];
 };
 
-/* --- objects ---------------------------------------------------------------------------------------- */
+/* --- objects ---------------------------------------------------------------------------------- */
 
 cublasStatus_t cublasLtCreate(cublasLtHandle_t *handle) {
   if (!handle) return CUBLAS_STATUS_INVALID_VALUE;
   *handle = calloc(1, sizeof **handle);
   if (!*handle) return CUBLAS_STATUS_ALLOC_FAILED;
   return cudaGetDevice(&(*handle)->device) == cudaSuccess ? CUBLAS_STATUS_SUCCESS
-                                                           : CUBLAS_STATUS_NOT_INITIALIZED;
+                                                          : CUBLAS_STATUS_NOT_INITIALIZED;
 }
 
-size_t cublasLtGetVersion(void) { return 130000; }
+size_t cublasLtGetVersion(void) {
+  return 130000;
+}
 
 const char *cublasLtGetStatusString(cublasStatus_t status) {
   switch (status) {
@@ -144,7 +146,7 @@ cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t p
   }
 }
 
-/* --- what is accepted --------------------------------------------------------------------------------- */
+/* --- what is accepted ------------------------------------------------------------------------- */
 
 typedef struct problem {
   struct cublasLtMatmulDescOpaque desc;
@@ -152,7 +154,9 @@ typedef struct problem {
   int64_t m, n, k;
 } problem;
 
-static bool has_bias(cublasLtEpilogue_t epilogue) { return epilogue & CUBLASLT_EPILOGUE_BIAS; }
+static bool has_bias(cublasLtEpilogue_t epilogue) {
+  return epilogue & CUBLASLT_EPILOGUE_BIAS;
+}
 
 static bool types_fit(const problem *p) {
   bool f32 = p->a.type == CUDA_R_32F;
@@ -186,7 +190,8 @@ static cublasStatus_t describe(cublasLtMatmulDesc_t desc, cublasLtMatrixLayout_t
                                                  : CUBLAS_STATUS_SUCCESS;
 }
 
-/* data[0]: the algorithm's number and a mark; data[1]: what its operands' addresses must be multiples of. */
+/* data[0]: the algorithm's number and a mark; data[1]: what its operands' addresses must be
+ * multiples of. */
 #define MARK 0x1e0700u
 
 cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc,
@@ -208,9 +213,11 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtM
   *count = 0;
   for (int i = 0; i < ALGORITHMS && *count < most; i++) {
     if (algorithm_workspace[i] > preference->workspace) continue;
-    results[(*count)++] = (cublasLtMatmulHeuristicResult_t){
-        .algo = {{MARK | (uint64_t)i, alignment}}, .workspaceSize = algorithm_workspace[i],
-        .state = CUBLAS_STATUS_SUCCESS, .wavesCount = 1};
+    results[(*count)++] =
+        (cublasLtMatmulHeuristicResult_t){.algo = {{MARK | (uint64_t)i, alignment}},
+                                          .workspaceSize = algorithm_workspace[i],
+                                          .state = CUBLAS_STATUS_SUCCESS,
+                                          .wavesCount = 1};
   }
   return *count ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_NOT_SUPPORTED;
 }
@@ -230,13 +237,15 @@ cublasStatus_t cublasLtMatmulAlgoCheck(cublasLtHandle_t handle, cublasLtMatmulDe
   cublasStatus_t status = describe(desc, a, b, c, d, &p);
   if (status) return status;
   if (!is_algorithm(algo)) return CUBLAS_STATUS_NOT_SUPPORTED;
-  *result = (cublasLtMatmulHeuristicResult_t){
-      .algo = *algo, .workspaceSize = algorithm_workspace[algo->data[0] ^ MARK],
-      .state = CUBLAS_STATUS_SUCCESS, .wavesCount = 1};
+  *result =
+      (cublasLtMatmulHeuristicResult_t){.algo = *algo,
+                                        .workspaceSize = algorithm_workspace[algo->data[0] ^ MARK],
+                                        .state = CUBLAS_STATUS_SUCCESS,
+                                        .wavesCount = 1};
   return CUBLAS_STATUS_SUCCESS;
 }
 
-/* --- the product -------------------------------------------------------------------------------------- */
+/* --- the product ------------------------------------------------------------------------------ */
 
 typedef struct product {
   problem p;
@@ -246,7 +255,9 @@ typedef struct product {
   size_t workspace_bytes;
 } product;
 
-static size_t size_of(cudaDataType type) { return type == CUDA_R_32F ? 4 : 2; }
+static size_t size_of(cudaDataType type) {
+  return type == CUDA_R_32F ? 4 : 2;
+}
 
 static float load(cudaDataType type, const void *data, int64_t i) {
   if (type == CUDA_R_32F) return ((const float *)data)[i];
@@ -279,7 +290,8 @@ static float tf32(float x) {
   return x;
 }
 
-/* Element (i, j) of one batch becomes out[i * out_row + j * out_col], read as transposed if need be. */
+/* Element (i, j) of one batch becomes out[i * out_row + j * out_col], read as transposed if need
+ * be. */
 static void gather(const struct cublasLtMatrixLayoutOpaque *l, const void *data, int64_t batch,
                    bool transposed, bool rounded, float *out, int64_t out_row, int64_t out_col) {
   for (int64_t j = 0; j < (int64_t)l->cols; j++) {
@@ -339,8 +351,8 @@ static const char *run_product(const void *arguments) {
     return "an operand of cublasLtMatmul does not lie in device memory";
   }
   if (has_bias(p->desc.epilogue) &&
-      (ig_emu_memory_of(p->desc.bias, (size_t)p->m * size_of(p->d.type), &whole) !=
-           DEVICE_MEMORY || !whole)) {
+      (ig_emu_memory_of(p->desc.bias, (size_t)p->m * size_of(p->d.type), &whole) != DEVICE_MEMORY ||
+       !whole)) {
     return "the bias of cublasLtMatmul does not lie in device memory";
   }
   if (t->workspace_bytes) memset(t->workspace, POISON, t->workspace_bytes);
@@ -388,6 +400,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc
   ig_emu_kernel kernel = {"cublasLtMatmul", (const void *)(uintptr_t)run_product, run_product, &t,
                           sizeof t};
   struct dim3 one = {1, 1, 1};
-  return ig_emu_launch(&kernel, one, one, 0, stream) == cudaSuccess ? CUBLAS_STATUS_SUCCESS
-                                                                    : CUBLAS_STATUS_EXECUTION_FAILED;
+  return ig_emu_launch(&kernel, one, one, 0, stream) == cudaSuccess
+             ? CUBLAS_STATUS_SUCCESS
+             : CUBLAS_STATUS_EXECUTION_FAILED;
 }

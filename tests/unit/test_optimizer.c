@@ -39,7 +39,7 @@ typedef struct setup {
   float w[6], b[4], grad_w[6], grad_b[4], lr, step;
 } setup;
 
-static void setup_open(setup *s, const ig_optimizer *optimizer) {
+static void setup_open(setup *s, const ig_optimizer *optimizer, bool scaled) {
   memset(s, 0, sizeof *s);
   assert_int_equal(ig_graph_create("optimizer", &s->graph), IG_OK);
   fill(s->w, 6, false, 0);
@@ -54,7 +54,9 @@ static void setup_open(setup *s, const ig_optimizer *optimizer) {
                        ig_graph_input(g, "db", IG_F32, IG_SHAPE(4))};
   ig_value *lr = ig_graph_input(g, "lr", IG_F32, IG_SCALAR);
   ig_value *step = ig_graph_input(g, "step", IG_F32, IG_SCALAR), *norm;
-  assert_int_equal(ig_optimizer_append(g, optimizer, lr, step, 2, params, grads, &norm), IG_OK);
+  ig_value *scale = scaled ? ig_optimizer_loss_scale(g) : NULL;
+  assert_int_equal(ig_optimizer_append(g, optimizer, lr, step, scale, 2, params, grads, &norm),
+                   IG_OK);
   ig_graph_output(g, "norm", norm);
   assert_int_equal(ig_backend_cpu_create(1, &s->backend), IG_OK);
   assert_int_equal(ig_store_create(s->backend, &s->store), IG_OK);
@@ -91,17 +93,27 @@ static void check_close(const char *what, int i, double got, double want) {
   fail();
 }
 
-static void check_figures(const char *name, const ig_optimizer *optimizer) {
+/* Gradients by the scale that they are divided by: a power of two, so that nothing is rounded. */
+static void enlarge(float *x, int n, float scale) {
+  for (int i = 0; i < n; i++) x[i] *= scale;
+}
+
+static void check_figures_of(const char *name, const ig_optimizer *optimizer, bool scaled) {
   const double *want = NULL;
   for (int i = 0; i < IG_COUNT(figures); i++) {
     if (strcmp(figures[i].name, name) == 0) want = figures[i].values;
   }
   assert_non_null(want);
   setup s;
-  setup_open(&s, optimizer);
+  setup_open(&s, optimizer, scaled);
   for (int step = 1; step <= STEPS; step++) {
     fill(s.grad_w, 6, false, step);
     fill(s.grad_b, 4, true, step);
+    if (scaled) {
+      float scale = *stored(&s, "optimizer.loss_scale");
+      enlarge(s.grad_w, 6, scale);
+      enlarge(s.grad_b, 4, scale);
+    }
     run_step(&s, step);
   }
   const float *w = stored(&s, optimizer->ema > 0 ? "ema.w" : "w");
@@ -110,6 +122,11 @@ static void check_figures(const char *name, const ig_optimizer *optimizer) {
   for (int i = 0; i < 4; i++) check_close(name, 6 + i, (double)b[i], want[6 + i]);
   check_close("norm", 0, (double)*(const float *)ig_plan_output(s.plan, 0), want[10]);
   setup_close(&s);
+}
+
+static void check_figures(const char *name, const ig_optimizer *optimizer) {
+  check_figures_of(name, optimizer, false);
+  check_figures_of(name, optimizer, true);
 }
 
 static ig_optimizer with_decay(ig_optimizer_kind kind) {
@@ -155,7 +172,7 @@ static void test_not_finite(void **state) {
       setup s;
       float w[6], b[4], moment[4];
       const char *name = kind == IG_OPT_SGD ? "optimizer.momentum.b" : "optimizer.m.b";
-      setup_open(&s, &o);
+      setup_open(&s, &o, false);
       fill(s.grad_w, 6, false, 1);
       fill(s.grad_b, 4, true, 1);
       run_step(&s, 1);
@@ -173,6 +190,36 @@ static void test_not_finite(void **state) {
   }
 }
 
+/* One gradient that is not finite withholds every update, clipped or not, and halves the scale. */
+static void test_overflow(void **state) {
+  IG_UNUSED(state);
+  for (int kind = IG_OPT_SGD; kind <= IG_OPT_LION; kind++) {
+    ig_optimizer o = with_decay((ig_optimizer_kind)kind);
+    setup s;
+    float w[6], b[4], scale;
+    setup_open(&s, &o, true);
+    fill(s.grad_w, 6, false, 1);
+    fill(s.grad_b, 4, true, 1);
+    run_step(&s, 1);
+    memcpy(w, stored(&s, "w"), sizeof w);
+    memcpy(b, stored(&s, "b"), sizeof b);
+    scale = *stored(&s, "optimizer.loss_scale");
+    assert_true(scale == 65536);
+    assert_true(*stored(&s, "optimizer.loss_scale_steps") == 1);
+    s.grad_b[2] = INFINITY;
+    run_step(&s, 2);
+    assert_memory_equal(w, stored(&s, "w"), sizeof w);
+    assert_memory_equal(b, stored(&s, "b"), sizeof b);
+    assert_true(*stored(&s, "optimizer.loss_scale") == scale / 2);
+    assert_true(*stored(&s, "optimizer.loss_scale_steps") == 0);
+    s.grad_b[2] = 1;
+    run_step(&s, 3);
+    assert_true(memcmp(w, stored(&s, "w"), sizeof w) != 0);
+    assert_true(*stored(&s, "optimizer.loss_scale") == scale / 2);
+    setup_close(&s);
+  }
+}
+
 static void test_refused(void **state) {
   IG_UNUSED(state);
   ig_optimizer_kind kind;
@@ -187,9 +234,9 @@ static void test_refused(void **state) {
   ig_value *p = ig_graph_param(g, "p", IG_F32, IG_SHAPE(2), (ig_init){0}, true);
   ig_value *grad = ig_graph_input(g, "g", IG_F32, IG_SHAPE(3));
   ig_value *lr = ig_graph_input(g, "lr", IG_F32, IG_SCALAR);
-  assert_int_equal(ig_optimizer_append(g, &o, lr, lr, 1, &p, &p, &norm), IG_ERR_USAGE);
+  assert_int_equal(ig_optimizer_append(g, &o, lr, lr, NULL, 1, &p, &p, &norm), IG_ERR_USAGE);
   o.beta2 = 0.5;
-  assert_int_equal(ig_optimizer_append(g, &o, lr, lr, 1, &p, &grad, &norm), IG_ERR_SHAPE);
+  assert_int_equal(ig_optimizer_append(g, &o, lr, lr, NULL, 1, &p, &grad, &norm), IG_ERR_SHAPE);
   ig_graph_destroy(g);
 }
 
@@ -197,6 +244,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_figures),
       cmocka_unit_test(test_not_finite),
+      cmocka_unit_test(test_overflow),
       cmocka_unit_test(test_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -296,6 +296,51 @@ static void mixed_precision(void **state) {
   run_env_close(&env);
 }
 
+/* --- group_updates --------------------------------------------------------------------------- */
+
+static ig_value *momentum_step(ig_graph *g, const char *name, ig_shape shape, ig_value *lr,
+                               ig_value *step, ig_value *scale, float momentum) {
+  ig_value *param = ig_graph_param(g, name, IG_F32, shape, noise, true);
+  ig_value *moment = ig_graph_state(g, NULL, IG_F32, shape, noise);
+  ig_value *grad = op(g, "Tanh", param);
+  ig_value *in[] = {lr, step, scale, param, grad, moment};
+  ig_node *update = ig_graph_node(g, "ingot.SGD", NULL, 6, in,
+                                  IG_ATTRS(IG_FLOAT("momentum", momentum)), 2);
+  assert_non_null(update);
+  ig_graph_output(g, name, update->outputs[0]);
+  ig_graph_output(g, NULL, update->outputs[1]);
+  return update->outputs[0];
+}
+
+/* Three alike of five: one has other attributes, one is large and has a scale of its own. */
+static void group_updates(void **state) {
+  (void)state;
+  const ig_pass_options device = {.device = IG_CUDA, .training = true, .compute = IG_F32};
+  run_env env = run_env_open();
+  ig_graph *g = fresh();
+  ig_value *lr = ig_graph_const_f32(g, 0.125f), *step = ig_graph_const_f32(g, 3.0f);
+  ig_value *scale = ig_graph_const_f32(g, 0.5f), *other = ig_graph_const_f32(g, 0.25f);
+  momentum_step(g, "a", IG_SHAPE(3, 4), lr, step, scale, 0.75f);
+  momentum_step(g, "b", IG_SHAPE(5), lr, step, NULL, 0.75f);
+  momentum_step(g, "c", IG_SHAPE(6), lr, step, scale, 0.5f);
+  momentum_step(g, "large", IG_SHAPE(520, 520), lr, step, other, 0.75f);
+  ig_value *last = momentum_step(g, "d", IG_SHAPE(7), lr, step, scale, 0.75f);
+  ig_graph_output(g, "average", op(g, "Neg", last)); /* a reader of the new value */
+  ig_graph *after = same_numbers(&env, g, "group_updates", &device, 0);
+  assert_int_equal(run_count(after, "ingot.MultiUpdate"), 1);
+  assert_int_equal(run_count(after, "ingot.SGD"), 2);
+  ig_graph_destroy(after);
+  after = same_numbers(&env, g, "group_updates", &training, 0); /* nothing on the CPU */
+  assert_int_equal(run_count(after, "ingot.SGD"), 5);
+  ig_graph_destroy(after);
+  ig_graph_assign(g, ig_graph_find_value(g, "d"), last);
+  pass(g, "group_updates", &device);
+  assert_string_equal(g->assigns[0].source->producer->op->name, "ingot.MultiUpdate");
+  assert_int_equal(g->assigns[0].source->output, 4);
+  ig_graph_destroy(g);
+  run_env_close(&env);
+}
+
 /* --- the runner ------------------------------------------------------------------------------ */
 
 static void unknown_pass(void **state) {
@@ -330,6 +375,7 @@ int main(void) {
       cmocka_unit_test(train_mode_batch_norm),
       cmocka_unit_test(train_mode_keeps_frozen),
       cmocka_unit_test(mixed_precision),
+      cmocka_unit_test(group_updates),
       cmocka_unit_test(unknown_pass),
       cmocka_unit_test(pipelines_name_passes),
   };

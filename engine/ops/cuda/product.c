@@ -29,9 +29,9 @@ static ig_status prepare_cublas(ig_call *call, const ig_product *p) {
   ig_product_describe(call->node, p, &spec);
   IG_TRY(ig_cublas_matmul_create(&spec, p->beta, &product));
   call->state = product;
-  IG_CHECK(ig_add_size(call->workspace_size, ig_cublas_matmul_workspace(product),
-                       &call->workspace_size),
-           IG_ERR_MEMORY, "the workspace exceeds the address space");
+  IG_CHECK(
+      ig_add_size(call->workspace_size, ig_cublas_matmul_workspace(product), &call->workspace_size),
+      IG_ERR_MEMORY, "the workspace exceeds the address space");
   return IG_OK;
 }
 

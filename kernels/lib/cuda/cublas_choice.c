@@ -1,7 +1,7 @@
 /* Which of cuBLASLt's algorithms a product takes: the heuristic's first, or, where tuning is asked
  * for, the fastest of the first few, which is then remembered in a text file of the user's cache
- * folder: a line of form and algorithm each, which holds for one GPU model and version of the library.
- * A line that is damaged, or that the library no longer accepts, is passed over. */
+ * folder: a line of form and algorithm each, which holds for one GPU model and version of the
+ * library. A line that is damaged, or that the library no longer accepts, is passed over. */
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
@@ -29,7 +29,7 @@ static choice *choices;
 static int64_t choice_count, choice_capacity;
 static char *choice_path; /* NULL: not read yet; "": there is no cache folder */
 
-/* --- the heuristic --------------------------------------------------------------------------------- */
+/* --- the heuristic ---------------------------------------------------------------------------- */
 
 static ig_status ask(const ig_cublas_library *lib, const ig_cublas_form *form,
                      cublasLtMatmulPreference_t preference, int most,
@@ -38,16 +38,16 @@ static ig_status ask(const ig_cublas_library *lib, const ig_cublas_form *form,
   const cublasLtMatmulPreferenceAttributes_t ends[] = {
       CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
       CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES};
-  IG_TRY_CUBLAS(lib, cublasLtMatmulPreferenceSetAttribute(
-                         preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &workspace,
-                         sizeof workspace));
+  IG_TRY_CUBLAS(lib, cublasLtMatmulPreferenceSetAttribute(preference,
+                                                          CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES,
+                                                          &workspace, sizeof workspace));
   for (int i = 0; i < IG_COUNT(ends); i++) {
     IG_TRY_CUBLAS(lib, cublasLtMatmulPreferenceSetAttribute(preference, ends[i], &form->alignment,
                                                             sizeof form->alignment));
   }
-  IG_TRY_CUBLAS(lib, cublasLtMatmulAlgoGetHeuristic(lib->handle, form->desc, form->a, form->b,
-                                                    form->c, form->c, preference, most, results,
-                                                    count));
+  IG_TRY_CUBLAS(lib,
+                cublasLtMatmulAlgoGetHeuristic(lib->handle, form->desc, form->a, form->b, form->c,
+                                               form->c, preference, most, results, count));
   IG_CHECK(*count > 0 && results[0].state == CUBLAS_STATUS_SUCCESS, IG_ERR_UNSUPPORTED,
            "cuBLASLt has no algorithm for %s", form->key);
   return IG_OK;
@@ -62,7 +62,7 @@ static ig_status candidates(const ig_cublas_library *lib, const ig_cublas_form *
   return status;
 }
 
-/* --- timing ----------------------------------------------------------------------------------------- */
+/* --- timing ----------------------------------------------------------------------------------- */
 
 typedef struct bench {
   cudaStream_t stream;
@@ -146,7 +146,7 @@ static int fastest(const ig_cublas_library *lib, const ig_cublas_form *form,
   return chosen;
 }
 
-/* --- the file --------------------------------------------------------------------------------------- */
+/* --- the file --------------------------------------------------------------------------------- */
 
 /* $XDG_CACHE_HOME/ingot or ~/.cache/ingot, made if need be; NULL where neither can be. */
 static char *cache_folder(void) {
@@ -176,8 +176,8 @@ static char *path_of(const ig_cublas_library *lib) {
     if (!plain) *c = '-';
   }
   char *folder = cache_folder();
-  char *path = folder ? ig_format("%s/cublaslt-%s-%zu.txt", folder, properties.name, lib->version)
-                      : NULL;
+  char *path =
+      folder ? ig_format("%s/cublaslt-%s-%zu.txt", folder, properties.name, lib->version) : NULL;
   ig_free(folder);
   return path;
 }
@@ -235,7 +235,7 @@ static void write_choices(void) {
   ig_free(draft);
 }
 
-/* --- choosing --------------------------------------------------------------------------------------- */
+/* --- choosing --------------------------------------------------------------------------------- */
 
 /* A remembered algorithm that the library still accepts. */
 static bool recall(const ig_cublas_library *lib, const ig_cublas_form *form,

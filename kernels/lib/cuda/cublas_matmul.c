@@ -1,6 +1,6 @@
-/* A product as cuBLASLt has it. The library's matrices lie by columns, so that our row-major c = a b is
- * its c' = b' a': its first operand is our b, its m our n. A batch of one dimension is one call; of
- * several that do not merge, one call for each index of the outer ones. */
+/* A product as cuBLASLt has it. The library's matrices lie by columns, so that our row-major c = a
+ * b is its c' = b' a': its first operand is our b, its m our n. A batch of one dimension is one
+ * call; of several that do not merge, one call for each index of the outer ones. */
 #include <stdio.h>
 
 #include "engine/base/memory.h"
@@ -31,7 +31,7 @@ static cudaDataType type_of(ig_dtype dtype) {
   return dtype == IG_BF16 ? CUDA_R_16BF : dtype == IG_F16 ? CUDA_R_16F : CUDA_R_32F;
 }
 
-/* --- operands ----------------------------------------------------------------------------------- */
+/* --- operands --------------------------------------------------------------------------------- */
 
 /* Whether rows x cols elements at these strides lie by columns, and at which distance. */
 static bool by_columns(int64_t rows, int64_t cols, int64_t row_stride, int64_t col_stride,
@@ -92,7 +92,7 @@ static void lower_alignment(const ig_matmul *spec, const int64_t *dims, const in
   }
 }
 
-/* --- the addend and the activation ---------------------------------------------------------------- */
+/* --- the addend and the activation ------------------------------------------------------------ */
 
 static bool is_bias(const ig_matmul *spec, float beta) {
   if (!spec->addend || beta != 1) return false;
@@ -123,20 +123,20 @@ static cublasLtEpilogue_t epilogue_of(const ig_activation *f, bool bias, bool *a
   return bias ? CUBLASLT_EPILOGUE_BIAS : CUBLASLT_EPILOGUE_DEFAULT;
 }
 
-/* --- making --------------------------------------------------------------------------------------- */
+/* --- making ----------------------------------------------------------------------------------- */
 
 static ig_status make_layout(const ig_cublas_library *lib, cudaDataType type, const operand *o,
                              int64_t batch, cublasLtMatrixLayout_t *out) {
   int32_t count = (int32_t)batch;
   IG_CHECK(batch <= INT32_MAX, IG_ERR_UNSUPPORTED, "cuBLASLt takes no batch of %lld",
            (long long)batch);
-  IG_TRY_CUBLAS(lib, cublasLtMatrixLayoutCreate(out, type, (uint64_t)o->rows, (uint64_t)o->cols,
-                                                o->ld));
+  IG_TRY_CUBLAS(lib,
+                cublasLtMatrixLayoutCreate(out, type, (uint64_t)o->rows, (uint64_t)o->cols, o->ld));
   IG_TRY_CUBLAS(lib, cublasLtMatrixLayoutSetAttribute(*out, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT,
                                                       &count, sizeof count));
-  IG_TRY_CUBLAS(lib, cublasLtMatrixLayoutSetAttribute(
-                         *out, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, &o->batch_stride,
-                         sizeof o->batch_stride));
+  IG_TRY_CUBLAS(lib,
+                cublasLtMatrixLayoutSetAttribute(*out, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET,
+                                                 &o->batch_stride, sizeof o->batch_stride));
   return IG_OK;
 }
 
@@ -155,8 +155,8 @@ static ig_status make_desc(ig_cublas_matmul *p, cublasOperation_t first, cublasO
                          &p->form.desc, tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F,
                          CUDA_R_32F));
   cublasLtMatmulDesc_t desc = p->form.desc;
-  IG_TRY_CUBLAS(lib, cublasLtMatmulDescSetAttribute(desc, CUBLASLT_MATMUL_DESC_TRANSA, &first,
-                                                    sizeof first));
+  IG_TRY_CUBLAS(
+      lib, cublasLtMatmulDescSetAttribute(desc, CUBLASLT_MATMUL_DESC_TRANSA, &first, sizeof first));
   IG_TRY_CUBLAS(lib, cublasLtMatmulDescSetAttribute(desc, CUBLASLT_MATMUL_DESC_TRANSB, &second,
                                                     sizeof second));
   IG_TRY_CUBLAS(lib, cublasLtMatmulDescSetAttribute(desc, CUBLASLT_MATMUL_DESC_EPILOGUE, &epilogue,
@@ -235,7 +235,7 @@ size_t ig_cublas_matmul_workspace(const ig_cublas_matmul *p) {
   return p->workspace;
 }
 
-/* --- running -------------------------------------------------------------------------------------- */
+/* --- running ---------------------------------------------------------------------------------- */
 
 ig_status ig_cublas_matmul_run(const ig_cublas_matmul *p, const void *a, const void *b,
                                const void *addend, void *c, void *workspace, void *stream) {
@@ -244,8 +244,10 @@ ig_status ig_cublas_matmul_run(const ig_cublas_matmul *p, const void *a, const v
   const ig_cublas_form *form = &p->form;
   size_t size = ig_dtype_size(s->dtype);
   const char *start = p->addend_is_c ? addend : c;
-  if (form->bias) IG_TRY(set_bias(lib, form->desc, addend));
-  else if (s->addend && !p->addend_is_c) IG_TRY(ig_cuda_matmul_spread(s, addend, c, stream));
+  if (form->bias)
+    IG_TRY(set_bias(lib, form->desc, addend));
+  else if (s->addend && !p->addend_is_c)
+    IG_TRY(ig_cuda_matmul_spread(s, addend, c, stream));
   for (int64_t i = 0; i < p->calls; i++) {
     size_t of_a = (size_t)call_offset(s, i, s->a_dims, s->a_strides) * size;
     size_t of_b = (size_t)call_offset(s, i, s->b_dims, s->b_strides) * size;

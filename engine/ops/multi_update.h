@@ -1,0 +1,23 @@
+/* ingot.MultiUpdate: many parameters updated by one optimizer. Inputs lr and step (f32 scalars), then
+ * for each parameter scale (or none), parameter, gradient and moments; outputs, for each, the new
+ * parameter and moments. */
+#ifndef IG_OPS_MULTI_UPDATE_H
+#define IG_OPS_MULTI_UPDATE_H
+
+#include "engine/ops/update.h"
+
+typedef struct ig_multi_update_attrs {
+  const char *optimizer; /* the operator that does the same for one */
+  int64_t moments;
+  float momentum, weight_decay, beta1, beta2, epsilon;
+  int64_t nesterov;
+} ig_multi_update_attrs;
+
+enum { IG_MULTI_LR, IG_MULTI_STEP, IG_MULTI_ITEMS };
+
+/* Parameters of the node, and where one's operands begin. */
+int ig_multi_update_count(const ig_node *node);
+int ig_multi_update_in(const ig_node *node, int item);
+int ig_multi_update_out(const ig_node *node, int item);
+
+#endif
