@@ -41,6 +41,9 @@ ig_status ig_cuda_strided_copy(size_t size, int rank, const int64_t *dims, const
                                const int64_t *target_strides, void *stream);
 /* As ig_cpu_fill, with `value` in host memory. */
 ig_status ig_cuda_fill(size_t size, const void *value, void *target, int64_t count, void *stream);
+/* Writes up to IG_WRITE_BYTES bytes of host memory, which travel as an argument of the launch. */
+#define IG_WRITE_BYTES 2048
+ig_status ig_cuda_write(const void *bytes, size_t size, void *target, void *stream);
 
 /* Where a padded coordinate outside the tensor reads: nowhere, or its mirror image, the border's
  * element, or the tensor repeated. */

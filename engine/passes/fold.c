@@ -23,7 +23,8 @@ static bool foldable(const ig_graph *graph, const ig_node *node) {
     if (ig_value_use_count(graph, out) != out->n_uses) return false;
     if (!ig_add_size(out_bytes, ig_value_bytes(out), &out_bytes)) return false;
   }
-  return out_bytes <= IG_MAX(SMALL_BYTES, in_bytes);
+  /* The bytes of a Constant are in the graph already. */
+  return ig_node_is(node, "Constant") || out_bytes <= IG_MAX(SMALL_BYTES, in_bytes);
 }
 
 static ig_status evaluate(ig_graph *graph, const ig_node *node, void **out) {

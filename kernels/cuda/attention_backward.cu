@@ -168,8 +168,10 @@ __global__ void __launch_bounds__(ATTENTION_THREADS)
   int shared_heads = (int)(a.heads / a.kv_heads), limit = (int)key_limit(t.w, b), begin, end;
   moving_range<KEYS>(t.w, h0, limit, MOVING, &begin, &end);
   int per_head = end - begin, steps = KEYS ? per_head * shared_heads : per_head;
-  copy_side<T, D, ATTENTION_ROWS>(
-      held, KEYS ? key_side<T>(t, b, own, limit) : query_side<T>(t, b, own), h0);
+  if (steps > 0) { /* nobody waits for copies where nothing is visible */
+    copy_side<T, D, ATTENTION_ROWS>(
+        held, KEYS ? key_side<T>(t, b, own, limit) : query_side<T>(t, b, own), h0);
+  }
   float sums[WIDTH / 8][4] = {{0}}, value_sums[KEYS ? WIDTH / 8 : 1][4] = {{0}};
   for (int step = -1; step < steps; step++) {
     if (step + 1 < steps) {
@@ -194,8 +196,6 @@ __global__ void __launch_bounds__(ATTENTION_THREADS)
     if constexpr (KEYS) multiply_results<T, D>(value_sums, s, stage + MOVING * D, chunk);
     __syncthreads(); /* before the next copies overwrite this stage */
   }
-  ig_copy_wait<0>();
-  __syncthreads();
   const ig_rows &rows = KEYS ? a.k : a.q;
   int row = h0 + warp * 16, count = (int)(KEYS ? a.keys : a.queries) - row;
   store_rows<T, D>(sums, a.scale, a.scale, held, first + row_offset(rows, b, own, row) + chunk * 8,

@@ -128,8 +128,10 @@ __global__ void __launch_bounds__(ATTENTION_THREADS, (forward_shape<D, EXTRAS>::
   int tiles = (end + KEYS - 1) / KEYS;
   const T *k = (const T *)w.in.k + row_offset(a.k, rows.b, group, 0);
   const T *v = (const T *)w.in.v + row_offset(a.v, rows.b, group, 0);
-  copy_tile<T, D, ATTENTION_ROWS>(queries, (const T *)w.in.q + row_offset(a.q, rows.b, rows.h, 0),
-                                  a.q.row, q0, a.queries, a.size);
+  if (tiles > 0) { /* nobody waits for copies where no key is visible */
+    copy_tile<T, D, ATTENTION_ROWS>(queries, (const T *)w.in.q + row_offset(a.q, rows.b, rows.h, 0),
+                                    a.q.row, q0, (int)a.queries, (int)a.size);
+  }
   running r = {{-INFINITY, -INFINITY}, {0, 0}};
   float sums[D / 8][4] = {{0}};
   for (int t = -1; t < tiles; t++) {
@@ -150,8 +152,6 @@ __global__ void __launch_bounds__(ATTENTION_THREADS, (forward_shape<D, EXTRAS>::
     multiply_results<T, D>(sums, s, stage + KEYS * D, 0);
     __syncthreads(); /* before the next copies overwrite this stage */
   }
-  ig_copy_wait<0>(); /* of queries, where no key is visible: their memory is used below */
-  __syncthreads();
   float factor[2];
 #pragma unroll
   for (int half = 0; half < 2; half++) {

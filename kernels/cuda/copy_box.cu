@@ -64,6 +64,14 @@ template <typename T> __global__ void fill_kernel(T value, T *to, int64_t n) {
   if (i < n) to[i] = value;
 }
 
+struct written {
+  uint8_t bytes[IG_WRITE_BYTES];
+};
+
+__global__ void write_kernel(written from, int size, uint8_t *to) {
+  for (int i = (int)threadIdx.x; i < size; i += THREADS) to[i] = from.bytes[i];
+}
+
 /* --- on the host -------------------------------------------------------------------------------- */
 
 /* The box without dimensions of one element, with dimensions merged that both sides walk as one. */
@@ -177,4 +185,13 @@ ig_status ig_cuda_fill(size_t size, const void *value, void *target, int64_t cou
     return IG_LAUNCH(fill_kernel<T>, ig_blocks(count, THREADS), THREADS, 0, stream, one,
                      (T *)target, count);
   })
+}
+
+ig_status ig_cuda_write(const void *bytes, size_t size, void *target, void *stream) {
+  written from;
+  IG_CHECK(size <= sizeof from, IG_ERR_INTERNAL, "%zu bytes to write, at most %zu travel", size,
+           sizeof from);
+  if (size == 0) return IG_OK;
+  memcpy(from.bytes, bytes, size);
+  return IG_LAUNCH(write_kernel, 1, THREADS, 0, stream, from, (int)size, (uint8_t *)target);
 }

@@ -98,6 +98,18 @@ static void fold_is_bounded(void **state) {
   pass(g, "fold", &inference);
   assert_int_equal(run_count(g, "Expand"), 1); /* over 4 MiB from 4 bytes */
   ig_graph_destroy(g);
+  g = fresh();
+  float *numbers = calloc(1024 * 1025, sizeof *numbers);
+  assert_non_null(numbers);
+  ig_literal literal = {.dtype = IG_F32, .shape = IG_SHAPE(1024, 1025), .data = numbers};
+  ig_attr value = {.name = "value", .type = IG_ATTR_TENSOR, .tensor = &literal};
+  x = ig_graph_input(g, "x", IG_F32, IG_SHAPE(1024, 1025));
+  full = ig_op1(g, "Constant", NULL, 0, NULL, 1, &value);
+  ig_graph_output(g, "y", op2(g, "Add", x, full));
+  pass(g, "fold", &inference);
+  assert_int_equal(run_count(g, "Constant"), 0); /* the graph has its bytes already */
+  ig_graph_destroy(g);
+  free(numbers);
 }
 
 /* --- simplify -------------------------------------------------------------------------------- */

@@ -1,0 +1,179 @@
+/* What the operator driver cannot see on a GPU: that Dropout draws the CPU's numbers, and what comes of
+ * indices that only the host would have refused. */
+#include "graph_run.h"
+
+static ig_backend *cpu, *cuda;
+
+/* One call of the first implementation that takes the node; operands are host memory. */
+static void call_on(ig_backend *backend, const ig_node *node, const ig_rng_state *rng,
+                    const void **in, void **out) {
+  const ig_backend_vtable *vtable = backend->vtable;
+  const ig_impl *impl;
+  void *memory[16], *device_in[8] = {NULL}, *device_out[8] = {NULL}, *state;
+  int n = 0;
+  GOOD(ig_op_choose(node, vtable->device, &impl));
+  GOOD(vtable->alloc(backend, sizeof *rng, &state));
+  GOOD(vtable->upload(backend, state, rng, sizeof *rng));
+  memory[n++] = state;
+  for (int i = 0; i < node->n_inputs; i++) {
+    if (!node->inputs[i]) continue;
+    GOOD(vtable->alloc(backend, ig_value_bytes(node->inputs[i]), &device_in[i]));
+    GOOD(vtable->upload(backend, device_in[i], in[i], ig_value_bytes(node->inputs[i])));
+    memory[n++] = device_in[i];
+  }
+  for (int i = 0; i < node->n_outputs; i++) {
+    GOOD(vtable->alloc(backend, ig_value_bytes(node->outputs[i]), &device_out[i]));
+    memory[n++] = device_out[i];
+  }
+  ig_call call = {.node = node,
+                  .in = (const void **)device_in,
+                  .out = device_out,
+                  .rng = state,
+                  .stream = backend->stream};
+  call.workspace_size = impl->workspace ? impl->workspace(node) : 0;
+  if (call.workspace_size) {
+    GOOD(vtable->alloc(backend, call.workspace_size, &call.workspace));
+    memory[n++] = call.workspace;
+  }
+  GOOD(impl->run(&call));
+  GOOD(vtable->synchronize(backend));
+  for (int i = 0; i < node->n_outputs; i++) {
+    GOOD(vtable->download(backend, out[i], device_out[i], ig_value_bytes(node->outputs[i])));
+  }
+  while (n > 0) vtable->free(backend, memory[--n]);
+}
+
+static ig_graph *fresh(void) {
+  ig_graph *g;
+  GOOD(ig_graph_create("test", &g));
+  return g;
+}
+
+/* --- Dropout ------------------------------------------------------------------------------------ */
+
+/* A sample longer than a block of threads handles, and one that no four elements divide. */
+static void same_masks(int64_t samples, int64_t elements) {
+  ig_graph *g = fresh();
+  const uint8_t yes = 1;
+  const float ratio = 0.3f;
+  ig_value *x = ig_graph_input(g, "x", IG_F32, IG_SHAPE(samples, elements));
+  ig_value *on = ig_graph_const(g, NULL, IG_BOOL, IG_SCALAR, &yes);
+  ig_node *node = ig_graph_node(g, "Dropout", "drop", IG_INS(x, ig_graph_const_f32(g, ratio), on),
+                                IG_ATTRS(IG_INT("seed", 77)), 2);
+  GOOD(ig_graph_status(g));
+  size_t count = (size_t)(samples * elements);
+  float *data = run_input(x, 0), *want = malloc(count * 4), *got = malloc(count * 4);
+  uint8_t *want_mask = malloc(count), *got_mask = malloc(count);
+  for (uint64_t step = 0; step < 3; step++) {
+    ig_rng_state rng = {.seed = 0x123456789abcdefu, .step = step << 33, .first_sample = 5 + step};
+    const void *in[] = {data, &ratio, &yes};
+    call_on(cpu, node, &rng, in, (void *[]){want, want_mask});
+    call_on(cuda, node, &rng, in, (void *[]){got, got_mask});
+    assert_memory_equal(got_mask, want_mask, count);
+    assert_memory_equal(got, want, count * sizeof *want);
+  }
+  free(data);
+  free(want);
+  free(got);
+  free(want_mask);
+  free(got_mask);
+  ig_graph_destroy(g);
+}
+
+static void dropout_draws_the_same(void **state) {
+  IG_UNUSED(state);
+  same_masks(3, 4500);
+  same_masks(2, 1023);
+}
+
+/* --- indices out of range ----------------------------------------------------------------------- */
+
+#define ROWS 4
+#define WIDTH 3
+static const int64_t indices[] = {1, -1, 4, -5, INT64_MAX, INT64_MIN, 0};
+static const bool inside[] = {true, true, false, false, false, false, true};
+#define COUNT IG_COUNT(indices)
+
+static void gather_outside(void **state) {
+  IG_UNUSED(state);
+  ig_graph *g = fresh();
+  ig_value *i = ig_graph_input(g, "i", IG_I64, IG_SHAPE(COUNT));
+  float table[ROWS * WIDTH], rows[COUNT * WIDTH];
+  int32_t numbers[ROWS * WIDTH], taken[COUNT * WIDTH];
+  for (int k = 0; k < ROWS * WIDTH; k++) table[k] = (float)(numbers[k] = 10 + k);
+  ig_value *x = ig_graph_input(g, "x", IG_F32, IG_SHAPE(ROWS, WIDTH));
+  ig_value *n = ig_graph_input(g, "n", IG_I32, IG_SHAPE(ROWS, WIDTH));
+  const ig_rng_state rng = {0};
+  ig_node *node = ig_graph_node(g, "Gather", NULL, IG_INS(x, i), IG_NO_ATTRS, 1);
+  call_on(cuda, node, &rng, (const void *[]){table, indices}, (void *[]){rows});
+  node = ig_graph_node(g, "Gather", NULL, IG_INS(n, i), IG_NO_ATTRS, 1);
+  call_on(cuda, node, &rng, (const void *[]){numbers, indices}, (void *[]){taken});
+  for (int k = 0; k < COUNT * WIDTH; k++) {
+    int64_t row = indices[k / WIDTH];
+    if (inside[k / WIDTH]) {
+      int from = (int)(row < 0 ? row + ROWS : row) * WIDTH + k % WIDTH;
+      assert_int_equal(taken[k], numbers[from]);
+      assert_true(rows[k] == table[from]);
+    } else {
+      assert_int_equal(taken[k], 0);
+      assert_true(rows[k] != rows[k]);
+    }
+  }
+  ig_graph_destroy(g);
+}
+
+static void gather_grad_outside(void **state) {
+  IG_UNUSED(state);
+  ig_graph *g = fresh();
+  ig_value *dy = ig_graph_input(g, "dy", IG_F32, IG_SHAPE(COUNT, WIDTH));
+  ig_value *i = ig_graph_input(g, "i", IG_I64, IG_SHAPE(COUNT));
+  ig_node *node = ig_graph_node(g, "ingot.GatherGrad", NULL, IG_INS(dy, i),
+                                IG_ATTRS(IG_INT("axis", 0), IG_INT("rows", ROWS)), 1);
+  GOOD(ig_graph_status(g));
+  float *given = run_input(dy, 0), sums[ROWS * WIDTH], want[ROWS * WIDTH] = {0};
+  const ig_rng_state rng = {0};
+  for (int k = 0; k < COUNT * WIDTH; k++) {
+    int64_t row = indices[k / WIDTH];
+    if (inside[k / WIDTH]) want[(row < 0 ? row + ROWS : row) * WIDTH + k % WIDTH] += given[k];
+  }
+  call_on(cuda, node, &rng, (const void *[]){given, indices}, (void *[]){sums});
+  assert_memory_equal(sums, want, sizeof want); /* one term each */
+  free(given);
+  ig_graph_destroy(g);
+}
+
+/* Rows that would lie outside the cache are left out; the others are written. */
+static void cache_outside(void **state) {
+  IG_UNUSED(state);
+  ig_graph *g = fresh();
+  ig_value *cache = ig_graph_input(g, "cache", IG_F32, IG_SHAPE(3, 4, 2));
+  ig_value *update = ig_graph_input(g, "update", IG_F32, IG_SHAPE(3, 2, 2));
+  ig_value *where = ig_graph_input(g, "where", IG_I64, IG_SHAPE(3));
+  ig_node *node =
+      ig_graph_node(g, "TensorScatter", NULL, IG_INS(cache, update, where), IG_NO_ATTRS, 1);
+  GOOD(ig_graph_status(g));
+  float old[24] = {0}, fresh_rows[12], got[24];
+  const int64_t first[] = {3, -1, INT64_MAX};
+  const ig_rng_state rng = {0};
+  for (int k = 0; k < 12; k++) fresh_rows[k] = (float)(k + 1);
+  call_on(cuda, node, &rng, (const void *[]){old, fresh_rows, first}, (void *[]){got});
+  for (int k = 0; k < 24; k++) {
+    assert_true(got[k] == (k == 6 ? 1.0f : k == 7 ? 2.0f : 0.0f));
+  }
+  ig_graph_destroy(g);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(dropout_draws_the_same),
+      cmocka_unit_test(gather_outside),
+      cmocka_unit_test(gather_grad_outside),
+      cmocka_unit_test(cache_outside),
+  };
+  GOOD(ig_backend_cpu_create(1, &cpu));
+  GOOD(ig_backend_cuda_create(0, &cuda));
+  int failures = cmocka_run_group_tests(tests, NULL, NULL);
+  ig_backend_destroy(cuda);
+  ig_backend_destroy(cpu);
+  return failures;
+}
