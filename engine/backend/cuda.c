@@ -11,7 +11,6 @@
 typedef struct cuda_backend {
   ig_backend base;
   cudaStream_t stream;
-  bool failed; /* a kernel faulted: nothing works any more, and the first message is the one to keep */
 } cuda_backend;
 
 static cudaStream_t stream_of(ig_backend *backend) {
@@ -54,16 +53,12 @@ static ig_status cuda_copy(ig_backend *backend, void *to, const void *from, size
 }
 
 /* A kernel's fault shows where the host next waits. */
-static ig_status waited(ig_backend *backend, cudaError_t error) {
-  cuda_backend *cuda = (cuda_backend *)backend;
-  if (error == cudaSuccess) return IG_OK;
-  if (!cuda->failed) ig_cuda_status(error, "a step failed on the GPU (IG_SYNC=1 names its node)");
-  cuda->failed = true;
-  return IG_ERR_DEVICE;
+static ig_status waited(cudaError_t error) {
+  return ig_cuda_status(error, "a step failed on the GPU (IG_SYNC=1 names its node)");
 }
 
 static ig_status cuda_synchronize(ig_backend *backend) {
-  return waited(backend, cudaStreamSynchronize(stream_of(backend)));
+  return waited(cudaStreamSynchronize(stream_of(backend)));
 }
 
 static ig_status cuda_send(ig_backend *backend, void *device, const void *host, size_t bytes) {
@@ -123,7 +118,8 @@ static ig_status cuda_mark_record(ig_backend *backend, void *mark) {
 }
 
 static ig_status cuda_mark_wait(ig_backend *backend, void *mark) {
-  return waited(backend, cudaEventSynchronize((cudaEvent_t)mark));
+  IG_UNUSED(backend);
+  return waited(cudaEventSynchronize((cudaEvent_t)mark));
 }
 
 static void cuda_mark_destroy(ig_backend *backend, void *mark) {

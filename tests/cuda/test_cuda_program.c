@@ -109,7 +109,8 @@ static void a_kernel_faults(void **state) {
   (void)state;
   path run = in("fault"), latest = in("fault/latest.h5");
   assert_succeeded(RUN(TRAIN(run.text, "--steps", "8", "--device", "cuda")));
-  assert_int_equal(setenv("IG_EMU_FAULT", "200", 1), 0);
+  assert_int_equal(setenv("IG_EMU_FAULT", "600", 1), 0);
+  assert_int_equal(setenv("IG_EMU_SEED", "1", 1), 0); /* kernels run when they are waited for */
   const program *p = RUN(TRAIN(run.text, "--steps", "100", "--device", "cuda", "--resume"));
   assert_int_equal(p->code, 3);
   assert_true(text_matches(p->err, "^ingot train: .*IG_SYNC=1 names its node.*fault"));
@@ -117,6 +118,7 @@ static void a_kernel_faults(void **state) {
   p = RUN(TRAIN(run.text, "--steps", "100", "--device", "cuda", "--resume"));
   unsetenv("IG_SYNC");
   unsetenv("IG_EMU_FAULT");
+  unsetenv("IG_EMU_SEED");
   assert_int_equal(p->code, 3);
   assert_true(text_matches(p->err, "^ingot train: .*node '[^']+' \\(.*fault"));
   assert_succeeded(RUN("inspect", latest.text, "--quiet"));
