@@ -44,7 +44,8 @@ __device__ static inline float score(const attention_work &w, place p, int64_t l
 
 /* --- forward ---------------------------------------------------------------------------------- */
 
-/* blockIdx.y: which THREADS elements of the result. */
+/* blockIdx.y: which THREADS elements of the result. The barriers within the two reductions stand
+ * between writing weights and reading them, and the other way round. */
 template <typename T>
 __global__ void __launch_bounds__(THREADS)
     forward_kernel(const attention_work w, T *y, float *lse) {
@@ -63,11 +64,9 @@ __global__ void __launch_bounds__(THREADS)
     total = total * shrink + ig_block_reduce<ig_sum>(weights[threadIdx.x], partial[1]);
     top = above;
     result *= shrink;
-    __syncthreads();
     for (int64_t j = 0; j < THREADS && j0 + j < limit && d < a.v_size; j++) {
       if (weights[j] != 0) result += weights[j] * ig_to_f32(v[(j0 + j) * a.v.row + d]);
     }
-    __syncthreads();
   }
   if (d < a.v_size) {
     y[row_offset(a.y, p.b, p.h, p.t) + d] = ig_from_f32<T>(total == 0 ? 0.0f : result / total);
