@@ -1,0 +1,54 @@
+/* DequantizeLinear: y = (x - zero point) * scale, from i8, u8, or i32 (the sums of products of 8-bit
+ * numbers), of the scale's type or what output_dtype says. */
+#include "engine/ops/quantize.h"
+
+static const ig_attr_field fields[] = {
+    IG_QUANTIZE_FIELDS,
+    {.name = NULL},
+};
+
+static ig_status infer(ig_node *node) {
+  const ig_value *x = node->inputs[0];
+  int64_t named = IG_ATTRS_OF(ig_quantize_attrs, node)->output_dtype;
+  IG_CHECK(x->dtype == IG_I8 || x->dtype == IG_U8 || x->dtype == IG_I32, IG_ERR_SHAPE,
+           "input 0 must be i8, u8 or i32, found %s", ig_dtype_name(x->dtype));
+  IG_TRY(ig_quantize_check(node, x->dtype));
+  ig_dtype real = named ? ig_dtype_from_onnx(named) : node->inputs[1]->dtype;
+  IG_CHECK(real == IG_F32 || real == IG_BF16 || real == IG_F16, IG_ERR_UNSUPPORTED,
+           "output_dtype is ONNX type %lld, expected 1 (f32), 10 (f16) or 16 (bf16)",
+           (long long)named);
+  return ig_infer_set(node, 0, real, &x->shape);
+}
+
+static ig_status run_vector(const ig_call *call) {
+  const ig_node *node = call->node;
+  const ig_quantize q = ig_quantize_of(node, node->outputs[0], node->inputs[0]);
+  ig_cpu_dequantize_vector(&q, call->in[0], call->in[1], ig_quantize_zero(call), call->out[0]);
+  return IG_OK;
+}
+
+static ig_status run_reference(const ig_call *call) {
+  const ig_node *node = call->node;
+  const ig_quantize q = ig_quantize_of(node, node->outputs[0], node->inputs[0]);
+  ig_cpu_dequantize_reference(&q, call->in[0], call->in[1], ig_quantize_zero(call), call->out[0]);
+  return IG_OK;
+}
+
+static const ig_impl impls[] = {
+    {.name = "vector", .reject = ig_reject_not_f32, .run = run_vector},
+    {.name = "reference", .run = run_reference},
+    {0},
+};
+
+const ig_op ig_op_dequantize_linear = {
+    .name = "DequantizeLinear",
+    .since = 21,
+    .n_in = {2, 3},
+    .n_out = {1, 1},
+    .flags = IG_OP_PURE,
+    .attrs = fields,
+    .attrs_size = sizeof(ig_quantize_attrs),
+    .infer = infer,
+    .cost = ig_quantize_cost,
+    .impls = impls,
+};

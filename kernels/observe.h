@@ -1,0 +1,74 @@
+/* What a tensor's numbers look like, for choosing quantization ranges and for watching training:
+ * extremes and histograms. Both stream: a result that starts as zero bytes means that nothing was
+ * seen, and each call adds what it sees; the order of calls and of threads changes nothing. Any float
+ * type is read as f32. */
+#ifndef IG_KERNELS_OBSERVE_H
+#define IG_KERNELS_OBSERVE_H
+
+#include <math.h>
+#include <string.h>
+
+#include "engine/base/dtype.h"
+#include "engine/base/status.h"
+
+/* Numbers as keys that are ordered as they are (-0 is 0), and above 0 all: the greatest number seen,
+ * and the greatest negated number. NaN is passed over. */
+typedef struct ig_extremes {
+  uint32_t most, most_negated;
+} ig_extremes;
+
+static inline uint32_t ig_order_key(float x) {
+  uint32_t bits;
+  x += 0.0f;
+  memcpy(&bits, &x, sizeof bits);
+  return bits >> 31 ? ~bits : bits | 0x80000000u;
+}
+
+/* The number of a key; minus infinity for 0. */
+static inline float ig_order_value(uint32_t key) {
+  uint32_t bits = key >> 31 ? key & 0x7fffffffu : ~key;
+  float x;
+  if (key == 0) return -INFINITY;
+  memcpy(&x, &bits, sizeof x);
+  return x;
+}
+
+/* Plus and minus infinity where nothing was seen. */
+static inline float ig_least_seen(const ig_extremes *seen) {
+  return -ig_order_value(seen->most_negated);
+}
+static inline float ig_most_seen(const ig_extremes *seen) {
+  return ig_order_value(seen->most);
+}
+/* The greatest |x|; 0 where nothing was seen. */
+static inline float ig_abs_most_seen(const ig_extremes *seen) {
+  uint32_t key = seen->most > seen->most_negated ? seen->most : seen->most_negated;
+  return key ? ig_order_value(key) : 0.0f;
+}
+
+/* Equal bins over [low, high). */
+typedef struct ig_histogram {
+  float low, high;
+  int64_t bins;   /* at most IG_MAX_BINS */
+  bool magnitude; /* of |x| */
+} ig_histogram;
+
+#define IG_MAX_BINS 8192
+
+/* Bins in one unit; fails, saying why, unless there is such a histogram. */
+ig_status ig_histogram_check(const ig_histogram *shape, float *bins_per_unit);
+
+void ig_cpu_extremes(ig_dtype dtype, const void *x, int64_t count, ig_extremes *seen);
+/* counts[min(max(floor((x - low) bins_per_unit), 0), bins - 1)]++ in f32 arithmetic, so that the ends
+ * take what lies outside; counts[bins] is how many were NaN. Fails when memory is short. */
+ig_status ig_cpu_histogram(const ig_histogram *shape, ig_dtype dtype, const void *x, int64_t count,
+                           int64_t *counts);
+
+/* --- on a CUDA device: f32, bf16 and f16 --------------------------------------------------------- */
+
+ig_status ig_cuda_extremes(ig_dtype dtype, const void *x, int64_t count, ig_extremes *seen,
+                           void *stream);
+ig_status ig_cuda_histogram(const ig_histogram *shape, ig_dtype dtype, const void *x, int64_t count,
+                            int64_t *counts, void *stream);
+
+#endif

@@ -1,0 +1,46 @@
+/* Linear quantization: numbers as 8-bit integers times a scale from a zero point,
+ *   q = saturate(round(x / scale) + zero),   x = (q - zero) * scale,
+ * rounded half to even. x / scale is an f32 quotient whatever the types; NaN counts as 0. */
+#ifndef IG_KERNELS_QUANTIZE_H
+#define IG_KERNELS_QUANTIZE_H
+
+#include "engine/base/dtype.h"
+#include "engine/base/status.h"
+
+/* A tensor [outer, n, inner], row-major, whose numbers share scale and zero point: with `block` 0
+ * along n, so that there are n of each (n = 1: one for all); otherwise also in stretches of `block`
+ * along n, the last of which may be shorter: [outer, ceil(n / block), inner]. */
+typedef struct ig_quantize {
+  ig_dtype real;  /* f32, bf16 or f16 */
+  ig_dtype scale; /* f32, bf16 or f16 */
+  ig_dtype whole; /* i8 or u8, also of the zero points; i32 too where it is the source */
+  int64_t outer, n, inner, block;
+} ig_quantize;
+
+/* `zero` may be NULL, for zero points of 0. `vector` launchers take f32 for numbers and scales. */
+void ig_cpu_quantize_vector(const ig_quantize *q, const float *x, const float *scale,
+                            const void *zero, void *y);
+void ig_cpu_quantize_reference(const ig_quantize *q, const void *x, const void *scale,
+                               const void *zero, void *y);
+void ig_cpu_dequantize_vector(const ig_quantize *q, const void *x, const float *scale,
+                              const void *zero, float *y);
+void ig_cpu_dequantize_reference(const ig_quantize *q, const void *x, const void *scale,
+                                 const void *zero, void *y);
+
+/* Scale and u8 zero point by which [min(least, 0), max(most, 0)] becomes [0, 255]; 1 and 0 where that
+ * is empty. */
+void ig_quantize_range(float least, float most, float *scale, uint8_t *zero);
+
+/* --- on a CUDA device -------------------------------------------------------------------------- */
+
+ig_status ig_cuda_quantize(const ig_quantize *q, const void *x, const void *scale, const void *zero,
+                           void *y, void *stream);
+ig_status ig_cuda_dequantize(const ig_quantize *q, const void *x, const void *scale,
+                             const void *zero, void *y, void *stream);
+/* f32 to u8 by the range of x itself, which also goes to `scale` and `zero`. `workspace` has
+ * IG_CUDA_QUANTIZE_DYNAMIC bytes. */
+#define IG_CUDA_QUANTIZE_DYNAMIC 8
+ig_status ig_cuda_quantize_dynamic(const float *x, int64_t count, uint8_t *y, float *scale,
+                                   uint8_t *zero, void *workspace, void *stream);
+
+#endif
