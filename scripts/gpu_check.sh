@@ -10,12 +10,13 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
 pack=build/gpu_pack
-programs="ingot tests/test_operators tests/test_cuda_training_gpu tests/test_mma_gpu"
 
 build() { # folder, further options
   cmake -B "$1" -G Ninja -DCMAKE_BUILD_TYPE=Release -DIG_CUDA=ON "${@:2}" >/dev/null &&
     cmake --build "$1" -j "$(nproc)" --target ingot test_operators gpu_tests
 }
+
+programs() { (cd build/gpu && ls ingot tests/test_operators tests/*_gpu); }
 
 # What is not part of every Linux.
 foreign_libraries() { # program
@@ -28,8 +29,7 @@ if [ "${1:-}" = pack ]; then
   build build/gpu -DIG_NATIVE=OFF
   rm -rf $pack
   mkdir -p $pack/lib
-  for program in $programs; do
-    [ -x "build/gpu/$program" ] || continue
+  for program in $(programs); do
     strip -o "$pack/$(basename "$program")" "build/gpu/$program"
     foreign_libraries "build/gpu/$program" | xargs -I{} cp -uL {} $pack/lib/
   done
@@ -51,8 +51,8 @@ else
   build build/gpu || exit 3
   commit=$(git rev-parse --short=12 HEAD)
   mkdir -p $pack
-  for program in $programs; do
-    [ -x "build/gpu/$program" ] && ln -sf "$root/build/gpu/$program" "$pack/$(basename "$program")"
+  for program in $(programs); do
+    ln -sf "$root/build/gpu/$program" "$pack/$(basename "$program")"
   done
 fi
 out=${1:-benchmarks/results/$(echo "$gpu" | tr ' ' '-')/$commit.json}
@@ -105,8 +105,7 @@ peer() { # name, seconds, arguments of torch_gpu.py
 
 echo "$gpu, commit $commit"
 check "operators" 120 $pack/test_operators --device cuda
-[ -x $pack/test_mma_gpu ] && check "tensor-core fragments" 30 $pack/test_mma_gpu
-check "training against the CPU" 120 $pack/test_cuda_training_gpu
+for test in "$pack"/*_gpu; do check "$(basename "$test" _gpu)" 120 "$test"; done
 if command -v compute-sanitizer >/dev/null; then
   some="Relu Softmax LayerNormalization ingot.FusedMatMul ingot.Attention ingot.AttentionGrad ingot.FusedConv"
   for tool in memcheck racecheck; do
