@@ -4,6 +4,8 @@
 #ifndef IG_KERNELS_QUANTIZE_H
 #define IG_KERNELS_QUANTIZE_H
 
+#include <stdbool.h>
+
 #include "engine/base/dtype.h"
 #include "engine/base/status.h"
 
@@ -27,6 +29,19 @@ void ig_cpu_dequantize_vector(const ig_quantize *q, const void *x, const float *
 void ig_cpu_dequantize_reference(const ig_quantize *q, const void *x, const void *scale,
                                  const void *zero, void *y);
 
+/* Sums of products [rows, n] as 8-bit integers again: with factor = a_scale b_scale / y_scale,
+ *   y = saturate(round(sum factor) + y_zero).
+ * a_scale is one number, or `by_row` that of row modulo m; b_scale one, or `by_column` the column's. */
+typedef struct ig_requantize {
+  ig_dtype scale; /* of the three scales: f32, bf16 or f16 */
+  ig_dtype whole; /* of y and its zero point: i8 or u8 */
+  int64_t rows, m, n;
+  bool by_row, by_column;
+} ig_requantize;
+
+void ig_cpu_requantize(const ig_requantize *r, const int32_t *sums, const void *a_scale,
+                       const void *b_scale, const void *y_scale, const void *y_zero, void *y);
+
 /* Scale and u8 zero point by which [min(least, 0), max(most, 0)] becomes [0, 255]; 1 and 0 where that
  * is empty. */
 void ig_quantize_range(float least, float most, float *scale, uint8_t *zero);
@@ -42,5 +57,8 @@ ig_status ig_cuda_dequantize(const ig_quantize *q, const void *x, const void *sc
 #define IG_CUDA_QUANTIZE_DYNAMIC 8
 ig_status ig_cuda_quantize_dynamic(const float *x, int64_t count, uint8_t *y, float *scale,
                                    uint8_t *zero, void *workspace, void *stream);
+ig_status ig_cuda_requantize(const ig_requantize *r, const int32_t *sums, const void *a_scale,
+                             const void *b_scale, const void *y_scale, const void *y_zero, void *y,
+                             void *stream);
 
 #endif

@@ -1,6 +1,7 @@
 /* Choice of a backend by the name that users give. */
 #include "engine/backend/backend.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,4 +32,12 @@ ig_status ig_backend_open(const char *device, int threads, ig_backend **out) {
 
 void ig_backend_destroy(ig_backend *backend) {
   if (backend) backend->vtable->destroy(backend);
+}
+
+void ig_backend_drain(ig_backend *backend) {
+  char before[1024];
+  snprintf(before, sizeof before, "%s", ig_last_error());
+  if (backend->vtable->synchronize(backend) == IG_OK) return;
+  ig_clear_error();
+  if (before[0]) ig_fail(IG_ERR_DEVICE, "%s", before);
 }

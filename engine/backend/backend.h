@@ -66,5 +66,8 @@ ig_status ig_backend_cuda_create(int index, ig_backend **out);
  * is absent fails with IG_ERR_DEVICE. */
 ig_status ig_backend_open(const char *device, int threads, ig_backend **out);
 void ig_backend_destroy(ig_backend *backend);
+/* Waits for all that is queued, for those who clean up: a failure is not theirs to tell, and the
+ * thread's last error stays as it is. */
+void ig_backend_drain(ig_backend *backend);
 
 #endif

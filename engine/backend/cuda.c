@@ -52,9 +52,13 @@ static ig_status cuda_copy(ig_backend *backend, void *to, const void *from, size
   return IG_OK;
 }
 
+/* A kernel's fault shows where the host next waits. */
+static ig_status waited(cudaError_t error) {
+  return ig_cuda_status(error, "a step failed on the GPU (IG_SYNC=1 names its node)");
+}
+
 static ig_status cuda_synchronize(ig_backend *backend) {
-  IG_TRY_CUDA(cudaStreamSynchronize(stream_of(backend)));
-  return IG_OK;
+  return waited(cudaStreamSynchronize(stream_of(backend)));
 }
 
 static ig_status cuda_send(ig_backend *backend, void *device, const void *host, size_t bytes) {
@@ -115,8 +119,7 @@ static ig_status cuda_mark_record(ig_backend *backend, void *mark) {
 
 static ig_status cuda_mark_wait(ig_backend *backend, void *mark) {
   IG_UNUSED(backend);
-  IG_TRY_CUDA(cudaEventSynchronize((cudaEvent_t)mark));
-  return IG_OK;
+  return waited(cudaEventSynchronize((cudaEvent_t)mark));
 }
 
 static void cuda_mark_destroy(ig_backend *backend, void *mark) {

@@ -86,7 +86,7 @@ void ig_border_destroy(ig_border *border) {
   if (!border) return;
   ig_backend *backend = border->backend;
   const ig_queue_vtable *queue = backend->vtable->queue;
-  if (border->submitted > border->finished) backend->vtable->synchronize(backend);
+  if (border->submitted > border->finished) ig_backend_drain(backend);
   for (int k = 0; k < IG_BORDER_RUNS; k++) {
     queue->host_free(backend, border->in[k]);
     queue->host_free(backend, border->out[k]);

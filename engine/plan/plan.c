@@ -349,7 +349,7 @@ ig_status ig_plan_create(ig_graph *graph, ig_backend *backend, ig_store *store,
 void ig_plan_destroy(ig_plan *plan) {
   if (!plan) return;
   ig_backend *backend = plan->backend;
-  if (plan->border) backend->vtable->synchronize(backend);
+  if (plan->border) ig_backend_drain(backend);
   if (plan->recording) backend->vtable->queue->recording_destroy(backend, plan->recording);
   ig_border_destroy(plan->border);
   for (int t = 0; t < plan->n_steps && plan->steps; t++) {

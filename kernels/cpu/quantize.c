@@ -187,6 +187,29 @@ void ig_cpu_dequantize_reference(const ig_quantize *q, const void *x, const void
   }
 }
 
+/* --- sums of products ------------------------------------------------------------------------- */
+
+void ig_cpu_requantize(const ig_requantize *r, const int32_t *sums, const void *a_scale,
+                       const void *b_scale, const void *y_scale, const void *y_zero, void *y) {
+  const float y_step = (float)ig_load_f64(r->scale, y_scale, 0);
+  const int32_t zero = (int32_t)ig_load_f64(r->whole, y_zero, 0);
+  const int32_t least = r->whole == IG_I8 ? -128 : 0;
+  IG_PARALLEL_FOR(ig_worth_team(r->rows * r->n * (int64_t)sizeof *sums))
+  for (int64_t row = 0; row < r->rows; row++) {
+    float a_step = (float)ig_load_f64(r->scale, a_scale, r->by_row ? row % r->m : 0);
+    for (int64_t j = 0; j < r->n; j++) {
+      int64_t at = row * r->n + j;
+      float b_step = (float)ig_load_f64(r->scale, b_scale, r->by_column ? j : 0);
+      float value = (float)sums[at] * (a_step * b_step / y_step);
+      int32_t q = rounded(value, 1.0f, zero, least, least + 255);
+      if (r->whole == IG_I8)
+        ((int8_t *)y)[at] = (int8_t)q;
+      else
+        ((uint8_t *)y)[at] = (uint8_t)q;
+    }
+  }
+}
+
 /* --- the range -------------------------------------------------------------------------------- */
 
 void ig_quantize_range(float least, float most, float *scale, uint8_t *zero) {

@@ -172,6 +172,42 @@ ig_status ig_cuda_dequantize(const ig_quantize *q, const void *x, const void *sc
   return dequantize<int32_t>(q, x, y, s, stream);
 }
 
+/* --- sums of products ------------------------------------------------------------------------- */
+
+struct steps {
+  const void *a, *b, *y;
+  ig_dtype dtype;
+};
+
+/* Five bytes an element; what belongs to rows and columns comes from the cache. */
+template <typename Whole>
+__global__ void requantize_kernel(ig_requantize r, const int32_t *sums, steps scale,
+                                  const Whole *y_zero, Whole *y) {
+  const float y_step = (float)ig_load_number(scale.dtype, scale.y, 0);
+  const int64_t count = r.rows * r.n, threads = (int64_t)gridDim.x * THREADS;
+  for (int64_t i = (int64_t)blockIdx.x * THREADS + threadIdx.x; i < count; i += threads) {
+    int64_t row = i / r.n;
+    float a_step = (float)ig_load_number(scale.dtype, scale.a, r.by_row ? row % r.m : 0);
+    float b_step = (float)ig_load_number(scale.dtype, scale.b, r.by_column ? i - row * r.n : 0);
+    float value = (float)sums[i] * (a_step * b_step / y_step);
+    y[i] = quantized<Whole>(value, 1.0f, (int)*y_zero);
+  }
+}
+
+ig_status ig_cuda_requantize(const ig_requantize *r, const int32_t *sums, const void *a_scale,
+                             const void *b_scale, const void *y_scale, const void *y_zero, void *y,
+                             void *stream) {
+  const steps scale = {a_scale, b_scale, y_scale, r->scale};
+  const int64_t count = r->rows * r->n;
+  if (count == 0) return IG_OK;
+  if (r->whole == IG_I8) {
+    return IG_LAUNCH(requantize_kernel<int8_t>, ig_blocks(count, THREADS), THREADS, 0, stream, *r,
+                     sums, scale, (const int8_t *)y_zero, (int8_t *)y);
+  }
+  return IG_LAUNCH(requantize_kernel<uint8_t>, ig_blocks(count, THREADS), THREADS, 0, stream, *r,
+                   sums, scale, (const uint8_t *)y_zero, (uint8_t *)y);
+}
+
 /* --- by its own range ------------------------------------------------------------------------- */
 
 __global__ void forget_kernel(ig_extremes *seen) {

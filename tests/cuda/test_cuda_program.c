@@ -103,6 +103,28 @@ static void too_large_a_batch(void **state) {
   unsetenv("IG_EMU_MEMORY");
 }
 
+/* A kernel faults in the middle: the run ends, its last checkpoint is whole, and IG_SYNC names the
+ * node. */
+static void a_kernel_faults(void **state) {
+  (void)state;
+  path run = in("fault"), latest = in("fault/latest.h5");
+  assert_succeeded(RUN(TRAIN(run.text, "--steps", "8", "--device", "cuda")));
+  assert_int_equal(setenv("IG_EMU_FAULT", "600", 1), 0);
+  assert_int_equal(setenv("IG_EMU_SEED", "1", 1), 0); /* kernels run when they are waited for */
+  const program *p = RUN(TRAIN(run.text, "--steps", "100", "--device", "cuda", "--resume"));
+  assert_int_equal(p->code, 3);
+  assert_true(text_matches(p->err, "^ingot train: .*IG_SYNC=1 names its node.*fault"));
+  assert_int_equal(setenv("IG_SYNC", "1", 1), 0);
+  p = RUN(TRAIN(run.text, "--steps", "100", "--device", "cuda", "--resume"));
+  unsetenv("IG_SYNC");
+  unsetenv("IG_EMU_FAULT");
+  unsetenv("IG_EMU_SEED");
+  assert_int_equal(p->code, 3);
+  assert_true(text_matches(p->err, "^ingot train: .*node '[^']+' \\(.*fault"));
+  assert_succeeded(RUN("inspect", latest.text, "--quiet"));
+  assert_succeeded(RUN(TRAIN(run.text, "--steps", "20", "--device", "cuda", "--resume")));
+}
+
 static int make_folder(void **state) {
   (void)state;
   folder = scratch_make();
@@ -121,6 +143,7 @@ int main(void) {
       cmocka_unit_test(resumes),
       cmocka_unit_test(what_a_machine_lacks),
       cmocka_unit_test(too_large_a_batch),
+      cmocka_unit_test(a_kernel_faults),
   };
   return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

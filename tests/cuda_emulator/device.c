@@ -38,6 +38,7 @@ static void initialize(void) {
   ig_emu_settings.driver = (int)number_from("IG_EMU_DRIVER", CUDART_VERSION);
   ig_emu_settings.capability = (int)number_from("IG_EMU_CAPABILITY", 90);
   ig_emu_settings.protect = number_from("IG_EMU_PROTECT", 0) != 0;
+  ig_emu_settings.fault = number_from("IG_EMU_FAULT", 0);
 }
 
 /* xorshift64*, whose upper half is good enough for orders. */

@@ -45,6 +45,7 @@ typedef struct settings {
   size_t memory;
   int devices, driver, capability;
   bool protect;
+  uint64_t fault; /* the launch that fails, counted from 1; 0 for none */
 } settings;
 extern settings ig_emu_settings;
 

@@ -173,7 +173,9 @@ cudaError_t ig_emu_run_grid(const launch *l) {
   gridDim = l->grid;
   blockDim = l->block;
   catch_faults();
-  ig_emu_launch_count++;
+  if (++ig_emu_launch_count == ig_emu_settings.fault) {
+    return ig_emu_fail(cudaErrorIllegalAddress, "%s: the fault that was asked for", l->kernel.name);
+  }
   ig_emu_prepare_blocks(&l->kernel);
   if (ig_emu_settings.seed && blocks > 1) {
     number = ((uint64_t)ig_emu_random() << 16 ^ ig_emu_random()) % blocks;

@@ -27,12 +27,14 @@ typedef struct operand {
   { .dtype = IG_F32, .shape = DIMS(__VA_ARGS__) }
 #define I64(...)                                                                                   \
   { .dtype = IG_I64, .shape = DIMS(__VA_ARGS__) }
+#define BYTES(...)                                                                                 \
+  { .dtype = IG_U8, .shape = DIMS(__VA_ARGS__) }
 #define AXES(n, axis)                                                                              \
   { .dtype = IG_I64, .shape = DIMS(n), .constant = true, .value = (axis) }
 
 typedef struct refusal {
   const char *op;
-  operand in[4];
+  operand in[8];
   int n_in, n_out;
   int n_attrs;
   ig_attr attrs[2];
@@ -165,6 +167,43 @@ static const refusal refusals[] = {
      .n_in = 1,
      .n_out = 3,
      .says = "must be f32, found i64"},
+    {.op = "MatMulInteger", .in = {F32(2, 3), F32(3, 2)}, .n_in = 2, .says = "must be i8 or u8"},
+    {.op = "MatMulInteger",
+     .in = {{.dtype = IG_I8, .shape = DIMS(2, 3)}, {.dtype = IG_U8, .shape = DIMS(4, 2)}},
+     .n_in = 2,
+     .says = "the inner dimensions of [2, 3] and [4, 2] differ"},
+    {.op = "MatMulInteger",
+     .in = {{.dtype = IG_I8, .shape = DIMS(2, 3)},
+            {.dtype = IG_U8, .shape = DIMS(3, 2)},
+            {.dtype = IG_U8, .shape = DIMS(2)}},
+     .n_in = 3,
+     .says = "zero point 2 is u8 where input 0 is i8"},
+    {.op = "MatMulInteger",
+     .in = {{.dtype = IG_I8, .shape = DIMS(2, 3)},
+            {.dtype = IG_U8, .shape = DIMS(3, 2)},
+            {.dtype = IG_I8, .shape = DIMS(3)}},
+     .n_in = 3,
+     .says = "zero point 2 has shape [3], expected one number or [2]"},
+    {.op = "MatMulInteger",
+     .in = {{.dtype = IG_I8, .shape = DIMS(2, 2, 3)}, {.dtype = IG_U8, .shape = DIMS(3, 3, 2)}},
+     .n_in = 2,
+     .says = "the batches of [2, 2, 3] and [3, 3, 2] do not fit together"},
+    {.op = "QLinearMatMul",
+     .in = {BYTES(2, 3), F32(1), BYTES(1), BYTES(3, 2), F32(3), BYTES(1), F32(1), BYTES(1)},
+     .n_in = 8,
+     .says = "scale 4 has shape [3] where its zero point has [1]"},
+    {.op = "QLinearMatMul",
+     .in = {BYTES(2, 3), F32(1), BYTES(1), BYTES(3, 2), I64(1), BYTES(1), F32(1), BYTES(1)},
+     .n_in = 8,
+     .says = "scale 4 must be f32, bf16 or f16, found i64"},
+    {.op = "QLinearMatMul",
+     .in = {BYTES(2, 3), F32(1), BYTES(1), BYTES(3, 2), F32(1), BYTES(1), F32(2), BYTES(2)},
+     .n_in = 8,
+     .says = "scale 6 has shape [2], expected one number"},
+    {.op = "QLinearMatMul",
+     .in = {BYTES(2, 3), F32(1), BYTES(1), BYTES(3, 2), F32(1), BYTES(1), F32(1), I64(1)},
+     .n_in = 8,
+     .says = "zero point 7 must be i8 or u8, found i64"},
 };
 
 static ig_value *add_operand(ig_graph *graph, const operand *o) {
@@ -178,7 +217,7 @@ static void wrong_operands_are_refused(void **state) {
   for (int i = 0; i < IG_COUNT(refusals); i++) {
     const refusal *r = &refusals[i];
     ig_graph *graph;
-    ig_value *in[4];
+    ig_value *in[8];
     assert_int_equal(ig_graph_create("refusal", &graph), IG_OK);
     for (int k = 0; k < r->n_in; k++) in[k] = add_operand(graph, &r->in[k]);
     ig_clear_error();

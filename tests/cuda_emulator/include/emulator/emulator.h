@@ -4,8 +4,8 @@
  * Environment, read at the first call: IG_EMU_SEED (0: threads, blocks and queued work in order;
  * other seeds shuffle them, and queued work is put off as long as its stream allows),
  * IG_EMU_MEMORY (bytes of the device, 4 GiB), IG_EMU_DEVICES (1), IG_EMU_DRIVER (13000),
- * IG_EMU_CAPABILITY (90), IG_EMU_PROTECT (1: the host may not touch device memory that is
- * allocated from then on; costs microseconds a call). */
+ * IG_EMU_CAPABILITY (90), IG_EMU_FAULT (N: the Nth launch faults), IG_EMU_PROTECT (1: the host may
+ * not touch device memory that is allocated from then on; costs microseconds a call). */
 #ifndef IG_EMULATOR_EMULATOR_H
 #define IG_EMULATOR_EMULATOR_H
 
