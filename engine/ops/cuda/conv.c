@@ -218,16 +218,19 @@ static ig_status run_weights_reference(const ig_call *call) {
 #define IMPLS(stem)                                                                                \
   static const ig_impl stem##_impls[] = {{.name = "depthwise",                                     \
                                           .device = IG_CUDA,                                       \
+                                          .contender = true,                                       \
                                           .reject = reject_##stem##_depth,                         \
                                           .workspace = workspace_##stem##_depth,                   \
                                           .run = run_##stem##_depth},                              \
                                          {.name = "product",                                       \
                                           .device = IG_CUDA,                                       \
+                                          .contender = true,                                       \
                                           .reject = reject_##stem,                                 \
                                           .workspace = workspace_##stem,                           \
                                           .run = run_##stem},                                      \
                                          {.name = "cudnn",                                         \
                                           .device = IG_CUDA,                                       \
+                                          .contender = true,                                       \
                                           .reject = reject_##stem##_cudnn,                         \
                                           .prepare = prepare_##stem##_cudnn,                       \
                                           .release = release_cudnn,                                \
