@@ -1,8 +1,9 @@
-/* Convolutions through cuDNN, where there is one: a competitor of the kernels written by hand. The
+/* Convolutions and attention through cuDNN, where there is one: a competitor of the kernels written by hand. The
  * library, of hundreds of megabytes, is loaded when the first plan asks for it. */
 #ifndef IG_KERNELS_LIB_CUDA_CUDNN_H
 #define IG_KERNELS_LIB_CUDA_CUDNN_H
 
+#include "kernels/attention.h"
 #include "kernels/conv.h"
 
 /* Engines that need more are not taken. */
@@ -25,5 +26,16 @@ size_t ig_cudnn_conv_workspace(const ig_cudnn_conv *conv);
 /* Operands in the order that ig_cudnn_way names them; device memory aligned to IG_ALIGNMENT. */
 ig_status ig_cudnn_conv_run(const ig_cudnn_conv *conv, const void *first, const void *second,
                             void *out, void *workspace, void *stream);
+
+typedef struct ig_cudnn_attention ig_cudnn_attention;
+
+/* Attention of bf16 or f16 on the current device, by strides, without mask, cap, lengths and past. As
+ * ig_cudnn_conv_create. */
+ig_status ig_cudnn_attention_create(const ig_attention *a, ig_cudnn_attention **out);
+void ig_cudnn_attention_destroy(ig_cudnn_attention *attention); /* NULL is allowed */
+size_t ig_cudnn_attention_workspace(const ig_cudnn_attention *attention);
+/* Tensors start at multiples of 16 bytes; `lse` may be NULL. */
+ig_status ig_cudnn_attention_run(const ig_cudnn_attention *attention, const ig_attention_inputs *in,
+                                 void *y, float *lse, void *workspace, void *stream);
 
 #endif

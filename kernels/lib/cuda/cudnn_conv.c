@@ -69,7 +69,8 @@ static ig_status make_image(ig_cudnn_plan *p, int64_t number, ig_layout layout,
   int64_t area = dims[2] * dims[3];
   int64_t rows[4] = {dims[1] * area, area, dims[3], 1};
   int64_t last[4] = {dims[1] * area, 1, dims[3] * dims[1], dims[1]};
-  return ig_cudnn_tensor(p, number, p->dtype, 4, dims, layout == IG_LAYOUT_NHWC ? last : rows, out);
+  return ig_cudnn_tensor(p, number, ig_cudnn_type(p->dtype), IG_CUDNN_MEMORY, dims,
+                         layout == IG_LAYOUT_NHWC ? last : rows, out);
 }
 
 static ig_status make_window(ig_cudnn_plan *p, const ig_conv *spec, cudnnBackendDescriptor_t *out) {

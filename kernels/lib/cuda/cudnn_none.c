@@ -31,3 +31,29 @@ ig_status ig_cudnn_conv_run(const ig_cudnn_conv *conv, const void *first, const 
   IG_UNUSED(stream);
   return absent();
 }
+
+ig_status ig_cudnn_attention_create(const ig_attention *a, ig_cudnn_attention **out) {
+  IG_UNUSED(a);
+  *out = NULL;
+  return absent();
+}
+
+void ig_cudnn_attention_destroy(ig_cudnn_attention *attention) {
+  IG_UNUSED(attention);
+}
+
+size_t ig_cudnn_attention_workspace(const ig_cudnn_attention *attention) {
+  IG_UNUSED(attention);
+  return 0;
+}
+
+ig_status ig_cudnn_attention_run(const ig_cudnn_attention *attention, const ig_attention_inputs *in,
+                                 void *y, float *lse, void *workspace, void *stream) {
+  IG_UNUSED(attention);
+  IG_UNUSED(in);
+  IG_UNUSED(y);
+  IG_UNUSED(lse);
+  IG_UNUSED(workspace);
+  IG_UNUSED(stream);
+  return absent();
+}

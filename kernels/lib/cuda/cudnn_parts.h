@@ -49,9 +49,13 @@ ig_status ig_cudnn_set(ig_cudnn_plan *plan, cudnnBackendDescriptor_t descriptor,
                        cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type,
                        int64_t count, const void *values);
 ig_status ig_cudnn_finish(ig_cudnn_plan *plan, cudnnBackendDescriptor_t descriptor);
-/* A tensor in memory with this number; strides in elements. */
-ig_status ig_cudnn_tensor(ig_cudnn_plan *plan, int64_t number, ig_dtype dtype, int rank,
-                          const int64_t *dims, const int64_t *strides,
+/* What stands behind a tensor's number when the plan runs: device memory, nothing outside the plan, or
+ * one number in host memory. */
+typedef enum ig_cudnn_place { IG_CUDNN_MEMORY, IG_CUDNN_VIRTUAL, IG_CUDNN_BY_VALUE } ig_cudnn_place;
+cudnnDataType_t ig_cudnn_type(ig_dtype dtype); /* f32, bf16, f16 */
+/* A tensor of four dimensions; strides in elements. */
+ig_status ig_cudnn_tensor(ig_cudnn_plan *plan, int64_t number, cudnnDataType_t type,
+                          ig_cudnn_place place, const int64_t dims[4], const int64_t strides[4],
                           cudnnBackendDescriptor_t *out);
 /* Sets plan->plan for the graph of these operations. */
 ig_status ig_cudnn_build(ig_cudnn_plan *plan, const cudnnBackendDescriptor_t *operations,

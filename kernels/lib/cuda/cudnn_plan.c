@@ -48,23 +48,33 @@ void ig_cudnn_clear(ig_cudnn_plan *p) {
   *p = (ig_cudnn_plan){.library = p->library};
 }
 
-static cudnnDataType_t type_of(ig_dtype dtype) {
+cudnnDataType_t ig_cudnn_type(ig_dtype dtype) {
   return dtype == IG_BF16  ? CUDNN_DATA_BFLOAT16
          : dtype == IG_F16 ? CUDNN_DATA_HALF
                            : CUDNN_DATA_FLOAT;
 }
 
-ig_status ig_cudnn_tensor(ig_cudnn_plan *p, int64_t number, ig_dtype dtype, int rank,
-                          const int64_t *dims, const int64_t *strides,
+ig_status ig_cudnn_tensor(ig_cudnn_plan *p, int64_t number, cudnnDataType_t type,
+                          ig_cudnn_place place, const int64_t dims[4], const int64_t strides[4],
                           cudnnBackendDescriptor_t *out) {
-  cudnnDataType_t type = type_of(dtype);
-  int64_t alignment = TENSOR_ALIGNMENT;
+  const int64_t alignment = TENSOR_ALIGNMENT;
+  const bool is_virtual = place == IG_CUDNN_VIRTUAL, by_value = place == IG_CUDNN_BY_VALUE;
+  const struct {
+    cudnnBackendAttributeName_t name;
+    cudnnBackendAttributeType_t type;
+    int64_t count;
+    const void *values;
+  } rows[] = {{CUDNN_ATTR_TENSOR_DATA_TYPE, CUDNN_TYPE_DATA_TYPE, 1, &type},
+              {CUDNN_ATTR_TENSOR_DIMENSIONS, CUDNN_TYPE_INT64, 4, dims},
+              {CUDNN_ATTR_TENSOR_STRIDES, CUDNN_TYPE_INT64, 4, strides},
+              {CUDNN_ATTR_TENSOR_UNIQUE_ID, CUDNN_TYPE_INT64, 1, &number},
+              {CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, CUDNN_TYPE_INT64, 1, &alignment},
+              {CUDNN_ATTR_TENSOR_IS_VIRTUAL, CUDNN_TYPE_BOOLEAN, 1, &is_virtual},
+              {CUDNN_ATTR_TENSOR_IS_BY_VALUE, CUDNN_TYPE_BOOLEAN, 1, &by_value}};
   IG_TRY(ig_cudnn_make(p, CUDNN_BACKEND_TENSOR_DESCRIPTOR, out));
-  IG_TRY(ig_cudnn_set(p, *out, CUDNN_ATTR_TENSOR_DATA_TYPE, CUDNN_TYPE_DATA_TYPE, 1, &type));
-  IG_TRY(ig_cudnn_set(p, *out, CUDNN_ATTR_TENSOR_DIMENSIONS, CUDNN_TYPE_INT64, rank, dims));
-  IG_TRY(ig_cudnn_set(p, *out, CUDNN_ATTR_TENSOR_STRIDES, CUDNN_TYPE_INT64, rank, strides));
-  IG_TRY(ig_cudnn_set(p, *out, CUDNN_ATTR_TENSOR_UNIQUE_ID, CUDNN_TYPE_INT64, 1, &number));
-  IG_TRY(ig_cudnn_set(p, *out, CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, CUDNN_TYPE_INT64, 1, &alignment));
+  for (int i = 0; i < IG_COUNT(rows); i++) {
+    IG_TRY(ig_cudnn_set(p, *out, rows[i].name, rows[i].type, rows[i].count, rows[i].values));
+  }
   return ig_cudnn_finish(p, *out);
 }
 
