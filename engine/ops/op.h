@@ -66,6 +66,7 @@ typedef struct ig_call {
   /* Set by prepare: bit i says that it keeps input i's bytes in its own form, so that running does not
    * read in[i], which may be NULL then. */
   uint64_t packed;
+  bool tf32; /* products of f32 may round their operands to tf32 */
   const ig_rng_state *rng; /* in the device's memory */
   void *stream;            /* device stream; NULL on the CPU */
 } ig_call;

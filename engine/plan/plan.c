@@ -68,6 +68,7 @@ static ig_status allocate_tables(ig_plan *plan) {
     s->node = plan->order[t];
     s->workspace_block = -1;
     s->call.node = s->node;
+    s->call.tf32 = plan->options.tf32;
     s->call.stream = plan->backend->stream;
     s->call.in = next;
     next += s->node->n_inputs;

@@ -133,7 +133,6 @@ static inline training train_subject(const subject *s, ig_backend *backend,
   o.task = s->task;
   o.batch = s->batch;
   if (o.accumulate == 0) o.accumulate = 1;
-  if (o.precision == IG_NONE) o.precision = IG_F32;
   assert_int_equal(ig_model_build(s->model, &s->spec, &model), IG_OK);
   ig_status status = ig_trainer_create(model, backend, NULL, data.dataset, NULL, 0, NULL, &o,
                                        &observer, &trainer);

@@ -58,6 +58,7 @@ static size_t product_workspace(const ig_node *node, describe *of, bool backward
 static ig_status run_product(const ig_call *call, describe *of, bool backward) {
   ig_conv spec;
   IG_TRY(of(call->node, &spec));
+  spec.tf32 = call->tf32;
   return ig_cuda_conv_product(&spec, backward, call->in[0], call->in[1], bias_of(call),
                               spec.sum ? call->in[3] : NULL, call->out[0], call->workspace,
                               call->stream);
@@ -113,6 +114,7 @@ static size_t workspace_weights(const ig_node *node) {
 static ig_status run_weights(const ig_call *call) {
   ig_conv spec;
   IG_TRY(ig_conv_grad_weight_describe(call->node, &spec));
+  spec.tf32 = call->tf32;
   return ig_cuda_conv_weights(&spec, call->in[0], call->in[1], call->out[0],
                               spec.bias ? call->out[1] : NULL, call->workspace, call->stream);
 }

@@ -61,7 +61,6 @@ static ig_status open_locked(const ig_cublas_library **out) {
   if (functions.version == 0) {
     ig_cublas_library loaded = {0};
     IG_TRY(load_functions(&loaded));
-    loaded.tf32 = is_on("IG_TF32");
     loaded.autotune = is_on("IG_AUTOTUNE");
     loaded.version = loaded.cublasLtGetVersion();
     functions = loaded;
