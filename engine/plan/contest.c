@@ -49,9 +49,10 @@ static bool append_value(char *form, size_t *used, const ig_value *v) {
          append(form, used, IG_SHAPE_STR(&v->shape)) && append(form, used, layouts[v->layout]);
 }
 
-/* Operator, types, shapes and layouts of all operands, attributes. False when it is too long, where
- * the node goes without a contest. */
-static bool form_of(const ig_node *node, char form[FORM_TEXT]) {
+/* Operator, types, shapes and layouts of all operands, attributes, precision. False when it is too
+ * long, where the node goes without a contest. */
+static bool form_of(const ig_call *call, char form[FORM_TEXT]) {
+  const ig_node *node = call->node;
   char attrs[512];
   size_t used = 0;
   bool whole = append(form, &used, node->op->name);
@@ -64,7 +65,7 @@ static bool form_of(const ig_node *node, char form[FORM_TEXT]) {
   }
   ig_node_attrs_text(node, attrs, sizeof attrs);
   return whole && strlen(attrs) + 1 < sizeof attrs && append(form, &used, ";") &&
-         append(form, &used, attrs);
+         append(form, &used, attrs) && append(form, &used, call->tf32 ? ";tf32" : "");
 }
 
 /* --- measuring -------------------------------------------------------------------------------- */
@@ -201,7 +202,7 @@ static const ig_impl *by_name(const ig_node *node, ig_device device, const char 
 const char *ig_contest_winner(ig_backend *backend, const ig_impl *first, const ig_call *call,
                               bool measure) {
   char form[FORM_TEXT];
-  if (!first->contender || !form_of(call->node, form)) return NULL;
+  if (!first->contender || !form_of(call, form)) return NULL;
   pthread_mutex_lock(&lock);
   open_choices(backend);
   const char *kept = choices ? ig_choices_find(choices, form) : NULL;

@@ -156,6 +156,7 @@ static ig_status prepare_cudnn(ig_call *call, describe *of, ig_cudnn_way way) {
   ig_conv spec;
   ig_cudnn_conv *conv;
   IG_TRY(of(call->node, &spec));
+  spec.tf32 = call->tf32;
   IG_TRY(ig_cudnn_conv_create(&spec, way, &conv));
   call->state = conv;
   IG_CHECK(ig_add_size(call->workspace_size, ig_cudnn_conv_workspace(conv), &call->workspace_size),

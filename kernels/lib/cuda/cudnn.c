@@ -3,8 +3,6 @@
  * large and the next node would only ask again. */
 #include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "kernels/lib/cuda/cudnn_parts.h"
 #include "kernels/lib/cuda/load.h"
@@ -34,13 +32,11 @@ ig_status ig_cudnn_status(const ig_cudnn_library *library, cudnnStatus_t status,
 }
 
 static ig_status load_functions(ig_cudnn_library *out) {
-  const char *tf32 = getenv("IG_TF32");
   void *library;
   IG_TRY(ig_load_library(LIBRARY, IG_CUDNN_FOLDER, &library));
 #define LOAD(name) IG_TRY(ig_load_function(library, #name, &out->name));
   IG_CUDNN_FUNCTIONS(LOAD)
 #undef LOAD
-  out->tf32 = tf32 && *tf32 && strcmp(tf32, "0") != 0;
   out->version = out->cudnnGetVersion();
   return IG_OK;
 }

@@ -17,8 +17,8 @@ typedef enum ig_cudnn_way { IG_CUDNN_DST, IG_CUDNN_SRC, IG_CUDNN_WEIGHTS } ig_cu
 
 /* An engine of the library for the current device: f32, bf16, f16, both layouts of images, nothing
  * empty, without bias, sum and activation. Sums are deterministic and in f32, without the transforms
- * (Winograd, Fourier) whose rounding is coarser; f32 operands are rounded to tf32 only with IG_TF32=1
- * in the environment. Not while work is being recorded. IG_ERR_UNSUPPORTED, with the reason, where
+ * (Winograd, Fourier) whose rounding is coarser; f32 operands are rounded to tf32 only where
+ * the description allows it. Not while work is being recorded. IG_ERR_UNSUPPORTED, with the reason, where
  * the build or the machine has no cuDNN, or the library no such engine. */
 ig_status ig_cudnn_conv_create(const ig_conv *spec, ig_cudnn_way way, ig_cudnn_conv **out);
 void ig_cudnn_conv_destroy(ig_cudnn_conv *conv); /* NULL is allowed */

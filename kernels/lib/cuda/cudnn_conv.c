@@ -124,7 +124,7 @@ ig_status ig_cudnn_conv_create(const ig_conv *spec, ig_cudnn_way way, ig_cudnn_c
   IG_TRY(ig_cudnn_open(&library));
   ig_cudnn_conv *c = ig_alloc_zero(1, sizeof *c);
   IG_CHECK_ALLOC(c);
-  c->plan = (ig_cudnn_plan){.library = library, .dtype = spec->dtype};
+  c->plan = (ig_cudnn_plan){.library = library, .dtype = spec->dtype, .tf32 = spec->tf32};
   c->way = way;
   c->element = ig_dtype_size(spec->dtype);
   c->weights[0] = spec->dst[1];

@@ -23,7 +23,6 @@ typedef struct ig_cudnn_library {
 #undef IG_CUDNN_MEMBER
   cudnnHandle_t handle;
   size_t version;
-  bool tf32;
 } ig_cudnn_library;
 
 /* For the current device. */
@@ -36,6 +35,7 @@ ig_status ig_cudnn_status(const ig_cudnn_library *library, cudnnStatus_t status,
 typedef struct ig_cudnn_plan {
   const ig_cudnn_library *library;
   ig_dtype dtype;
+  bool tf32;                      /* operands of f32 may be rounded */
   cudnnBackendDescriptor_t *made; /* all descriptors, destroyed together */
   int64_t n_made, made_capacity;
   cudnnBackendDescriptor_t plan;

@@ -92,7 +92,7 @@ static const char *objection(const ig_cudnn_plan *p, cudnnBackendNumericalNote_t
   case CUDNN_NUMERICAL_NOTE_WINOGRAD_TILE_6x6:
   case CUDNN_NUMERICAL_NOTE_WINOGRAD_TILE_13x13: return "a transform";
   case CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS: return f32 ? "operands are rounded" : NULL;
-  case CUDNN_NUMERICAL_NOTE_TENSOR_CORE: return f32 && !p->library->tf32 ? "tf32" : NULL;
+  case CUDNN_NUMERICAL_NOTE_TENSOR_CORE: return f32 && !p->tf32 ? "tf32" : NULL;
   default: return NULL;
   }
 }
