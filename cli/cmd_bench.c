@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "cli/bench.h"
+#include "cli/precision.h"
 #include "engine/eval/evaluator.h"
 #include "engine/eval/latency.h"
 #include "engine/train/trainer.h"
@@ -35,7 +36,7 @@ static const ig_option options[] = {
      .values = "sgd|adam|adamw|lamb|lion",
      .what = "of bench train [usual for the preset]"},
     IG_FLOAT_OPTION(V, clip, "clip", "-1", -1, 1e9, "gradient norm, 0 for any, -1 for usual"),
-    IG_ENUM_OPTION(V, precision, "precision", "f32", "f32|bf16|f16", "of products"),
+    IG_ENUM_OPTION(V, precision, "precision", "f32", "f32|tf32|bf16|f16", "of products"),
     IG_ENUM_OPTION(V, recompute, "recompute", "none", "none|light|full", "of bench train"),
     {.name = NULL}};
 
@@ -91,7 +92,7 @@ static ig_status train_options(const ig_cli *cli, const V *v, const ig_bench_cas
                             .steps = v->warmup + v->steps,
                             .batch = bench->batch,
                             .accumulate = 1,
-                            .precision = ig_dtype_parse(v->precision),
+                            .precision = ig_precision_parse(v->precision),
                             .recompute = ig_recompute_parse(v->recompute),
                             .seed = (uint64_t)cli->common->seed};
   return IG_OK;
@@ -138,7 +139,7 @@ static ig_status time_inference(const ig_cli *cli, const V *v, const ig_bench_ca
                           .batch = bench->batch,
                           .frozen = true,
                           .release = true,
-                          .precision = ig_dtype_parse(v->precision),
+                          .precision = ig_precision_parse(v->precision),
                           .seed = (uint64_t)cli->common->seed};
   ig_status status = ig_store_add_graph(store, bench->graph, eval.seed);
   if (status == IG_OK) {
@@ -193,6 +194,7 @@ static ig_status bench_run(ig_cli *cli, const void *values) {
   const V *v = values;
   ig_backend *backend;
   IG_TRY(ig_backend_open(cli->common->device, (int)cli->common->threads, &backend));
+  ig_warn_of_precision(cli, v->precision, backend);
   ig_status status =
       strcmp(v->action, "ops") == 0 ? ig_bench_ops(cli, v, backend) : time_case(cli, v, backend);
   ig_backend_destroy(backend);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/eval_report.h"
+#include "cli/precision.h"
 #include "api/model_source.h"
 #include "cli/text_source.h"
 #include "cli/verb.h"
@@ -20,7 +21,7 @@ static const ig_option options[] = {
     IG_STRING_OPTION(values, data, "data", "D", IG_OPTION_REQUIRED, "what to evaluate on"),
     IG_STRING_OPTION(values, target, "target", "NAMES", 0, "target columns or array"),
     IG_INT_OPTION(values, batch, "batch", "64", 1, 1 << 24, "samples of a batch"),
-    IG_ENUM_OPTION(values, precision, "precision", "f32", "f32|bf16|f16", "of products"),
+    IG_ENUM_OPTION(values, precision, "precision", "f32", "f32|tf32|bf16|f16", "of products"),
     IG_INT_OPTION(values, limit, "limit", "0", 0, INT64_MAX, "samples at most, 0 for all"),
     IG_INT_OPTION(values, workers, "workers", "0", 0, 16, "threads that prepare data"),
     IG_INT_OPTION(values, latency_batch, "latency-batch", "1", 1, 1 << 24,
@@ -108,7 +109,7 @@ static ig_status evaluate(ig_cli *cli, const values *v, const ig_model_source *m
                           .workers = (int)v->workers,
                           .n_normalizations = model->snapshot->n_normalizations,
                           .normalizations = model->snapshot->normalizations,
-                          .precision = ig_dtype_parse(v->precision),
+                          .precision = ig_precision_parse(v->precision),
                           .seed = (uint64_t)cli->common->seed};
   IG_CHECK(data->n_fields > model->graph->n_inputs, IG_ERR_INPUT,
            "%s: has no target to compare with, only '%s'", data->path, target->name);
@@ -143,6 +144,7 @@ static ig_status eval_run(ig_cli *cli, const void *options_) {
   IG_TRY_DONE(
       ig_model_source_data(&model, v->data, v->target, false, tokenizer ? &encoder : NULL, &data));
   IG_TRY_DONE(ig_backend_open(cli->common->device, (int)cli->common->threads, &backend));
+  ig_warn_of_precision(cli, v->precision, backend);
   IG_TRY_DONE(ig_model_source_store(&model, backend, &store));
   IG_TRY_DONE(evaluate(cli, v, &model, backend, store, data));
 done:

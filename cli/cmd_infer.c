@@ -7,6 +7,7 @@
 #include "cli/generate.h"
 #include "cli/interrupt.h"
 #include "api/model_source.h"
+#include "cli/precision.h"
 #include "cli/progress.h"
 #include "cli/text_source.h"
 #include "engine/eval/evaluator.h"
@@ -25,7 +26,7 @@ static const ig_option options[] = {
     IG_STRING_OPTION(values, out, "out", "FILE", 0, "where results go: .h5, .csv, .npy or .npz"),
     IG_STRING_OPTION(values, target, "target", "NAMES", 0, "columns or array that are no inputs"),
     IG_INT_OPTION(values, batch, "batch", "64", 1, 1 << 24, "samples of a batch"),
-    IG_ENUM_OPTION(values, precision, "precision", "f32", "f32|bf16|f16", "of products"),
+    IG_ENUM_OPTION(values, precision, "precision", "f32", "f32|tf32|bf16|f16", "of products"),
     IG_INT_OPTION(values, limit, "limit", "0", 0, INT64_MAX, "samples at most, 0 for all"),
     IG_INT_OPTION(values, workers, "workers", "0", 0, 16, "threads that prepare data"),
     {.name = "prompt",
@@ -227,7 +228,7 @@ static ig_status infer_data(ig_cli *cli, const values *v, ig_model_source *model
                           .workers = (int)v->workers,
                           .n_normalizations = model->snapshot->n_normalizations,
                           .normalizations = model->snapshot->normalizations,
-                          .precision = ig_dtype_parse(v->precision),
+                          .precision = ig_precision_parse(v->precision),
                           .seed = (uint64_t)cli->common->seed};
   ig_status status;
   IG_TRY_DONE(ig_array_writer_check(v->out, 1));
@@ -252,7 +253,8 @@ static ig_status infer_text(ig_cli *cli, const values *v, ig_model_source *model
                                   .top_p = v->top_p,
                                   .seed = (uint64_t)cli->common->seed,
                                   .stop_token = -1};
-  return ig_print_generation(cli, model, backend, tokenizer, v->prompt, &generate);
+  return ig_print_generation(cli, model, backend, tokenizer, v->prompt,
+                             ig_precision_parse(v->precision), &generate);
 }
 
 static ig_status infer_run(ig_cli *cli, const void *values_) {
@@ -268,6 +270,7 @@ static ig_status infer_run(ig_cli *cli, const void *values_) {
   IG_TRY_DONE(ig_text_tokenizer_of(model.snapshot, model.path, &tokenizer));
   if (tokenizer) encoder = ig_text_encoder_of(tokenizer);
   IG_TRY_DONE(ig_backend_open(cli->common->device, (int)cli->common->threads, &backend));
+  ig_warn_of_precision(cli, v->precision, backend);
   if (v->prompt) {
     status = infer_text(cli, v, &model, backend, tokenizer);
   } else {

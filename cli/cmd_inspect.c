@@ -36,7 +36,7 @@ static const ig_option options[] = {
     IG_INT_OPTION(values, outputs, "outputs", "10", 1, 1 << 24, "outputs, for a preset"),
     IG_ENUM_OPTION(values, optimizer, "optimizer", "adamw", "sgd|adam|adamw|lamb|lion",
                    "of --training"),
-    IG_ENUM_OPTION(values, precision, "precision", "f32", "f32|bf16|f16", "of --training"),
+    IG_ENUM_OPTION(values, precision, "precision", "f32", "f32|tf32|bf16|f16", "of products"),
     IG_ENUM_OPTION(values, recompute, "recompute", "none", "none|light|full", "of --training"),
     {.name = NULL}};
 
@@ -49,7 +49,7 @@ static ig_status train_options(const values *v, ig_task task, ig_train_options *
                             .optimizer = ig_optimizer_default(kind),
                             .batch = v->batch,
                             .accumulate = 1,
-                            .precision = ig_dtype_parse(v->precision),
+                            .precision = ig_precision_parse(v->precision),
                             .recompute = ig_recompute_parse(v->recompute)};
   return IG_OK;
 }
@@ -69,7 +69,8 @@ static ig_status make_graph(const values *v, const ig_graph *template_graph, ig_
       status = ig_step_build(*out, &train, backend->vtable->device, IG_STEP_UPDATE);
     }
   } else {
-    ig_pass_options passes = {.device = backend->vtable->device, .compute = IG_F32};
+    ig_pass_options passes = {.device = backend->vtable->device,
+                              .compute = ig_precision_dtype(ig_precision_parse(v->precision))};
     status = ig_passes_run(*out, ig_pipeline_inference, &passes);
   }
   if (status != IG_OK) {
@@ -106,7 +107,8 @@ static ig_status inspect(ig_cli *cli, const values *v, const ig_graph *template_
   IG_TRY_DONE(ig_store_create(backend, &store));
   IG_TRY_DONE(make_graph(v, template_graph, task, input, backend, &what.graph));
   IG_TRY_DONE(ig_store_add_graph(store, what.graph, 0));
-  IG_TRY_DONE(ig_plan_create(what.graph, backend, store, &(ig_plan_options){0}, &what.plan));
+  ig_plan_options plan = {.tf32 = ig_precision_parse(v->precision) == IG_PRECISION_TF32};
+  IG_TRY_DONE(ig_plan_create(what.graph, backend, store, &plan, &what.plan));
   IG_TRY_DONE(show(cli, v, &what));
 done:
   ig_plan_destroy(what.plan);

@@ -7,9 +7,9 @@
 
 #include "cli/eval_report.h"
 #include "cli/interrupt.h"
+#include "cli/precision.h"
 #include "cli/train_data.h"
 #include "cli/train_run.h"
-#include "engine/passes/pass.h"
 #include "formats/checkpoint_h5.h"
 
 /* --- resuming ---------------------------------------------------------------------------------- */
@@ -124,15 +124,6 @@ static ig_status load_parameters(const ig_train_values *v, const ig_train_origin
 
 /* --- the run ----------------------------------------------------------------------------------- */
 
-/* Products stay in f32 there, and what the other operators save is spent on casts. */
-static void warn_of_precision(const ig_cli *cli, const ig_train_options *options,
-                              const ig_backend *backend) {
-  ig_device device = backend->vtable->device;
-  if (options->precision == IG_F32 || ig_mixed_precision_pays(device, options->precision)) return;
-  ig_say(cli, "--precision %s: this processor lacks such products; f32 is as fast or faster\n",
-         ig_dtype_name(options->precision));
-}
-
 static ig_status train_on(ig_cli *cli, const ig_train_values *v, const ig_train_origin *origin,
                           ig_train_data *data) {
   ig_graph *built = NULL;
@@ -146,7 +137,7 @@ static ig_status train_on(ig_cli *cli, const ig_train_values *v, const ig_train_
   if (!origin->source) IG_TRY_DONE(ig_model_build(origin->model, &data->spec, &built));
   const ig_graph *graph = built ? built : origin->source->graph;
   IG_TRY_DONE(ig_backend_open(cli->common->device, (int)cli->common->threads, &backend));
-  warn_of_precision(cli, &options, backend);
+  ig_warn_of_precision(cli, v->precision, backend);
   IG_TRY_DONE(ig_train_run_create(cli, v, origin, data, &run));
   ig_train_observer observer = ig_train_run_observer(run);
   IG_TRY_DONE(ig_trainer_create(graph, backend, NULL, data->train, data->validation,

@@ -6,7 +6,6 @@
 
 #include "cli/interrupt.h"
 #include "engine/eval/latency.h"
-#include "engine/passes/pass.h"
 #include "engine/plan/plan.h"
 
 /* One plan takes a token at a time and gives logits; the other, when the prompt is worth one, takes
@@ -25,11 +24,13 @@ static void decoder_close(decoder *d) {
   ig_store_destroy(d->store);
 }
 
-static ig_status make_plan(const ig_model_source *model, int64_t fed, ig_backend *backend,
-                           ig_store *store, ig_graph **graph, ig_plan **plan) {
+static ig_status make_plan(const ig_model_source *model, int64_t fed, ig_precision precision,
+                           ig_backend *backend, ig_store *store, ig_graph **graph,
+                           ig_plan **plan) {
   ig_graph *template_graph;
   ig_model_spec spec = model->spec;
-  ig_pass_options passes = {.device = backend->vtable->device, .compute = IG_F32};
+  ig_pass_options passes = {.device = backend->vtable->device,
+                            .compute = ig_precision_dtype(precision)};
   spec.fed = fed;
   IG_TRY(ig_model_build_decode(model->snapshot->model, &spec, &template_graph));
   if (fed > 1) template_graph->n_outputs = 0;
@@ -40,19 +41,20 @@ static ig_status make_plan(const ig_model_source *model, int64_t fed, ig_backend
   /* The KV cache is state beside the parameters, which have the same names in all graphs. */
   IG_TRY(ig_store_add_graph(store, *graph, 0));
   /* Packed weights pay for themselves token by token, not in the few products of a prompt. */
-  ig_plan_options options = {.frozen_params = fed == 1};
+  ig_plan_options options = {.frozen_params = fed == 1,
+                             .tf32 = precision == IG_PRECISION_TF32};
   return ig_plan_create(*graph, backend, store, &options, plan);
 }
 
-static ig_status decoder_open(ig_model_source *model, ig_backend *backend, int64_t n_prompt,
-                              int64_t tokens, decoder *d) {
+static ig_status decoder_open(ig_model_source *model, ig_precision precision, ig_backend *backend,
+                              int64_t n_prompt, int64_t tokens, decoder *d) {
   int64_t context;
   IG_TRY(ig_model_context(model->snapshot->model, &context));
   IG_TRY(ig_model_source_store(model, backend, &d->store));
-  IG_TRY(make_plan(model, 1, backend, d->store, &d->one_graph, &d->one));
+  IG_TRY(make_plan(model, 1, precision, backend, d->store, &d->one_graph, &d->one));
   int64_t fed = ig_generate_prefill_size(context, n_prompt, tokens);
   if (fed == 0) return IG_OK;
-  return make_plan(model, fed, backend, d->store, &d->many_graph, &d->many);
+  return make_plan(model, fed, precision, backend, d->store, &d->many_graph, &d->many);
 }
 
 /* --- text -------------------------------------------------------------------------------------- */
@@ -117,7 +119,7 @@ static ig_status report(const output *out, const char *prompt) {
 
 ig_status ig_print_generation(const ig_cli *cli, ig_model_source *model, ig_backend *backend,
                               const ig_tokenizer *tokenizer, const char *prompt,
-                              const ig_generate_options *options) {
+                              ig_precision precision, const ig_generate_options *options) {
   decoder d = {0};
   int64_t *tokens = NULL, count = 0;
   output out = {.cli = cli, .tokenizer = tokenizer};
@@ -127,7 +129,7 @@ ig_status ig_print_generation(const ig_cli *cli, ig_model_source *model, ig_back
            (long long)ig_tokenizer_vocabulary(tokenizer), (long long)model->spec.n_outputs);
   IG_TRY_DONE(ig_generate_check(options));
   IG_TRY_DONE(encode_prompt(tokenizer, prompt, &tokens, &count));
-  IG_TRY_DONE(decoder_open(model, backend, count, options->tokens, &d));
+  IG_TRY_DONE(decoder_open(model, precision, backend, count, options->tokens, &d));
   out.tokens = ig_alloc_zero((size_t)options->tokens, sizeof *out.tokens);
   IG_CHECK_DONE(out.tokens, IG_ERR_MEMORY, "no memory for %lld tokens", (long long)options->tokens);
   IG_TRY_DONE(ig_interrupt_install());

@@ -5,12 +5,13 @@
 #include "api/model_source.h"
 #include "cli/verb.h"
 #include "engine/eval/generate.h"
+#include "engine/passes/pass.h"
 #include "formats/tokenizer.h"
 
 /* Prints the prompt's continuation as it comes, or all of it as JSON. SIGINT and SIGTERM end it like
  * its natural end. An empty prompt starts from a line break. */
 ig_status ig_print_generation(const ig_cli *cli, ig_model_source *model, ig_backend *backend,
                               const ig_tokenizer *tokenizer, const char *prompt,
-                              const ig_generate_options *options);
+                              ig_precision precision, const ig_generate_options *options);
 
 #endif

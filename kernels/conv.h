@@ -17,6 +17,7 @@ typedef struct ig_conv {
   int64_t stride[2], dilation[2]; /* a dilation of 1 is dense */
   int64_t pad_begin[2], pad_end[2];
   ig_layout src_layout, dst_layout;
+  bool tf32; /* operands of f32 may be rounded to tf32 */
   bool bias;
   bool sum;                 /* forward: dst holds a tensor to add before the activation */
   ig_activation activation; /* of the forward direction */

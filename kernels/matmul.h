@@ -14,6 +14,7 @@ typedef struct ig_matmul {
   int64_t a_dims[IG_MAX_RANK], a_strides[IG_MAX_RANK]; /* [..., m, k] */
   int64_t b_dims[IG_MAX_RANK], b_strides[IG_MAX_RANK]; /* [..., k, n] */
   int64_t c_dims[IG_MAX_RANK], c_strides[IG_MAX_RANK]; /* [..., m, n] */
+  bool tf32; /* operands of f32 may be rounded to tf32 */
   float alpha;
   bool addend;
   int64_t addend_dims[IG_MAX_RANK]; /* c's or 1; dense */

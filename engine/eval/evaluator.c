@@ -4,7 +4,6 @@
 
 #include "engine/base/memory.h"
 #include "engine/eval/latency.h"
-#include "engine/passes/pass.h"
 #include "engine/train/match.h"
 
 #define WARM_UP_RUNS 3
@@ -37,13 +36,14 @@ ig_status ig_evaluator_create(const ig_graph *model, ig_backend *backend, ig_sto
   e->dataset = dataset;
   e->options = *options;
   e->passes = (ig_pass_options){.device = backend->vtable->device,
-                                .compute = options->precision ? options->precision : IG_F32};
+                                .compute = ig_precision_dtype(options->precision)};
   int64_t samples = dataset->n_samples;
   if (options->limit > 0) samples = IG_MIN(samples, options->limit);
   bool one_size = samples < options->batch || samples % options->batch == 0;
   ig_plan_options plan = {.seed = options->seed,
                           .release_params = options->frozen && options->release && one_size,
                           .frozen_params = options->frozen,
+                          .tf32 = options->precision == IG_PRECISION_TF32,
                           .memory_limit = options->memory_limit};
   ig_status status = ig_match_fields(model, dataset, &e->match);
   if (status == IG_OK) {

@@ -3,6 +3,7 @@
 #define IG_EVAL_EVALUATOR_H
 
 #include "engine/eval/metrics.h"
+#include "engine/passes/pass.h"
 #include "engine/plan/plan.h"
 #include "engine/train/feeder.h"
 
@@ -19,7 +20,7 @@ typedef struct ig_eval_options {
   int workers;
   int n_normalizations;
   const ig_normalization *normalizations;
-  ig_dtype precision; /* of products: IG_BF16 or IG_F16; IG_F32 or IG_NONE for the model's own */
+  ig_precision precision;
   uint64_t seed;
   size_t memory_limit; /* bytes of a plan; 0 for no limit */
 } ig_eval_options;

@@ -66,6 +66,7 @@ typedef struct ig_call {
   /* Set by prepare: bit i says that it keeps input i's bytes in its own form, so that running does not
    * read in[i], which may be NULL then. */
   uint64_t packed;
+  bool tf32; /* products of f32 may round their operands to tf32 */
   const ig_rng_state *rng; /* in the device's memory */
   void *stream;            /* device stream; NULL on the CPU */
 } ig_call;
@@ -75,6 +76,9 @@ typedef struct ig_impl {
   ig_device device;
   /* A library's sums, whose order and thus last bits depend on the number of threads. */
   bool sums_by_thread;
+  /* On a device, one of several that may be the fastest, by shape and GPU: with IG_AUTOTUNE=1 they are
+   * timed against each other instead of going by their order. */
+  bool contender;
   /* NULL accepts; otherwise a constant reason. NULL function accepts all. */
   const char *(*reject)(const ig_node *node);
   /* Scratch bytes of a call; NULL function means none. */

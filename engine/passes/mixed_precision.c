@@ -182,7 +182,7 @@ static ig_status lower(casts *c, const ig_dtype *output_types) {
 }
 
 bool ig_mixed_precision_pays(ig_device device, ig_dtype compute) {
-  return device != IG_CPU || ig_dnn_supports(compute);
+  return compute == IG_F32 || device != IG_CPU || ig_dnn_supports(compute);
 }
 
 static ig_status mixed_precision_run(ig_graph *graph, const ig_pass_options *options,

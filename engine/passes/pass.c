@@ -41,6 +41,19 @@ const char *const ig_pipeline_training[] = {
     "fuse_elementwise", "group_updates", "dce", NULL,
 };
 
+ig_precision ig_precision_parse(const char *name) {
+  static const char *const names[] = {"f32", "tf32", "bf16", "f16"};
+  for (int i = 0; i < IG_COUNT(names); i++) {
+    if (strcmp(name, names[i]) == 0) return (ig_precision)i;
+  }
+  return IG_PRECISION_F32;
+}
+
+ig_dtype ig_precision_dtype(ig_precision precision) {
+  if (precision == IG_PRECISION_BF16) return IG_BF16;
+  return precision == IG_PRECISION_F16 ? IG_F16 : IG_F32;
+}
+
 const ig_pass *ig_pass_find(const char *name) {
   for (const ig_pass *const *pass = ig_pass_registry; *pass; pass++) {
     if (strcmp((*pass)->name, name) == 0) return *pass;

@@ -15,6 +15,19 @@ typedef enum ig_recompute {
 /* Of "light" and "full"; none for any other word. */
 ig_recompute ig_recompute_parse(const char *name);
 
+/* What matrix products and convolutions of f32 compute in. All have parameters in f32. */
+typedef enum ig_precision {
+  IG_PRECISION_F32,
+  IG_PRECISION_TF32, /* tensors of f32, operands rounded to 10 bits of fraction; on the CPU as f32 */
+  IG_PRECISION_BF16, /* 16-bit tensors, see the mixed-precision pass */
+  IG_PRECISION_F16   /* so too; training scales the loss */
+} ig_precision;
+
+/* Of "f32", "tf32", "bf16" and "f16"; f32 for any other word. */
+ig_precision ig_precision_parse(const char *name);
+/* The type of the tensors that products read: ig_pass_options.compute. */
+ig_dtype ig_precision_dtype(ig_precision precision);
+
 typedef struct ig_pass_options {
   ig_device device;
   bool training;    /* the graph holds or will hold gradients: BatchNormalization is not folded */

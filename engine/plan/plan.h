@@ -17,6 +17,7 @@ typedef struct ig_plan_options {
   bool check_finite;   /* after each run step, find NaN and Inf in outputs (slow; for diagnosis) */
   bool synchronize;    /* wait for each step, so that a failure on a device names its node */
   bool device_outputs; /* outputs stay where they are: ig_plan_output gives the backend's memory */
+  bool tf32;           /* products and convolutions of f32 may use a GPU's tensor cores */
   bool measure;        /* lay memory out for ig_plan_memory_use and take none: such a plan cannot run */
   size_t memory_limit; /* bytes for slab and workspace; 0 for no limit */
 } ig_plan_options;

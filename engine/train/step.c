@@ -82,7 +82,7 @@ static ig_status add_update(ig_graph *graph, const ig_train_options *options, ig
     step = ig_graph_input(graph, "step", IG_F32, IG_SCALAR);
   }
   if (kind != IG_STEP_UPDATE) weight = ig_graph_input(graph, "weight", IG_F32, IG_SCALAR);
-  ig_value *scale = options->precision == IG_F16 ? ig_optimizer_loss_scale(graph) : NULL;
+  ig_value *scale = options->precision == IG_PRECISION_F16 ? ig_optimizer_loss_scale(graph) : NULL;
   ig_value *seed = scale && weight ? ig_op1(graph, "Mul", NULL, IG_INS(weight, scale), IG_NO_ATTRS)
                    : scale         ? scale
                                    : weight;
@@ -103,7 +103,7 @@ static ig_status add_update(ig_graph *graph, const ig_train_options *options, ig
 ig_status ig_step_build(ig_graph *graph, const ig_train_options *options, ig_device device,
                         ig_step_kind kind) {
   ig_pass_options passes = {.device = device, .training = true, .recompute = options->recompute,
-                            .compute = options->precision};
+                            .compute = ig_precision_dtype(options->precision)};
   ig_value *loss;
   IG_TRY(ig_task_add_loss(graph, options->task, options->label_smoothing, &loss));
   keep_only_loss(graph, loss);

@@ -22,9 +22,6 @@ static ig_status check_options(const ig_train_options *o) {
   IG_CHECK(o->epochs > 0 || o->steps > 0, IG_ERR_USAGE,
            "epochs and steps: one of them must be positive");
   IG_CHECK(isfinite(o->lr) && o->lr >= 0, IG_ERR_USAGE, "lr: expected at least 0, found %g", o->lr);
-  IG_CHECK(o->precision == IG_F32 || o->precision == IG_BF16 || o->precision == IG_F16,
-           IG_ERR_USAGE, "precision: expected f32, bf16 or f16, found %s",
-           ig_dtype_name(o->precision));
   return IG_OK;
 }
 
@@ -42,7 +39,9 @@ static void count_steps(ig_trainer *t) {
 }
 
 static ig_status create_plans(ig_trainer *t) {
-  ig_plan_options options = {.seed = t->options.seed, .memory_limit = t->options.memory_limit};
+  ig_plan_options options = {.seed = t->options.seed,
+                             .tf32 = t->options.precision == IG_PRECISION_TF32,
+                             .memory_limit = t->options.memory_limit};
   for (int kind = 0; kind < IG_STEP_KINDS; kind++) {
     t->plans[kind] = (ig_step_plans){.trainer = t, .kind = (ig_step_kind)kind};
     IG_TRY(ig_plan_cache_create(t->model, t->backend, t->store, &options, ig_trainer_prepare_step,

@@ -23,7 +23,7 @@ typedef struct ig_train_options {
   int64_t batch;
   int accumulate; /* micro-batches of `batch` samples per optimizer step; at least 1 */
   double label_smoothing;
-  ig_dtype precision; /* IG_F32, or IG_BF16 or IG_F16 with f32 masters; the last with a loss scale */
+  ig_precision precision;
   ig_recompute recompute;
   uint64_t seed;
   int64_t eval_every; /* steps between validations; 0 for once an epoch */

@@ -10,7 +10,9 @@ static double mib(size_t bytes) { return (double)bytes / 1048576; }
 /* Bytes that a step of `count` samples at that level of recomputation asks for. */
 static ig_status measure(ig_trainer *t, ig_step_kind kind, int64_t count, ig_recompute level,
                          size_t *out) {
-  ig_plan_options options = {.seed = t->options.seed, .measure = true};
+  ig_plan_options options = {.seed = t->options.seed,
+                             .tf32 = t->options.precision == IG_PRECISION_TF32,
+                             .measure = true};
   ig_step_plans context = {.trainer = t, .kind = kind};
   ig_recompute chosen = t->options.recompute;
   ig_shape shapes[IG_MAX_FIELDS];

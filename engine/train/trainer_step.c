@@ -164,7 +164,9 @@ static ig_status run_checked(ig_trainer *t, char *name, size_t size) {
 }
 
 static void find_culprit(ig_trainer *t, char *name, size_t size) {
-  ig_plan_options options = {.seed = t->options.seed, .check_finite = true};
+  ig_plan_options options = {.seed = t->options.seed,
+                             .tf32 = t->options.precision == IG_PRECISION_TF32,
+                             .check_finite = true};
   ig_step_kind kind = t->result.kind;
   ig_step_plans context = {.trainer = t, .kind = kind};
   ig_plan_cache *usual = t->plans[kind].cache;

@@ -92,10 +92,10 @@ template <typename T, int ROWS> struct conv_gather {
   }
 };
 
-template <typename T, int BM, int BN, bool WIDE>
+template <typename T, int BM, int BN, bool WIDE, bool TF32>
 __global__ void __launch_bounds__(CONV_THREADS)
     conv_kernel(conv_map m, const T *in, const T *packed, conv_end<T> end, T *out) {
-  typedef conv_core<T, BM, BN> core_type;
+  typedef conv_core<T, BM, BN, TF32> core_type;
   enum {
     CHUNK = core_type::CHUNK,
     PITCH = core_type::PITCH,
@@ -176,31 +176,31 @@ __global__ void __launch_bounds__(CONV_THREADS)
 
 /* --- launching -------------------------------------------------------------------------------- */
 
-template <typename T, int BM, int BN, bool WIDE>
+template <typename T, int BM, int BN, bool WIDE, bool TF32>
 static ig_status launch_tile(const conv_map *m, int64_t groups, const T *in, const T *packed,
                              const conv_end<T> *end, T *out, void *stream) {
-  typedef conv_core<T, BM, BN> core_type;
+  typedef conv_core<T, BM, BN, TF32> core_type;
   size_t tiles = STAGES * (size_t)(BM + BN) * core_type::PITCH * sizeof(T);
   size_t staged = BM / 2 * (BN + 4) * sizeof(float), bytes = tiles > staged ? tiles : staged;
   int64_t blocks = (m->pixels + BM - 1) / BM * ((m->out_c + BN - 1) / BN);
-  if (bytes > 48 * 1024) IG_TRY(IG_ALLOW_SHARED((conv_kernel<T, BM, BN, WIDE>), bytes));
-  return IG_LAUNCH((conv_kernel<T, BM, BN, WIDE>), dim3(ig_blocks(blocks, 1), (unsigned)groups),
+  if (bytes > 48 * 1024) IG_TRY(IG_ALLOW_SHARED((conv_kernel<T, BM, BN, WIDE, TF32>), bytes));
+  return IG_LAUNCH((conv_kernel<T, BM, BN, WIDE, TF32>), dim3(ig_blocks(blocks, 1), (unsigned)groups),
                    CONV_THREADS, bytes, stream, *m, in, packed, *end, out);
 }
 
 /* The largest tile of which there are enough to keep a large device busy. */
-template <typename T, bool WIDE>
+template <typename T, bool WIDE, bool TF32 = false>
 static ig_status launch(const conv_map *m, int64_t groups, const T *in, const T *packed,
                         const conv_end<T> *end, T *out, void *stream) {
   const int64_t enough = 200;
   int64_t tall = (m->pixels + 127) / 128 * groups;
   if (m->out_c > 64 && tall * ((m->out_c + 127) / 128) >= enough) {
-    return launch_tile<T, 128, 128, WIDE>(m, groups, in, packed, end, out, stream);
+    return launch_tile<T, 128, 128, WIDE, TF32>(m, groups, in, packed, end, out, stream);
   }
   if (tall * ((m->out_c + 63) / 64) >= enough) {
-    return launch_tile<T, 128, 64, WIDE>(m, groups, in, packed, end, out, stream);
+    return launch_tile<T, 128, 64, WIDE, TF32>(m, groups, in, packed, end, out, stream);
   }
-  return launch_tile<T, 64, 64, WIDE>(m, groups, in, packed, end, out, stream);
+  return launch_tile<T, 64, 64, WIDE, TF32>(m, groups, in, packed, end, out, stream);
 }
 
 static size_t packed_bytes(const conv_map *m, int64_t groups, ig_dtype dtype) {
@@ -258,6 +258,12 @@ static ig_status run_residue(const ig_conv *s, const conv_map *m, bool backward,
                      weights, packed, count));
   }
   if (packed_already) packed = (T *)weights;
+  if constexpr (sizeof(T) == sizeof(float)) {
+    if (s->tf32) {
+      return (wide ? launch<T, true, true> : launch<T, false, true>)(m, s->groups, in, packed, end,
+                                                                     out, stream);
+    }
+  }
   return wide ? launch<T, true>(m, s->groups, in, packed, end, out, stream)
               : launch<T, false>(m, s->groups, in, packed, end, out, stream);
 }

@@ -1,5 +1,6 @@
-/* The arithmetic of a block of 128 threads on one pair of tiles: 16-bit types on tensor cores, a
- * warp's share 16 x 8 at a time; f32 by multiply-adds of a thread's own rows and columns. Four warps
+/* The arithmetic of a block of 128 threads on one pair of tiles: 16-bit types, and f32 where it may be
+ * rounded to tf32, on tensor cores, a warp's share 16 x 8 at a time; other f32 by multiply-adds of a
+ * thread's own rows and columns. Four warps
  * stand two by two over BM x BN results. Operands lie in shared memory with k innermost ("across"), or
  * with rows or columns innermost ("along"), in lines that sixteen bytes lengthen, so that the eight
  * rows that are read together lie in different banks. */
@@ -11,13 +12,15 @@
 #define CONV_THREADS 128
 #define CONV_CHUNKS 4 /* of sixteen bytes along k in a tile */
 
-template <typename T, int BM, int BN> struct conv_core {
+/* TF32 is for f32 alone. */
+template <typename T, int BM, int BN, bool TF32> struct conv_core {
   enum {
     CHUNK = 16 / (int)sizeof(T),
+    STEP = 2 * CHUNK, /* along k, of one instruction */
     BK = CONV_CHUNKS * CHUNK,
     PITCH = BK + CHUNK, /* of a line of k */
-    PITCH_M = BM + CHUNK,
-    PITCH_N = BN + CHUNK,
+    PITCH_M = BM + 8,
+    PITCH_N = BN + 8,
     MT = BM / 32, /* 16 x 8 results of a warp, down and across */
     NT = BN / 16
   };
@@ -39,52 +42,89 @@ template <typename T, int BM, int BN> struct conv_core {
     }
   }
 
-  /* One step of sixteen along k, with a (16 x 16 each) and b (two of 16 x 8 each) fetched. */
+  __device__ static inline void multiply(float (&d)[4], const uint32_t (&a)[4],
+                                         const uint32_t (&b)[2]) {
+    if constexpr (TF32) {
+      ig_mma_tf32(d, a, b);
+    } else {
+      ig_mma<T>(d, a, b);
+    }
+  }
+
+  /* Registers as they are multiplied. */
+  __device__ static inline void round(uint32_t (&r)[4]) {
+    if constexpr (TF32) {
+#pragma unroll
+      for (int i = 0; i < 4; i++) r[i] = ig_to_tf32(ig_float_of(r[i]));
+    }
+  }
+
+  /* One step along k, with a (16 x STEP each) and b (two of STEP x 8 each) fetched. */
   template <typename A, typename B> __device__ inline void step(const A &fetch_a, const B &fetch_b) {
     uint32_t b[NT / 2][4];
 #pragma unroll
-    for (int j = 0; j < NT / 2; j++) fetch_b(b[j], j);
+    for (int j = 0; j < NT / 2; j++) {
+      fetch_b(b[j], j);
+      round(b[j]);
+    }
 #pragma unroll
     for (int i = 0; i < MT; i++) {
       uint32_t a[4];
       fetch_a(a, i);
+      round(a);
 #pragma unroll
       for (int j = 0; j < NT; j++) {
         uint32_t pair[2] = {b[j / 2][j % 2 * 2], b[j / 2][j % 2 * 2 + 1]};
-        ig_mma<T>(sum[i][j], a, pair);
+        multiply(sum[i][j], a, pair);
       }
     }
   }
 
-  /* a is [BM][PITCH], b [BN][PITCH]. */
+  /* a is [BM][PITCH], b [BN][PITCH]. A row of eight 16-bit elements is one of four f32. */
   __device__ inline void across(const T *a, const T *b) {
     int row = lane % 8, low = lane / 8 % 2, high = lane / 16;
 #pragma unroll
-    for (int k = 0; k < BK; k += 16) {
+    for (int k = 0; k < BK; k += STEP) {
       step(
           [&](uint32_t(&r)[4], int i) {
-            ig_ldmatrix(r, a + (warp_m + i * 16 + low * 8 + row) * PITCH + k + high * 8);
+            ig_ldmatrix(r, a + (warp_m + i * 16 + low * 8 + row) * PITCH + k + high * CHUNK);
           },
           [&](uint32_t(&r)[4], int j) {
-            ig_ldmatrix(r, b + (warp_n + j * 16 + high * 8 + row) * PITCH + k + low * 8);
+            ig_ldmatrix(r, b + (warp_n + j * 16 + high * 8 + row) * PITCH + k + low * CHUNK);
           });
     }
   }
 
   /* a is [BK][PITCH_M], b [BK][PITCH_N]. */
   __device__ inline void along(const T *a, const T *b) {
-    int row = lane % 8, low = lane / 8 % 2, high = lane / 16;
 #pragma unroll
-    for (int k = 0; k < BK; k += 16) {
-      step(
-          [&](uint32_t(&r)[4], int i) {
-            ig_ldmatrix_transposed(r,
-                                   a + (k + high * 8 + row) * PITCH_M + warp_m + i * 16 + low * 8);
-          },
-          [&](uint32_t(&r)[4], int j) {
-            ig_ldmatrix_transposed(r,
-                                   b + (k + low * 8 + row) * PITCH_N + warp_n + j * 16 + high * 8);
-          });
+    for (int k = 0; k < BK; k += STEP) {
+      if constexpr (TF32) {
+        /* Lines are eight banks apart: the lanes' 4 x 8 elements lie in 32 of them. */
+        int column = lane / 4, line = k + lane % 4;
+        step(
+            [&](uint32_t(&r)[4], int i) {
+              const T *from = a + line * PITCH_M + warp_m + i * 16 + column;
+#pragma unroll
+              for (int e = 0; e < 4; e++) r[e] = ig_bits_of(from[e / 2 * 4 * PITCH_M + e % 2 * 8]);
+            },
+            [&](uint32_t(&r)[4], int j) {
+              const T *from = b + line * PITCH_N + warp_n + j * 16 + column;
+#pragma unroll
+              for (int e = 0; e < 4; e++) r[e] = ig_bits_of(from[e % 2 * 4 * PITCH_N + e / 2 * 8]);
+            });
+      } else {
+        int row = lane % 8, low = lane / 8 % 2, high = lane / 16;
+        step(
+            [&](uint32_t(&r)[4], int i) {
+              ig_ldmatrix_transposed(
+                  r, a + (k + high * 8 + row) * PITCH_M + warp_m + i * 16 + low * 8);
+            },
+            [&](uint32_t(&r)[4], int j) {
+              ig_ldmatrix_transposed(
+                  r, b + (k + low * 8 + row) * PITCH_N + warp_n + j * 16 + high * 8);
+            });
+      }
     }
   }
 
@@ -114,7 +154,7 @@ template <typename T, int BM, int BN> struct conv_core {
 };
 
 /* Eight threads down and sixteen across; each has BM / 8 rows and BN / 16 columns. */
-template <int BM, int BN> struct conv_core<float, BM, BN> {
+template <int BM, int BN> struct conv_core<float, BM, BN, false> {
   enum {
     CHUNK = 4,
     BK = CONV_CHUNKS * CHUNK,

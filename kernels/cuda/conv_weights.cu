@@ -24,11 +24,11 @@ template <typename T, int WIDTH> struct conv_lines {
   };
 };
 
-template <typename T, int BM, int BN, bool WIDE>
+template <typename T, int BM, int BN, bool WIDE, bool TF32>
 __global__ void __launch_bounds__(CONV_THREADS)
     conv_weights_kernel(conv_map m, conv_split split, const T *src, const T *dst_grad,
                         float *partial) {
-  typedef conv_core<T, BM, BN> core_type;
+  typedef conv_core<T, BM, BN, TF32> core_type;
   typedef conv_lines<T, BM> left;
   typedef conv_lines<T, BN> right;
   enum {
@@ -109,7 +109,7 @@ __global__ void __launch_bounds__(CONV_THREADS)
     core.along(stage, stage + BK * PITCH_M);
   }
   float *to = partial + ((int64_t)blockIdx.y * gridDim.z + group) * m.out_c * m.k;
-#pragma unroll 1
+#pragma unroll /* as a loop it would hold all addresses at once, for which registers do not suffice */
   for (int half = 0; half < 2; half++) {
     core.each(half, [&](int r, int c, float value) {
       if (row + r < m.out_c && column + c < m.k) {
@@ -210,29 +210,42 @@ size_t ig_cuda_conv_weights_workspace(const ig_conv *s) {
   return weights_bytes(s, &m) + bias;
 }
 
-template <typename T, int BM, int BN, bool WIDE>
+template <typename T, int BM, int BN, bool WIDE, bool TF32>
 static ig_status launch_tile(const conv_map *m, int64_t groups, conv_split split, const T *src,
                              const T *dst_grad, float *partial, void *stream) {
-  typedef conv_core<T, BM, BN> core_type;
+  typedef conv_core<T, BM, BN, TF32> core_type;
   size_t line = core_type::PITCH_M + core_type::PITCH_N;
   size_t bytes = STAGES * core_type::BK * line * sizeof(T);
   unsigned tiles = ig_blocks(divide_up(m->out_c, BM) * divide_up(m->k, BN), 1);
-  if (bytes > 48 * 1024) IG_TRY(IG_ALLOW_SHARED((conv_weights_kernel<T, BM, BN, WIDE>), bytes));
-  return IG_LAUNCH((conv_weights_kernel<T, BM, BN, WIDE>),
+  if (bytes > 48 * 1024) IG_TRY(IG_ALLOW_SHARED((conv_weights_kernel<T, BM, BN, WIDE, TF32>), bytes));
+  return IG_LAUNCH((conv_weights_kernel<T, BM, BN, WIDE, TF32>),
                    dim3(tiles, (unsigned)split.parts, (unsigned)groups), CONV_THREADS, bytes,
                    stream, *m, split, src, dst_grad, partial);
 }
 
-template <typename T, bool WIDE>
+template <typename T, bool WIDE, bool TF32 = false>
 static ig_status launch(const conv_map *m, int64_t groups, conv_split split, const T *src,
                         const T *dst_grad, float *partial, void *stream) {
   if (tile_m(m) == 128) {
-    return launch_tile<T, 128, 64, WIDE>(m, groups, split, src, dst_grad, partial, stream);
+    return launch_tile<T, 128, 64, WIDE, TF32>(m, groups, split, src, dst_grad, partial, stream);
   }
   if (tile_n(m) == 128) {
-    return launch_tile<T, 64, 128, WIDE>(m, groups, split, src, dst_grad, partial, stream);
+    return launch_tile<T, 64, 128, WIDE, TF32>(m, groups, split, src, dst_grad, partial, stream);
   }
-  return launch_tile<T, 64, 64, WIDE>(m, groups, split, src, dst_grad, partial, stream);
+  return launch_tile<T, 64, 64, WIDE, TF32>(m, groups, split, src, dst_grad, partial, stream);
+}
+
+template <typename T>
+static ig_status run_product(const ig_conv *s, const conv_map *m, bool wide, conv_split split,
+                             const T *src, const T *dst_grad, float *partial, void *stream) {
+  if constexpr (sizeof(T) == sizeof(float)) {
+    if (s->tf32) {
+      return (wide ? launch<T, true, true> : launch<T, false, true>)(m, s->groups, split, src,
+                                                                     dst_grad, partial, stream);
+    }
+  }
+  return (wide ? launch<T, true> : launch<T, false>)(m, s->groups, split, src, dst_grad, partial,
+                                                     stream);
 }
 
 template <typename T>
@@ -261,8 +274,7 @@ ig_status ig_cuda_conv_weights(const ig_conv *s, const void *src, const void *ds
     bool wide = m.in.c == 1 && m.out.c == 1 && m.in_c % IG_PACK(T) == 0 &&
                 m.out_c % IG_PACK(T) == 0 && ig_aligned16(x) && ig_aligned16(dy);
     if (count > 0) {
-      IG_TRY((wide ? launch<T, true> : launch<T, false>)(&m, s->groups, split, x, dy, partial,
-                                                         stream));
+      IG_TRY(run_product<T>(s, &m, wide, split, x, dy, partial, stream));
       IG_TRY(IG_LAUNCH(add_weights_kernel<T>, ig_blocks(count, CONV_THREADS), CONV_THREADS, 0,
                        stream, partial, split.parts, count, m.h.taps * m.w.taps, m.in_c,
                        (T *)weights_grad));

@@ -20,6 +20,12 @@ __host__ __device__ static inline uint32_t ig_bits_of(float x) {
   return bits;
 }
 
+__host__ __device__ static inline float ig_float_of(uint32_t bits) {
+  float x;
+  memcpy(&x, &bits, sizeof x);
+  return x;
+}
+
 /* Two elements in a register. */
 template <typename T> __device__ static inline uint32_t ig_pair(T low, T high) {
   static_assert(sizeof(T) == 2, "16-bit types");

@@ -1,5 +1,6 @@
 /* The program with --device cuda on the emulated GPU: from training to predictions, and everything that
  * a machine's GPU can lack. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -53,6 +54,35 @@ static void trains_and_predicts(void **state) {
   assert_succeeded(RUN("infer", "--model", best.text, "--data", DIGITS ":test", "--device", "cuda",
                        "--out", gpu_out.text, "--quiet"));
   assert_int_equal(access(gpu_out.text, F_OK), 0);
+}
+
+/* Evaluation and inference in every precision, on both devices: a loss off by no more than
+ * one rounding, the same classes but for a few, and a word where nothing is gained. */
+static void precisions(void **state) {
+  (void)state;
+  path run = in("precise"), best = in("precise/best.h5"), out = in("precise.npz");
+  assert_succeeded(RUN(TRAIN(run.text, "--epochs", "4", "--device", "cuda", "--precision", "tf32")));
+  static const struct {
+    const char *name;
+    double rounding;
+  } kinds[] = {{"f32", 0x1p-24}, {"tf32", 0x1p-11}, {"f16", 0x1p-11}, {"bf16", 0x1p-8}};
+  static const char *const devices[] = {"cuda", "cpu"};
+  double loss = 0, accuracy = 0;
+  for (int i = 0; i < 8; i++) {
+    const char *kind = kinds[i / 2].name, *device = devices[i % 2];
+    const program *p = RUN("eval", "--model", best.text, "--data", DIGITS ":test", "--device", device,
+                           "--precision", kind, "--json", "--latency-seconds", "0");
+    assert_succeeded(p);
+    bool warned = strstr(p->err, "warning: --precision tf32: products on the CPU are in f32") != NULL;
+    assert_true(warned == (i == 3));
+    double got = number_after(p->out, "\"loss\": "), right = number_after(p->out, "\"accuracy\": ");
+    if (i == 0) loss = got, accuracy = right;
+    print_message("eval --precision %-4s on %-4s: loss %.6f, accuracy %.4f\n", kind, device, got, right);
+    assert_true(fabs(got - loss) <= kinds[i / 2].rounding + 1e-6);
+    assert_true(fabs(right - accuracy) < 0.01);
+    assert_succeeded(RUN("infer", "--model", best.text, "--data", DIGITS ":test", "--device", device,
+                         "--precision", kind, "--out", out.text, "--quiet"));
+  }
 }
 
 /* Stopped half-way and resumed, the same bits as in one piece: with a constant rate, since other
@@ -140,6 +170,7 @@ static int remove_folder(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(trains_and_predicts),
+      cmocka_unit_test(precisions),
       cmocka_unit_test(resumes),
       cmocka_unit_test(what_a_machine_lacks),
       cmocka_unit_test(too_large_a_batch),

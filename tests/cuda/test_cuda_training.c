@@ -73,7 +73,7 @@ static void transformer(void **state) {
   IG_UNUSED(state);
   same_losses(&gpt, IG_OPT_ADAMW, 6, 1e-3, (ig_train_options){0});
   same_losses(&gpt, IG_OPT_LION, 4, 1e-3, (ig_train_options){.recompute = IG_RECOMPUTE_FULL});
-  same_losses(&gpt, IG_OPT_ADAMW, 4, 3e-2, (ig_train_options){.precision = IG_BF16});
+  same_losses(&gpt, IG_OPT_ADAMW, 4, 3e-2, (ig_train_options){.precision = IG_PRECISION_BF16});
 }
 
 /* Replayed and one by one, the same bits; and again the same bits. */

@@ -89,7 +89,7 @@ ig_status evaluate(instance *it, const ig_impl *impl, uint8_t **in, uint8_t **ou
     status = carry(&blocks, out[i], ig_value_storage(it->node->outputs[i]), &outputs[i]);
   }
   ig_call call = {.node = it->node, .in = inputs, .out = outputs, .rng = rng,
-                  .stream = driver_backend->stream};
+                  .tf32 = it->tf32, .stream = driver_backend->stream};
   if (status == IG_OK) status = call_on_device(&call, impl);
   if (status == IG_OK) status = bring_back(&blocks);
   for (int i = 0; i < blocks.n; i++) {

@@ -19,6 +19,7 @@ typedef struct instance {
   const ig_op_cases *cases;
   const ig_op_case *sample;
   ig_dtype replaces_f32; /* IG_F32: as written */
+  bool tf32; /* products may round to tf32; inputs are rounded further, so that nothing is lost */
   report *report;
   ig_graph *graph;
   ig_node *node;

@@ -105,7 +105,7 @@ static bool is_end(const ig_case_tensor *spec) {
 
 static void add_input(instance *it, int index, const ig_case_tensor *spec) {
   ig_dtype dtype = spec->dtype == IG_F32 ? it->replaces_f32 : spec->dtype;
-  it->given[index] = draw_array(it, index, spec, dtype);
+  it->given[index] = draw_array(it, index, spec, it->tf32 && dtype == IG_F32 ? IG_BF16 : dtype);
   char name[16];
   snprintf(name, sizeof name, "in%d", index);
   if (!spec->constant) {

@@ -84,6 +84,22 @@ static bool has_f32(const ig_op_case *sample) {
   return false;
 }
 
+/* On tensor cores, from f32: with operands that tf32 holds, results are as exact as without it. */
+static void check_tf32(const ig_op *op, const ig_op_cases *cases, const ig_op_case *sample,
+                       report *r) {
+  static const char *const products[] = {"MatMul", "Gemm", "ingot.FusedMatMul", "Conv",
+                                         "ConvTranspose", "ingot.FusedConv",
+                                         "ingot.ConvGradInput", "ingot.ConvGradWeight"};
+  instance it = {.op = op, .cases = cases, .sample = sample, .replaces_f32 = IG_F32, .report = r,
+                 .tf32 = true};
+  bool product = false;
+  const char *error;
+  for (int i = 0; i < IG_COUNT(products); i++) product |= strcmp(op->name, products[i]) == 0;
+  if (!product || driver_backend->vtable->device == IG_CPU) return;
+  if (instance_open(&it, &error)) check_implementations(&it);
+  instance_close(&it);
+}
+
 static void check_op(const ig_op *op, report *r) {
   const ig_op_cases *cases = cases_of(op);
   if (ig_op_find(op->name) != op) {
@@ -100,6 +116,7 @@ static void check_op(const ig_op *op, report *r) {
       if (!has_f32(sample)) continue;
       check_case(op, cases, sample, IG_BF16, r);
       check_case(op, cases, sample, IG_F16, r);
+      check_tf32(op, cases, sample, r);
     }
   }
   if (r->failures) {
@@ -143,6 +160,11 @@ int main(int argc, char **argv) {
   for (const ig_op_cases *const *c = ig_op_cases_registry; *c; c++) {
     if (ig_op_find((*c)->op)) continue;
     printf("FAIL %s: cases for an operator that is not registered\n", (*c)->op);
+    failed++;
+  }
+  for (int i = 1; i < argc; i++) {
+    if (ig_op_find(argv[i])) continue;
+    printf("FAIL %s: no operator of this name is registered\n", argv[i]);
     failed++;
   }
   printf("%d operators, %d cases, %d runs, %d gradients (%d 16-bit variants refused): %d failed\n",

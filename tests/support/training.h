@@ -23,6 +23,7 @@ typedef struct subject {
   ig_task task;
   ig_model_spec spec; /* images are [channels, side, side] or [pixels]; texts [context] */
   int64_t batch;
+  double loss_scale; /* in f16, at the beginning; 0 for the usual */
 } subject;
 
 typedef struct training {
@@ -121,6 +122,15 @@ static inline void training_read_parameters(ig_trainer *trainer, training *out) 
   }
 }
 
+static inline void training_set_scale(ig_trainer *trainer, float scale) {
+  ig_store *store = ig_trainer_store(trainer);
+  ig_store_entry *entry;
+  assert_int_equal(ig_store_get(store, "optimizer.loss_scale", IG_ROLE_OPTIMIZER, IG_F32,
+                                &(ig_shape){0}, &entry),
+                   IG_OK);
+  assert_int_equal(ig_store_write(store, entry, &scale), IG_OK);
+}
+
 /* Trains for options->steps steps of s->batch samples; task and batch are filled in here. */
 static inline training train_subject(const subject *s, ig_backend *backend,
                                      const ig_train_options *options) {
@@ -133,10 +143,10 @@ static inline training train_subject(const subject *s, ig_backend *backend,
   o.task = s->task;
   o.batch = s->batch;
   if (o.accumulate == 0) o.accumulate = 1;
-  if (o.precision == IG_NONE) o.precision = IG_F32;
   assert_int_equal(ig_model_build(s->model, &s->spec, &model), IG_OK);
   ig_status status = ig_trainer_create(model, backend, NULL, data.dataset, NULL, 0, NULL, &o,
                                        &observer, &trainer);
+  if (status == IG_OK && s->loss_scale > 0) training_set_scale(trainer, (float)s->loss_scale);
   if (status == IG_OK) status = ig_trainer_run(trainer);
   if (status != IG_OK) fail_msg("%s on %s: %s", s->model, backend->vtable->name, ig_last_error());
   out.slab = ig_plan_memory_use(ig_trainer_plan(trainer)).slab;

@@ -118,7 +118,7 @@ static double *parameters_of(ig_trainer *trainer, int64_t *count) {
 }
 
 /* Trains; gives the losses, and the parameters at the end when `parameters` is not NULL. */
-static void train(const subject *s, ig_dtype precision, ig_optimizer_kind kind, double lr,
+static void train(const subject *s, ig_precision precision, ig_optimizer_kind kind, double lr,
                   int64_t steps, history *out, double **parameters, int64_t *count) {
   ig_backend *backend;
   ig_graph *model;
@@ -170,9 +170,9 @@ static void gradients_differ_by_rounding(const subject *s, double bound) {
   history h;
   int64_t count;
   double *start, *full, *half;
-  train(s, IG_F32, IG_OPT_SGD, 0, 1, &h, &start, &count);
-  train(s, IG_F32, IG_OPT_SGD, 1e-4, 8, &h, &full, &count);
-  train(s, IG_BF16, IG_OPT_SGD, 1e-4, 8, &h, &half, &count);
+  train(s, IG_PRECISION_F32, IG_OPT_SGD, 0, 1, &h, &start, &count);
+  train(s, IG_PRECISION_F32, IG_OPT_SGD, 1e-4, 8, &h, &full, &count);
+  train(s, IG_PRECISION_BF16, IG_OPT_SGD, 1e-4, 8, &h, &half, &count);
   double error = way_error(start, half, full, count);
   print_message("%s: the ways of bf16 and f32 differ by %.2f %%\n", s->model, 100 * error);
   assert_true(error < bound);
@@ -192,8 +192,8 @@ static double mean_of_last(const history *h) {
  * twentieth of what training took off the loss. */
 static void losses_keep_together(const subject *s, double lr) {
   history full, half;
-  train(s, IG_F32, IG_OPT_ADAM, lr, STEPS, &full, NULL, NULL);
-  train(s, IG_BF16, IG_OPT_ADAM, lr, STEPS, &half, NULL, NULL);
+  train(s, IG_PRECISION_F32, IG_OPT_ADAM, lr, STEPS, &full, NULL, NULL);
+  train(s, IG_PRECISION_BF16, IG_OPT_ADAM, lr, STEPS, &half, NULL, NULL);
   double first = full.loss[0], end = mean_of_last(&full);
   print_message("%s: f32 from %.4f to %.4f, bf16 from %.4f to %.4f\n", s->model, first, end,
                 half.loss[0], mean_of_last(&half));
@@ -229,8 +229,8 @@ static void loss_scale_cancels(void **state) {
   history full, half;
   int64_t count;
   double *want, *got;
-  train(&lenet, IG_F32, IG_OPT_SGD, 1e-3, 8, &full, &want, &count);
-  train(&lenet, IG_F16, IG_OPT_SGD, 1e-3, 8, &half, &got, &count);
+  train(&lenet, IG_PRECISION_F32, IG_OPT_SGD, 1e-3, 8, &full, &want, &count);
+  train(&lenet, IG_PRECISION_F16, IG_OPT_SGD, 1e-3, 8, &half, &got, &count);
   double most = ig_dnn_supports(IG_F16) ? 0.02 : 1e-6;
   for (int i = 0; i < 8; i++) {
     assert_true(fabs(half.loss[i] - full.loss[i]) <= most * full.loss[i]);

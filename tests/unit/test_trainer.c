@@ -60,7 +60,6 @@ static ig_train_options usual_options(void) {
                             .epochs = 3,
                             .batch = 8,
                             .accumulate = 1,
-                            .precision = IG_F32,
                             .seed = 42,
                             .workers = 1};
 }

@@ -27,6 +27,7 @@ static ig_status prepare_cublas(ig_call *call, const ig_product *p) {
   ig_matmul spec;
   ig_cublas_matmul *product;
   ig_product_describe(call->node, p, &spec);
+  spec.tf32 = call->tf32;
   IG_TRY(ig_cublas_matmul_create(&spec, p->beta, &product));
   call->state = product;
   IG_CHECK(

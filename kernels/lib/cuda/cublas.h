@@ -11,9 +11,9 @@
 typedef struct ig_cublas_matmul ig_cublas_matmul;
 
 /* Descriptors and the chosen algorithm for c = activation(alpha * a b + beta * addend) on the
- * current device; f32, bf16, f16, nothing empty. Not while work is being recorded. With IG_TF32=1
- * in the environment f32 operands are rounded to tf32 and multiplied by tensor cores; with
- * IG_AUTOTUNE=1 algorithms are timed, and the choice kept in the user's cache folder.
+ * current device; f32, bf16, f16, nothing empty. Not while work is being recorded. With
+ * IG_AUTOTUNE=1 in the environment algorithms are timed, and the choice kept in the user's cache
+ * folder.
  * IG_ERR_UNSUPPORTED where the library is absent or takes no operands of this form. */
 ig_status ig_cublas_matmul_create(const ig_matmul *spec, float beta, ig_cublas_matmul **out);
 void ig_cublas_matmul_destroy(ig_cublas_matmul *product); /* NULL is allowed */

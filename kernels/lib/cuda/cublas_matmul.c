@@ -150,7 +150,7 @@ static ig_status set_bias(const ig_cublas_library *lib, cublasLtMatmulDesc_t des
 static ig_status make_desc(ig_cublas_matmul *p, cublasOperation_t first, cublasOperation_t second,
                            cublasLtEpilogue_t epilogue) {
   const ig_cublas_library *lib = p->library;
-  bool tf32 = p->spec.dtype == IG_F32 && lib->tf32;
+  bool tf32 = p->spec.dtype == IG_F32 && p->spec.tf32;
   IG_TRY_CUBLAS(lib, cublasLtMatmulDescCreate(
                          &p->form.desc, tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F,
                          CUDA_R_32F));
@@ -194,7 +194,7 @@ static ig_status make_form(ig_cublas_matmul *p, float beta) {
   snprintf(form->key, sizeof form->key,
            "%s%s,%c%c,%lldx%lldx%lld,batch=%lld,ld=%lld:%lld:%lld,stride=%lld:%lld:%lld,"
            "epilogue=%d,beta=%d,align=%u",
-           ig_dtype_name(s->dtype), s->dtype == IG_F32 && p->library->tf32 ? "(tf32)" : "",
+           ig_dtype_name(s->dtype), s->dtype == IG_F32 && s->tf32 ? "(tf32)" : "",
            a.op == CUBLAS_OP_T ? 't' : 'n', b.op == CUBLAS_OP_T ? 't' : 'n', (long long)c.rows,
            (long long)c.cols, (long long)s->a_dims[s->rank - 1], (long long)batch, (long long)a.ld,
            (long long)b.ld, (long long)c.ld, (long long)a.batch_stride, (long long)b.batch_stride,

@@ -24,7 +24,7 @@ typedef struct ig_cublas_library {
 #undef IG_CUBLAS_MEMBER
   cublasLtHandle_t handle;
   size_t version;
-  bool tf32, autotune;
+  bool autotune;
 } ig_cublas_library;
 
 /* For the current device. */
