@@ -64,6 +64,17 @@ if(IG_HAVE_CUDA AND NOT IG_CUDNN STREQUAL OFF)
   message(STATUS "cuDNN 9: ${IG_HAVE_CUDNN}")
 endif()
 
+# Kernels for three targets are a hundred megabytes, and a tenth of that compressed for size. Line numbers
+# are for profilers.
+option(IG_CUDA_LINEINFO "Keep the kernels' line numbers for profilers" OFF)
+set(IG_CUDA_FLAGS -Xfatbin=-compress-all)
+if(IG_HAVE_CUDA AND CMAKE_CUDA_COMPILER_VERSION VERSION_GREATER_EQUAL 12.8)
+  set(IG_CUDA_FLAGS --compress-mode=size)
+endif()
+if(IG_CUDA_LINEINFO)
+  list(APPEND IG_CUDA_FLAGS -lineinfo)
+endif()
+
 ig_registry(device_ops engine/ops/cuda ig_device_ops ig_cuda_ops_)
 ig_registry(no_device_ops engine/ops/none ig_device_ops ig_none_)
 set(IG_REGISTRY_SOURCES "")
