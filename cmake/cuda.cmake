@@ -4,7 +4,10 @@ set(IG_CUDA AUTO CACHE STRING "Build the CUDA backend: AUTO (where nvcc is found
 set_property(CACHE IG_CUDA PROPERTY STRINGS AUTO ON OFF)
 set(IG_CUDA_ARCHITECTURES "80-real;90a-real;90-virtual" CACHE STRING
   "What kernels are compiled for: sm_80, sm_90a, and PTX for newer GPUs")
+set(IG_CUDNN AUTO CACHE STRING "Use cuDNN 9: AUTO (where its headers are found), ON or OFF")
+set_property(CACHE IG_CUDNN PROPERTY STRINGS AUTO ON OFF)
 set(IG_HAVE_CUDA OFF)
+set(IG_HAVE_CUDNN OFF)
 set(IG_CUDA_LIBRARIES "")
 
 # nvcc of a toolkit, or of NVIDIA's Python packages (site-packages/nvidia/cu13/bin).
@@ -40,16 +43,43 @@ if(NOT IG_CUDA STREQUAL OFF AND CMAKE_CUDA_COMPILER)
   message(STATUS "CUDA ${CMAKE_CUDA_COMPILER_VERSION} for ${CMAKE_CUDA_ARCHITECTURES}")
 endif()
 
+# cuDNN's headers, of the toolkit or of NVIDIA's Python packages; the library is loaded like cuBLASLt.
+if(IG_HAVE_CUDA AND NOT IG_CUDNN STREQUAL OFF)
+  file(GLOB ig_wheels /usr/lib/python3*/*-packages/nvidia/cudnn /usr/local/lib/python3*/*-packages/nvidia/cudnn
+    $ENV{VIRTUAL_ENV}/lib/python3*/site-packages/nvidia/cudnn
+    $ENV{HOME}/.local/lib/python3*/site-packages/nvidia/cudnn)
+  find_path(IG_CUDNN_INCLUDE cudnn_graph.h
+    HINTS $ENV{CUDNN_HOME}/include ${CUDAToolkit_INCLUDE_DIRS} PATHS ${ig_wheels} PATH_SUFFIXES include)
+  if(IG_CUDNN_INCLUDE)
+    file(STRINGS ${IG_CUDNN_INCLUDE}/cudnn_version.h ig_cudnn_major REGEX "^#define CUDNN_MAJOR [0-9]+")
+    string(REGEX REPLACE ".* " "" ig_cudnn_major "${ig_cudnn_major}")
+    find_path(IG_CUDNN_FOLDER libcudnn.so.${ig_cudnn_major}
+      HINTS ${IG_CUDNN_INCLUDE}/../lib ${IG_CUDNN_INCLUDE}/../lib64 ${CUDAToolkit_LIBRARY_DIR})
+  endif()
+  if(ig_cudnn_major STREQUAL 9)
+    set(IG_HAVE_CUDNN ON)
+  elseif(IG_CUDNN STREQUAL ON)
+    message(FATAL_ERROR "IG_CUDNN=ON, but no header of cuDNN 9 was found: set CUDNN_HOME")
+  endif()
+  message(STATUS "cuDNN 9: ${IG_HAVE_CUDNN}")
+endif()
+
 ig_registry(device_ops engine/ops/cuda ig_device_ops ig_cuda_ops_)
 ig_registry(no_device_ops engine/ops/none ig_device_ops ig_none_)
 set(IG_REGISTRY_SOURCES "")
 
 # ig_cuda_rooms(NAME [EMULATED] LINKS libraries...): the objects ig_kernels_NAME and ig_engine_NAME,
-# which IG_OBJECTS_NAME then names for a library to be made of. EMULATED compiles for the host.
+# which IG_OBJECTS_NAME then names for a library to be made of. EMULATED compiles for the host, where
+# there is no cuDNN.
 function(ig_cuda_rooms name)
   cmake_parse_arguments(R "EMULATED" "" "LINKS" ${ARGN})
   file(GLOB kernels CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/kernels/cuda/*.cu
     ${CMAKE_SOURCE_DIR}/kernels/lib/cuda/*.c)
+  if(IG_HAVE_CUDNN AND NOT R_EMULATED)
+    list(FILTER kernels EXCLUDE REGEX "/cudnn_none\\.c$")
+  else()
+    list(FILTER kernels EXCLUDE REGEX "/cudnn(_[^n][^/]*)?\\.c$")
+  endif()
   file(GLOB engine CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/engine/ops/cuda/*.c)
   add_library(ig_kernels_${name} OBJECT)
   if(R_EMULATED)
@@ -66,6 +96,14 @@ function(ig_cuda_rooms name)
     target_link_libraries(${target} PRIVATE ig_flags ${R_LINKS})
   endforeach()
   target_compile_definitions(ig_kernels_${name} PRIVATE IG_CUBLAS_FOLDER="${CUDAToolkit_LIBRARY_DIR}")
+  if(IG_HAVE_CUDNN AND NOT R_EMULATED)
+    set(folder "")
+    if(IG_CUDNN_FOLDER)
+      set(folder ${IG_CUDNN_FOLDER})
+    endif()
+    target_compile_definitions(ig_kernels_${name} PRIVATE IG_CUDNN_FOLDER="${folder}")
+    target_include_directories(ig_kernels_${name} SYSTEM PRIVATE ${IG_CUDNN_INCLUDE})
+  endif()
   set(IG_OBJECTS_${name} $<TARGET_OBJECTS:ig_kernels_${name}> $<TARGET_OBJECTS:ig_engine_${name}>
     PARENT_SCOPE)
 endfunction()

@@ -76,6 +76,9 @@ typedef struct ig_impl {
   ig_device device;
   /* A library's sums, whose order and thus last bits depend on the number of threads. */
   bool sums_by_thread;
+  /* On a device, one of several that may be the fastest, by shape and GPU: with IG_AUTOTUNE=1 they are
+   * timed against each other instead of going by their order. */
+  bool contender;
   /* NULL accepts; otherwise a constant reason. NULL function accepts all. */
   const char *(*reject)(const ig_node *node);
   /* Scratch bytes of a call; NULL function means none. */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/plan/contest.h"
 #include "engine/plan/plan_parts.h"
 #include "engine/plan/schedule.h"
 #include "engine/plan/slab.h"
@@ -132,6 +133,31 @@ static void bind_step(const ig_plan *plan, ig_planned *s, bool fixed_only) {
   }
 }
 
+static ig_status prepare_with(ig_planned *s, const ig_impl *impl) {
+  s->call.workspace_size = impl->workspace ? impl->workspace(s->node) : 0;
+  s->call.state = NULL;
+  s->call.packed = 0;
+  IG_TRY(impl->prepare ? impl->prepare(&s->call) : IG_OK);
+  s->impl = impl;
+  s->prepared = true;
+  return IG_OK;
+}
+
+/* The implementation that won a contest in the place of the one that stands first. */
+static ig_status prepare_winner(const ig_plan *plan, ig_planned *s) {
+  const ig_impl *first = s->impl, *impl;
+  ig_device device = plan->backend->vtable->device;
+  const char *name =
+      ig_contest_winner(plan->backend, first, &s->call, !plan->options.measure);
+  if (!name || strcmp(name, first->name) == 0) return IG_OK;
+  if (first->release) first->release(&s->call);
+  s->prepared = false;
+  for (int i = 0; (impl = ig_op_impl(s->node->op, device, i)); i++) {
+    if (strcmp(impl->name, name) == 0 && prepare_with(s, impl) == IG_OK) return IG_OK;
+  }
+  return prepare_with(s, first);
+}
+
 /* The first implementation that neither rejects the node nor declines in prepare. */
 static ig_status prepare_step(const ig_plan *plan, ig_planned *s) {
   if (is_view(s->node)) return IG_OK;
@@ -141,15 +167,10 @@ static ig_status prepare_step(const ig_plan *plan, ig_planned *s) {
     const ig_impl *impl = ig_op_impl(s->node->op, device, i);
     if (!impl) break;
     if (impl->reject && impl->reject(s->node)) continue;
-    s->call.workspace_size = impl->workspace ? impl->workspace(s->node) : 0;
-    s->call.state = NULL;
-    s->call.packed = 0;
-    ig_status status = impl->prepare ? impl->prepare(&s->call) : IG_OK;
+    ig_status status = prepare_with(s, impl);
     if (status == IG_ERR_UNSUPPORTED) continue;
-    if (status != IG_OK) return ig_fail_in(status, "node '%s'", s->node->name);
-    s->impl = impl;
-    s->prepared = true;
-    return IG_OK;
+    if (status == IG_OK && ig_contest_wanted(plan->backend)) status = prepare_winner(plan, s);
+    return status == IG_OK ? IG_OK : ig_fail_in(status, "node '%s'", s->node->name);
   }
   const ig_impl *none;
   ig_status status = ig_op_choose(s->node, device, &none); /* lists the reasons */

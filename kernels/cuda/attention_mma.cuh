@@ -109,13 +109,12 @@ __device__ static inline void multiply_results(float (&sums)[M][4], const float 
 }
 
 /* Writes a warp's 16 rows of results, times their factors, through its rows of `stage`, so that
- * memory is written 16 bytes at a time. Row r of the warp goes to `to` + r * stride where r <
- * rows. */
+ * memory is written 16 bytes at a time. Row r of the warp goes to `to` + r * stride where r < rows.
+ * Since these rows of `stage` were last read, the warp passed a barrier. */
 template <typename T, int D, int M>
 __device__ static inline void store_rows(const float (&sums)[M][4], float first, float second,
                                          T *stage, T *to, int64_t stride, int rows, int size) {
   int lane = threadIdx.x % IG_WARP, row = threadIdx.x / IG_WARP * 16;
-  __syncwarp();
 #pragma unroll
   for (int m = 0; m < M; m++) {
     uint32_t up = ig_pair_from_f32<T>(sums[m][0] * first, sums[m][1] * first);

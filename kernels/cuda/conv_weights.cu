@@ -109,7 +109,7 @@ __global__ void __launch_bounds__(CONV_THREADS)
     core.along(stage, stage + BK * PITCH_M);
   }
   float *to = partial + ((int64_t)blockIdx.y * gridDim.z + group) * m.out_c * m.k;
-#pragma unroll 1
+#pragma unroll /* as a loop it would hold all addresses at once, for which registers do not suffice */
   for (int half = 0; half < 2; half++) {
     core.each(half, [&](int r, int c, float value) {
       if (row + r < m.out_c && column + c < m.k) {

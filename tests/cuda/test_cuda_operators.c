@@ -1,6 +1,9 @@
-/* What the operator driver cannot see on a GPU: that Dropout draws the CPU's numbers, and what comes of
- * indices that only the host would have refused. */
+/* What the operator driver cannot see on a GPU: that Dropout draws the CPU's numbers, what comes of
+ * indices that only the host would have refused, and operands at addresses that no plan gives. */
+#include <math.h>
+
 #include "graph_run.h"
+#include "kernels/layer_norm.h"
 
 static ig_backend *cpu, *cuda;
 
@@ -163,12 +166,71 @@ static void cache_outside(void **state) {
   ig_graph_destroy(g);
 }
 
+/* --- addresses ----------------------------------------------------------------------------------- */
+
+#define NORM_ROWS 3
+#define NORM_COLUMNS 70
+#define NORM_COUNT (NORM_ROWS * NORM_COLUMNS)
+/* Where the operands lie in one block of floats, of which packs would take four at a time. */
+enum {
+  X = 1,
+  RESIDUAL = X + 256,
+  SCALE = RESIDUAL + 257,
+  BIAS = SCALE + 256,
+  SUM = 1280,
+  Y = 1539
+};
+
+static void check_normalized(const float *given, const float *sum, const float *y) {
+  for (int r = 0; r < NORM_ROWS; r++) {
+    double s[NORM_COLUMNS], mean = 0, spread = 0;
+    for (int i = 0; i < NORM_COLUMNS; i++) {
+      int at = r * NORM_COLUMNS + i;
+      s[i] = (double)given[X + at] + (double)given[RESIDUAL + at];
+      mean += s[i] / NORM_COLUMNS;
+      if (sum) assert_true(fabs((double)sum[at] - s[i]) < 1e-6);
+    }
+    for (int i = 0; i < NORM_COLUMNS; i++) spread += (s[i] - mean) * (s[i] - mean) / NORM_COLUMNS;
+    for (int i = 0; i < NORM_COLUMNS; i++) {
+      double want = (s[i] - mean) / sqrt(spread + 1e-5) * (double)given[SCALE + i];
+      want += (double)given[BIAS + i];
+      assert_true(fabs((double)y[r * NORM_COLUMNS + i] - want) < 1e-5);
+    }
+  }
+}
+
+/* The threads that add a row's elements are not those that read the sums in packs. */
+static void rows_that_lie_differently(void **state) {
+  IG_UNUSED(state);
+  float given[SUM], got[Y + NORM_COUNT];
+  void *block;
+  for (int i = 0; i < SUM; i++) given[i] = sinf((float)i);
+  for (int with_sum = 0; with_sum < 2; with_sum++) {
+    GOOD(cuda->vtable->alloc(cuda, sizeof got, &block));
+    GOOD(cuda->vtable->upload(cuda, block, given, sizeof given));
+    float *at = block;
+    ig_row_norm shape = {NORM_ROWS, NORM_COLUMNS, true, 1e-5};
+    ig_row_norm_forward t = {.x = at + X,
+                             .residual = at + RESIDUAL,
+                             .scale = at + SCALE,
+                             .bias = at + BIAS,
+                             .sum = with_sum ? at + SUM : NULL,
+                             .y = at + Y};
+    GOOD(ig_cuda_row_norm(IG_F32, &shape, &t, cuda->stream));
+    GOOD(cuda->vtable->synchronize(cuda));
+    GOOD(cuda->vtable->download(cuda, got, block, sizeof got));
+    check_normalized(given, with_sum ? got + SUM : NULL, got + Y);
+    cuda->vtable->free(cuda, block);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(dropout_draws_the_same),
       cmocka_unit_test(gather_outside),
       cmocka_unit_test(gather_grad_outside),
       cmocka_unit_test(cache_outside),
+      cmocka_unit_test(rows_that_lie_differently),
   };
   GOOD(ig_backend_cpu_create(1, &cpu));
   GOOD(ig_backend_cuda_create(0, &cuda));

@@ -162,6 +162,11 @@ int main(int argc, char **argv) {
     printf("FAIL %s: cases for an operator that is not registered\n", (*c)->op);
     failed++;
   }
+  for (int i = 1; i < argc; i++) {
+    if (ig_op_find(argv[i])) continue;
+    printf("FAIL %s: no operator of this name is registered\n", argv[i]);
+    failed++;
+  }
   printf("%d operators, %d cases, %d runs, %d gradients (%d 16-bit variants refused): %d failed\n",
          operators, total.cases, total.runs, total.gradients, total.refused, failed);
   ig_backend_destroy(driver_backend);

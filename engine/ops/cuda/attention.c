@@ -1,6 +1,8 @@
 /* Attention and its gradient on a GPU: split over keys for few queries, on tensor cores for 16-bit
  * types, and the readable way for everything else. */
+#include "engine/base/checked.h"
 #include "engine/ops/heads.h"
+#include "kernels/lib/cuda/cudnn.h"
 
 /* Up to here splitting keys over blocks beats tiles of queries, which would be nearly empty. */
 #define FEW_QUERIES 4
@@ -50,6 +52,31 @@ static const char *reject_decode(const ig_node *node, const ig_heads *heads) {
 static const char *reject_mma(const ig_node *node, const ig_heads *heads) {
   ig_attention a;
   return describe(node, heads, &a) ? ig_cuda_attention_reject(&a) : "the operands do not fit";
+}
+
+static const char *reject_cudnn(const ig_node *node, const ig_heads *heads) {
+  ig_attention a;
+  if (!describe(node, heads, &a)) return "the operands do not fit";
+  if (heads->mask || heads->lengths || a.past > 0) return "a mask, lengths or a past";
+  return a.dtype == IG_BF16 || a.dtype == IG_F16 ? NULL : "not bf16 or f16";
+}
+
+static ig_status prepare_cudnn(ig_call *call, const ig_heads *heads) {
+  ig_cudnn_attention *attention;
+  ig_attention a;
+  ig_shape y;
+  IG_TRY(ig_heads_describe(call->node, heads, &a, &y));
+  IG_TRY(ig_cudnn_attention_create(&a, &attention));
+  call->state = attention;
+  IG_CHECK(ig_add_size(call->workspace_size, ig_cudnn_attention_workspace(attention),
+                       &call->workspace_size),
+           IG_ERR_MEMORY, "the workspace exceeds the address space");
+  return IG_OK;
+}
+
+static void release_cudnn(ig_call *call) {
+  ig_cudnn_attention_destroy(call->state);
+  call->state = NULL;
 }
 
 /* --- Attention -------------------------------------------------------------------------------- */
@@ -157,6 +184,23 @@ static ig_status attention_run_tiles(const ig_call *call) {
                                   call->stream);
 }
 
+static const char *attention_reject_cudnn(const ig_node *node) {
+  ig_heads heads = ig_heads_of_attention(node);
+  return node->n_outputs > 1 ? "more outputs than the result" : reject_cudnn(node, &heads);
+}
+
+static ig_status attention_prepare_cudnn(ig_call *call) {
+  ig_heads heads = ig_heads_of_attention(call->node);
+  return prepare_cudnn(call, &heads);
+}
+
+static ig_status attention_run_cudnn(const ig_call *call) {
+  operands o;
+  IG_TRY(gather(call, &o));
+  return ig_cudnn_attention_run(call->state, &o.in, call->out[0], NULL, call->workspace,
+                                call->stream);
+}
+
 static const ig_impl attention_impls[] = {
     {.name = "decode",
      .device = IG_CUDA,
@@ -166,8 +210,16 @@ static const ig_impl attention_impls[] = {
     {.name = "tensor_cores",
      .device = IG_CUDA,
      .reject = attention_reject_mma,
+     .contender = true,
      .workspace = workspace_joined,
      .run = attention_run_mma},
+    {.name = "cudnn",
+     .device = IG_CUDA,
+     .contender = true,
+     .reject = attention_reject_cudnn,
+     .prepare = attention_prepare_cudnn,
+     .release = release_cudnn,
+     .run = attention_run_cudnn},
     {.name = "tiles",
      .device = IG_CUDA,
      .reject = attention_reject_tiles,
@@ -228,13 +280,41 @@ static ig_status lse_run_tiles(const ig_call *call) {
   return ig_cuda_attention_tiles(&o.a, &o.in, call->out[0], call->out[1], call->stream);
 }
 
+static const char *lse_reject_cudnn(const ig_node *node) {
+  ig_heads heads = ig_heads_of_attention_lse(node);
+  return reject_cudnn(node, &heads);
+}
+
+static ig_status lse_prepare_cudnn(ig_call *call) {
+  ig_heads heads = ig_heads_of_attention_lse(call->node);
+  return prepare_cudnn(call, &heads);
+}
+
+static ig_status lse_run_cudnn(const ig_call *call) {
+  operands o;
+  IG_TRY(lse_gather(call, &o));
+  return ig_cudnn_attention_run(call->state, &o.in, call->out[0], call->out[1], call->workspace,
+                                call->stream);
+}
+
 static const ig_impl lse_impls[] = {
     {.name = "decode",
      .device = IG_CUDA,
      .reject = lse_reject_decode,
      .workspace = lse_workspace_decode,
      .run = lse_run_decode},
-    {.name = "tensor_cores", .device = IG_CUDA, .reject = lse_reject_mma, .run = lse_run_mma},
+    {.name = "tensor_cores",
+     .device = IG_CUDA,
+     .contender = true,
+     .reject = lse_reject_mma,
+     .run = lse_run_mma},
+    {.name = "cudnn",
+     .device = IG_CUDA,
+     .contender = true,
+     .reject = lse_reject_cudnn,
+     .prepare = lse_prepare_cudnn,
+     .release = release_cudnn,
+     .run = lse_run_cudnn},
     {.name = "tiles", .device = IG_CUDA, .reject = lse_reject_tiles, .run = lse_run_tiles},
     {0},
 };

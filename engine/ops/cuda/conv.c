@@ -1,5 +1,7 @@
 /* Convolutions on a GPU. */
+#include "engine/base/checked.h"
 #include "engine/ops/conv_forward.h"
+#include "kernels/lib/cuda/cudnn.h"
 
 static const ig_value *input_of(const ig_node *node, int i) {
   return node->n_inputs > i ? node->inputs[i] : NULL;
@@ -77,7 +79,9 @@ static ig_status run_depth(const ig_call *call, describe *of, bool backward) {
   static size_t workspace_##stem(const ig_node *node) {                                            \
     return product_workspace(node, of, backward);                                                  \
   }                                                                                                \
-  static ig_status run_##stem(const ig_call *call) { return run_product(call, of, backward); }    \
+  static ig_status run_##stem(const ig_call *call) {                                               \
+    return run_product(call, of, backward);                                                        \
+  }                                                                                                \
   static const char *reject_##stem##_depth(const ig_node *node) {                                  \
     return reject_depth(node, of, backward);                                                       \
   }                                                                                                \
@@ -85,7 +89,9 @@ static ig_status run_depth(const ig_call *call, describe *of, bool backward) {
     IG_UNUSED(node);                                                                               \
     return 0;                                                                                      \
   }                                                                                                \
-  static ig_status run_##stem##_depth(const ig_call *call) { return run_depth(call, of, backward); }
+  static ig_status run_##stem##_depth(const ig_call *call) {                                       \
+    return run_depth(call, of, backward);                                                          \
+  }
 
 PRODUCT(dst, ig_conv_forward_describe, false)
 PRODUCT(src, ig_conv_grad_input_describe, true)
@@ -135,6 +141,52 @@ static ig_status run_weights_depth(const ig_call *call) {
                                         call->stream);
 }
 
+/* --- cuDNN ------------------------------------------------------------------------------------ */
+
+static const char *reject_cudnn(const ig_node *node, describe *of) {
+  ig_conv spec;
+  const char *reason = reject_forward(node);
+  if (reason) return reason;
+  if (of(node, &spec) != IG_OK) return "not described";
+  if (spec.bias || spec.sum || spec.activation.on) return "more than a convolution";
+  return input_of(node, 2) ? "a bias" : NULL; /* of a transposed one */
+}
+
+static ig_status prepare_cudnn(ig_call *call, describe *of, ig_cudnn_way way) {
+  ig_conv spec;
+  ig_cudnn_conv *conv;
+  IG_TRY(of(call->node, &spec));
+  spec.tf32 = call->tf32;
+  IG_TRY(ig_cudnn_conv_create(&spec, way, &conv));
+  call->state = conv;
+  IG_CHECK(ig_add_size(call->workspace_size, ig_cudnn_conv_workspace(conv), &call->workspace_size),
+           IG_ERR_MEMORY, "the workspace exceeds the address space");
+  return IG_OK;
+}
+
+static void release_cudnn(ig_call *call) {
+  ig_cudnn_conv_destroy(call->state);
+  call->state = NULL;
+}
+
+static ig_status run_cudnn(const ig_call *call) {
+  return ig_cudnn_conv_run(call->state, call->in[0], call->in[1], call->out[0], call->workspace,
+                           call->stream);
+}
+
+#define CUDNN(stem, of, way)                                                                       \
+  static const char *reject_##stem##_cudnn(const ig_node *node) {                                  \
+    return reject_cudnn(node, of);                                                                 \
+  }                                                                                                \
+  static ig_status prepare_##stem##_cudnn(ig_call *call) {                                         \
+    return prepare_cudnn(call, of, way);                                                           \
+  }
+
+CUDNN(dst, ig_conv_forward_describe, IG_CUDNN_DST)
+CUDNN(src, ig_conv_grad_input_describe, IG_CUDNN_SRC)
+CUDNN(transpose, ig_conv_transpose_describe, IG_CUDNN_SRC)
+CUDNN(weights, ig_conv_grad_weight_describe, IG_CUDNN_WEIGHTS)
+
 /* --- from the definition ---------------------------------------------------------------------- */
 
 static ig_status run_dst_reference(const ig_call *call) {
@@ -169,14 +221,23 @@ static ig_status run_weights_reference(const ig_call *call) {
 #define IMPLS(stem)                                                                                \
   static const ig_impl stem##_impls[] = {{.name = "depthwise",                                     \
                                           .device = IG_CUDA,                                       \
+                                          .contender = true,                                       \
                                           .reject = reject_##stem##_depth,                         \
                                           .workspace = workspace_##stem##_depth,                   \
                                           .run = run_##stem##_depth},                              \
                                          {.name = "product",                                       \
                                           .device = IG_CUDA,                                       \
+                                          .contender = true,                                       \
                                           .reject = reject_##stem,                                 \
                                           .workspace = workspace_##stem,                           \
                                           .run = run_##stem},                                      \
+                                         {.name = "cudnn",                                         \
+                                          .device = IG_CUDA,                                       \
+                                          .contender = true,                                       \
+                                          .reject = reject_##stem##_cudnn,                         \
+                                          .prepare = prepare_##stem##_cudnn,                       \
+                                          .release = release_cudnn,                                \
+                                          .run = run_cudnn},                                       \
                                          {.name = "reference",                                     \
                                           .device = IG_CUDA,                                       \
                                           .reject = reject_forward,                                \

@@ -1,11 +1,11 @@
 /* cuBLASLt found and opened: its functions by name from the shared library, and a handle for each
  * device, made on first use. */
-#include <dlfcn.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "kernels/lib/cuda/cublas_parts.h"
+#include "kernels/lib/cuda/load.h"
 
 #define MOST_DEVICES 64
 
@@ -38,21 +38,9 @@ static ig_status load_functions(ig_cublas_library *out) {
 #define LIBRARY "libcublasLt.so." VALUE_TEXT(CUBLAS_VER_MAJOR)
 
 static ig_status load_functions(ig_cublas_library *out) {
-  void *library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
-  char reason[256];
-  if (!library) {
-    const char *error = dlerror();
-    snprintf(reason, sizeof reason, "%s", error ? error : LIBRARY);
-    library = dlopen(IG_CUBLAS_FOLDER "/" LIBRARY, RTLD_NOW | RTLD_LOCAL);
-  }
-  IG_CHECK(library, IG_ERR_UNSUPPORTED,
-           "cuBLASLt cannot be loaded (is its folder in LD_LIBRARY_PATH?): %s", reason);
-  void *symbol;
-  /* POSIX lets a function's address be copied from dlsym's. */
-#define LOAD(name)                                                                                 \
-  symbol = dlsym(library, #name);                                                                  \
-  IG_CHECK(symbol, IG_ERR_UNSUPPORTED, LIBRARY " lacks " #name);                                   \
-  memcpy(&out->name, &symbol, sizeof symbol);
+  void *library;
+  IG_TRY(ig_load_library(LIBRARY, IG_CUBLAS_FOLDER, &library));
+#define LOAD(name) IG_TRY(ig_load_function(library, #name, &out->name));
   IG_CUBLAS_FUNCTIONS(LOAD)
 #undef LOAD
   return IG_OK;

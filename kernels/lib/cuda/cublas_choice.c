@@ -7,27 +7,16 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "engine/base/choices.h"
 #include "engine/base/memory.h"
 #include "kernels/lib/cuda/cublas_parts.h"
 
 #define CANDIDATES 8
 #define ROUNDS 5
-#define MOST_CHOICES 65536
-#define LINE_TEXT 512
-
-typedef struct choice {
-  char key[sizeof((ig_cublas_form *)0)->key];
-  cublasLtMatmulAlgo_t algo;
-} choice;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static choice *choices;
-static int64_t choice_count, choice_capacity;
-static char *choice_path; /* NULL: not read yet; "": there is no cache folder */
+static ig_choices *choices; /* NULL: not read yet */
 
 /* --- the heuristic ---------------------------------------------------------------------------- */
 
@@ -146,93 +135,40 @@ static int fastest(const ig_cublas_library *lib, const ig_cublas_form *form,
   return chosen;
 }
 
-/* --- the file --------------------------------------------------------------------------------- */
+/* --- what is remembered ----------------------------------------------------------------------- */
 
-/* $XDG_CACHE_HOME/ingot or ~/.cache/ingot, made if need be; NULL where neither can be. */
-static char *cache_folder(void) {
-  const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-  char *parent = cache && *cache == '/' ? ig_strdup(cache)
-                 : home && *home == '/' ? ig_format("%s/.cache", home)
-                                        : NULL;
-  if (!parent) return NULL;
-  char *folder = ig_format("%s/ingot", parent);
-  bool made = folder && (mkdir(parent, 0700) == 0 || errno == EEXIST) &&
-              (mkdir(folder, 0700) == 0 || errno == EEXIST);
-  ig_free(parent);
-  if (made) return folder;
-  ig_free(folder);
-  return NULL;
-}
-
-static char *path_of(const ig_cublas_library *lib) {
+static void open_choices(const ig_cublas_library *lib) {
   struct cudaDeviceProp properties;
   int device = 0;
   if (cudaGetDevice(&device) != cudaSuccess ||
       cudaGetDeviceProperties(&properties, device) != cudaSuccess) {
-    return NULL;
-  }
-  for (char *c = properties.name; *c; c++) {
-    bool plain = (*c >= '0' && *c <= '9') || (*c >= 'A' && *c <= 'Z') || (*c >= 'a' && *c <= 'z');
-    if (!plain) *c = '-';
-  }
-  char *folder = cache_folder();
-  char *path =
-      folder ? ig_format("%s/cublaslt-%s-%zu.txt", folder, properties.name, lib->version) : NULL;
-  ig_free(folder);
-  return path;
-}
-
-static void remember(const char *key, const cublasLtMatmulAlgo_t *algo) {
-  size_t length = strlen(key);
-  if (choice_count >= MOST_CHOICES || length >= sizeof choices->key ||
-      !ig_grow((void **)&choices, &choice_capacity, choice_count + 1, sizeof *choices)) {
     return;
   }
-  choice *c = &choices[choice_count++];
-  memcpy(c->key, key, length + 1);
-  c->algo = *algo;
+  char *name = ig_format("cublaslt-%s-%zu.txt", properties.name, lib->version);
+  if (name) choices = ig_choices_open(name);
+  ig_free(name);
 }
 
-/* "FORM WORD WORD ..." with the algorithm's words in hexadecimal. */
-static void read_line(char *line) {
-  cublasLtMatmulAlgo_t algo;
-  char *rest = strchr(line, ' ');
-  if (!rest) return;
-  *rest++ = 0;
-  for (int i = 0; i < IG_COUNT(algo.data); i++) {
+/* The algorithm's words in hexadecimal. */
+static bool read_algo(const char *text, cublasLtMatmulAlgo_t *algo) {
+  for (int i = 0; i < IG_COUNT(algo->data); i++) {
     char *end;
     errno = 0;
-    algo.data[i] = strtoull(rest, &end, 16);
-    if (end == rest || errno) return;
-    rest = end;
+    algo->data[i] = strtoull(text, &end, 16);
+    if (end == text || errno) return false;
+    text = end;
   }
-  if (*rest == '\n') remember(line, &algo);
+  return *text == 0;
 }
 
-static void read_choices(const ig_cublas_library *lib) {
-  char line[LINE_TEXT];
-  choice_path = path_of(lib);
-  FILE *file = choice_path ? fopen(choice_path, "r") : NULL;
-  if (!choice_path) choice_path = ig_strdup("");
-  while (file && fgets(line, sizeof line, file)) read_line(line);
-  if (file) fclose(file);
-}
-
-static void write_choices(void) {
-  char *draft =
-      choice_path && *choice_path ? ig_format("%s.%ld", choice_path, (long)getpid()) : NULL;
-  FILE *file = draft ? fopen(draft, "w") : NULL;
-  bool whole = file != NULL;
-  for (int64_t i = 0; file && i < choice_count; i++) {
-    whole = fprintf(file, "%s", choices[i].key) > 0 && whole;
-    for (int w = 0; w < IG_COUNT(choices[i].algo.data); w++) {
-      whole = fprintf(file, " %" PRIx64, choices[i].algo.data[w]) > 0 && whole;
-    }
-    whole = fputc('\n', file) != EOF && whole;
+static void keep_algo(const char *key, const cublasLtMatmulAlgo_t *algo) {
+  char text[17 * sizeof algo->data / sizeof *algo->data + 1];
+  size_t used = 0;
+  for (int i = 0; i < IG_COUNT(algo->data); i++) {
+    int n = snprintf(text + used, sizeof text - used, "%s%" PRIx64, i ? " " : "", algo->data[i]);
+    used += (size_t)n;
   }
-  if (file) whole = fclose(file) == 0 && whole;
-  if (file && (!whole || rename(draft, choice_path) != 0)) unlink(draft);
-  ig_free(draft);
+  if (choices) ig_choices_keep(choices, key, text);
 }
 
 /* --- choosing --------------------------------------------------------------------------------- */
@@ -240,32 +176,28 @@ static void write_choices(void) {
 /* A remembered algorithm that the library still accepts. */
 static bool recall(const ig_cublas_library *lib, const ig_cublas_form *form,
                    cublasLtMatmulAlgo_t *algo, size_t *workspace) {
-  for (int64_t i = choice_count - 1; i >= 0; i--) {
-    cublasLtMatmulHeuristicResult_t result;
-    if (strcmp(choices[i].key, form->key) != 0) continue;
-    *algo = choices[i].algo;
-    if (lib->cublasLtMatmulAlgoCheck(lib->handle, form->desc, form->a, form->b, form->c, form->c,
-                                     algo, &result) != CUBLAS_STATUS_SUCCESS ||
-        result.workspaceSize > IG_CUBLAS_WORKSPACE) {
-      return false;
-    }
-    *workspace = result.workspaceSize;
-    return true;
+  cublasLtMatmulHeuristicResult_t result;
+  const char *text = choices ? ig_choices_find(choices, form->key) : NULL;
+  if (!text || !read_algo(text, algo) ||
+      lib->cublasLtMatmulAlgoCheck(lib->handle, form->desc, form->a, form->b, form->c, form->c,
+                                   algo, &result) != CUBLAS_STATUS_SUCCESS ||
+      result.workspaceSize > IG_CUBLAS_WORKSPACE) {
+    return false;
   }
-  return false;
+  *workspace = result.workspaceSize;
+  return true;
 }
 
 static ig_status choose_locked(const ig_cublas_library *lib, const ig_cublas_form *form,
                                cublasLtMatmulAlgo_t *algo, size_t *workspace) {
   cublasLtMatmulHeuristicResult_t results[CANDIDATES];
   int count = 0, chosen = 0;
-  if (!choice_path) read_choices(lib);
+  if (!choices) open_choices(lib);
   if (recall(lib, form, algo, workspace)) return IG_OK;
   IG_TRY(candidates(lib, form, lib->autotune ? CANDIDATES : 1, results, &count));
   if (lib->autotune) {
     chosen = fastest(lib, form, results, count);
-    remember(form->key, &results[chosen].algo);
-    write_choices();
+    keep_algo(form->key, &results[chosen].algo);
   }
   *algo = results[chosen].algo;
   *workspace = results[chosen].workspaceSize;
