@@ -56,7 +56,7 @@ static void channels_last_between_convolutions(void **state) {
   ig_graph_destroy(g);
 }
 
-/* A product, operators that a GPU narrows, and a product. */
+/* A product, operators that a GPU narrows and a view, and a product. */
 static ig_graph *products(void) {
   ig_graph *g;
   GOOD(ig_graph_create("products", &g));
@@ -64,6 +64,7 @@ static ig_graph *products(void) {
   ig_value *w = ig_graph_param(g, "w", IG_F32, IG_SHAPE(32, 32), noise, true);
   ig_value *y = ig_op1(g, "MatMul", NULL, IG_INS(x, w), IG_NO_ATTRS);
   y = ig_op1(g, "Tanh", NULL, IG_INS(y), IG_NO_ATTRS);
+  y = ig_op1(g, "Flatten", NULL, IG_INS(y), IG_NO_ATTRS);
   y = ig_op1(g, "Sigmoid", NULL, IG_INS(y), IG_NO_ATTRS);
   y = ig_op1(g, "MatMul", NULL, IG_INS(y, w), IG_NO_ATTRS);
   ig_graph_output(g, "y", y);
