@@ -107,11 +107,13 @@ ig_status ig_h5_rehearse(const char *path, void (*body)(void *context), void *co
   int state;
   if (!await(pid, &state)) return IG_OK;
   int number = WIFSIGNALED(state) ? WTERMSIG(state) : 0;
-  bool crashed = number == SIGSEGV || number == SIGBUS || number == SIGABRT || number == SIGILL ||
-                 number == SIGFPE || number == SIGXCPU;
+  /* A sanitizer that finds the library at fault ends the child by an exit of its own. */
+  bool stopped = WIFEXITED(state) && WEXITSTATUS(state) != 0;
+  bool crashed = stopped || number == SIGSEGV || number == SIGBUS || number == SIGABRT ||
+                 number == SIGILL || number == SIGFPE || number == SIGXCPU;
   if (crashed) IG_TRY(ig_h5_headroom(path)); /* the library crashes of that, too */
   IG_CHECK(!crashed, IG_ERR_INPUT, "%s: damaged: the HDF5 library fails on it (%s)", path,
-           strsignal(number));
+           stopped ? "a sanitizer stopped it" : strsignal(number));
   return IG_OK;
 }
 
