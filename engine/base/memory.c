@@ -17,17 +17,21 @@
 #define LARGE_BLOCK ((size_t)4 << 20)
 
 /* Large blocks ask for large pages: a table of pages of 4 KiB costs a third of the speed at which
- * memory beyond the caches is read (measured: 27 against 43 GB/s). */
-void *ig_alloc(size_t size) {
-  size_t rounded;
-  bool large = size >= LARGE_BLOCK;
-  size_t alignment = large ? LARGE_PAGE : IG_ALIGNMENT;
-  if (!ig_align_size(size ? size : 1, large ? SMALL_PAGE : IG_ALIGNMENT, &rounded)) return NULL;
-  void *block = aligned_alloc(alignment, rounded);
+ * memory beyond the caches is read (measured: 27 against 43 GB/s). Their size need be no multiple of
+ * the alignment, which aligned_alloc would ask for. */
+static void *alloc_large(size_t size) {
+  void *block;
+  if (posix_memalign(&block, LARGE_PAGE, size) != 0) return NULL;
 #ifdef MADV_HUGEPAGE
-  if (block && large) madvise(block, rounded, MADV_HUGEPAGE); /* a wish: failing changes nothing */
+  madvise(block, size & ~(SMALL_PAGE - 1), MADV_HUGEPAGE); /* a wish: failing changes nothing */
 #endif
   return block;
+}
+
+void *ig_alloc(size_t size) {
+  size_t rounded;
+  if (!ig_align_size(size ? size : 1, IG_ALIGNMENT, &rounded)) return NULL;
+  return size >= LARGE_BLOCK ? alloc_large(rounded) : aligned_alloc(IG_ALIGNMENT, rounded);
 }
 
 void *ig_alloc_zero(size_t count, size_t size) {

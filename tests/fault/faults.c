@@ -64,6 +64,9 @@ WRAPPED(void *, realloc, void *block, size_t size) {
 WRAPPED(void *, aligned_alloc, size_t alignment, size_t size) {
   return fails(ALLOC) ? (errno = ENOMEM, NULL) : __real_aligned_alloc(alignment, size);
 }
+WRAPPED(int, posix_memalign, void **block, size_t alignment, size_t size) {
+  return fails(ALLOC) ? ENOMEM : __real_posix_memalign(block, alignment, size);
+}
 
 /* Pipes and terminals are not disks. */
 static int is_file(int fd) {
