@@ -2,7 +2,8 @@
 # All that only a GPU can tell, in one call of less than nine minutes: the tests of the CUDA backend on
 # the real device, compute-sanitizer on the kernel tests, and benchmarks with PyTorch beside them.
 #   scripts/gpu_check.sh pack    where the project builds (needs nvcc, no GPU): programs and the libraries
-#                                they need, for any x86-64, in build/gpu_pack.tar.gz
+#                                they need, for any x86-64 and sm_90a (or what IG_PACK_ARCHITECTURES
+#                                says), in build/gpu_pack.tar.xz
 #   scripts/gpu_check.sh [OUT]   on the GPU machine, without network, from the pack, or where there is
 #                                none from a build made here. Results: OUT, or
 #                                benchmarks/results/<gpu>/<commit>.json, and a table on stdout.
@@ -26,7 +27,8 @@ foreign_libraries() { # program
 
 if [ "${1:-}" = pack ]; then
   set -e
-  build build/gpu -DIG_NATIVE=OFF
+  # One architecture, or five programs of kernels would not fit.
+  build build/gpu -DIG_NATIVE=OFF -DIG_CUDA_ARCHITECTURES="${IG_PACK_ARCHITECTURES:-90a-real}"
   rm -rf $pack
   mkdir -p $pack/lib
   for program in $(programs); do
@@ -34,17 +36,18 @@ if [ "${1:-}" = pack ]; then
     foreign_libraries "build/gpu/$program" | xargs -I{} cp -uL {} $pack/lib/
   done
   git rev-parse --short=12 HEAD >$pack/commit
-  tar -C build -czf build/gpu_pack.tar.gz gpu_pack
-  size=$(stat -c %s build/gpu_pack.tar.gz)
-  echo "build/gpu_pack.tar.gz: $((size / 1048576)) MB; carry it to the GPU machine, into this folder's build/"
+  tar -C build -cJf build/gpu_pack.tar.xz gpu_pack
+  size=$(stat -c %s build/gpu_pack.tar.xz)
+  echo "build/gpu_pack.tar.xz: $((size / 1048576)) MB; carry it to the GPU machine, into this folder's build/"
   [ "$size" -le $((60 * 1048576)) ] || { echo "that is more than 60 MB" >&2; exit 1; }
   exit 0
 fi
 
 command -v nvidia-smi >/dev/null && gpu=$(nvidia-smi --query-gpu=name --format=csv,noheader | head -1)
 [ -n "${gpu:-}" ] || { echo "gpu_check: no NVIDIA GPU is visible (nvidia-smi)" >&2; exit 3; }
-if [ -f build/gpu_pack.tar.gz ]; then
-  tar -C build -xzf build/gpu_pack.tar.gz
+if [ -f build/gpu_pack.tar.xz ]; then
+  tar -C build -xJf build/gpu_pack.tar.xz 2>/dev/null ||
+    python3 -c 'import tarfile; tarfile.open("build/gpu_pack.tar.xz").extractall("build")' || exit 3
   commit=$(cat $pack/commit)
   export LD_LIBRARY_PATH=$root/$pack/lib:${LD_LIBRARY_PATH:-}
 else
