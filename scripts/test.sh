@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
-# The whole test suite: packages, builds (release, asan with UBSan, tsan, fuzz), every ctest of each,
-# ending in ctest's summary. Needs no GPU and no network beyond the package mirror.
+# The whole test suite: packages, builds (release, asan with UBSan, tsan, fuzz, and CUDA where nvcc is),
+# every ctest of each, ending in ctest's summary. Needs no GPU and no network beyond the package mirror:
+# the CUDA backend is tested on an emulated one.
 #   scripts/test.sh            everything
-#   scripts/test.sh release    one build only (release, asan, tsan or fuzz)
+#   scripts/test.sh release    one build only (release, asan, tsan, fuzz or cuda)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/packages.sh
 need_packages $ingot_packages $ingot_test_packages
 
 jobs=$(nproc)
-build() { # preset
-  cmake --preset "$1" >build-$1.log 2>&1 || { cat "build-$1.log"; exit 1; }
+build() { # preset, options of cmake...
+  cmake --preset "$@" >build-$1.log 2>&1 || { cat "build-$1.log"; exit 1; }
   cmake --build --preset "$1" -j "$jobs" >>"build-$1.log" 2>&1 || { tail -50 "build-$1.log"; exit 1; }
   if grep -q 'warning:' "build-$1.log"; then
     echo "warnings in the $1 build:"
@@ -28,9 +29,9 @@ run() { # preset, ctest arguments...
 
 only=${1:-all}
 case "$only" in
-all | release | asan | tsan | fuzz) ;;
+all | release | asan | tsan | fuzz | cuda) ;;
 *)
-  echo "usage: scripts/test.sh [release|asan|tsan|fuzz]" >&2
+  echo "usage: scripts/test.sh [release|asan|tsan|fuzz|cuda]" >&2
   exit 2
   ;;
 esac
@@ -51,11 +52,21 @@ if want tsan; then
   # oneDNN's own threads are not instrumented, and would all look like races.
   OMP_NUM_THREADS=1 run tsan -L 'unit|formats' -LE slow
 fi
+if want cuda; then
+  # Compiled and linked, for one architecture to save minutes; nothing of it runs without a GPU.
+  if command -v nvcc >/dev/null || [ -x /usr/local/cuda/bin/nvcc ]; then
+    echo "== cuda: compiled and linked"
+    build cuda -DIG_CUDA=ON -DIG_TESTS=OFF -DIG_CUDA_ARCHITECTURES=90a-real
+  else
+    echo "== cuda: skipped, there is no nvcc"
+  fi
+fi
 if want asan; then
   build asan
-  run asan -LE 'slow|fuzz'
+  # One order of the emulated GPU's threads here; the release build has three.
+  run asan -LE 'slow|fuzz' -E 'operators_cuda_seed_[12]'
 fi
 if want release; then
-  build release
+  build release -DIG_CUDA=OFF
   run release -LE fuzz
 fi
