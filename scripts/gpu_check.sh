@@ -68,11 +68,12 @@ began=$(date +%s)
 # Seconds left of the nine minutes, for the steps that can be cut short.
 left() { echo $((540 - $(date +%s) + began)); }
 
-# row NAME SECONDS COMMAND...: runs it within that time; a line of JSON about how it went.
+# check NAME SECONDS COMMAND...: runs it within that time; a line of JSON about how it went.
 check() {
   local name=$1 limit=$2 started rc
   shift 2
   [ "$(left)" -gt 10 ] || { echo "{\"check\": \"$name\", \"result\": \"no time left\"}" >>"$rows"; return; }
+  [ "$limit" -le "$(left)" ] || limit=$(left)
   started=$(date +%s)
   echo "== $name: $*" >>"$log"
   timeout "$limit" "$@" >>"$log" 2>&1
@@ -86,6 +87,7 @@ bench() {
   local name=$1 limit=$2 text
   shift 2
   [ "$(left)" -gt 10 ] || { echo "{\"bench\": \"$name\", \"result\": \"no time left\"}" >>"$rows"; return; }
+  [ "$limit" -le "$(left)" ] || limit=$(left)
   echo "== $name: $*" >>"$log"
   if text=$(timeout "$limit" "$@" 2>>"$log"); then
     text=$(echo "$text" | tr -d '\n')

@@ -20,9 +20,8 @@ ig_recompute ig_recompute_parse(const char *name) {
 
 typedef struct recompute {
   ig_graph *graph;
-  int32_t n_nodes, n_values; /* before the first repeated node */
+  int32_t n_nodes;        /* before the first repeated node */
   int32_t first_backward;    /* node id; all before are forward nodes */
-  bool full;
   bool *saved; /* by value id: a forward result that a backward node reads */
   bool *drop;  /* by value id: to be made again rather than kept */
   ig_node **again; /* by node id: the repetition, once made */
@@ -182,9 +181,7 @@ static ig_status recompute_run(ig_graph *graph, const ig_pass_options *options, 
   IG_TRY(ig_graph_sort(graph)); /* ids are places in the order */
   recompute r = {.graph = graph,
                  .n_nodes = graph->n_nodes,
-                 .n_values = graph->n_values,
                  .first_backward = find_first_backward(graph),
-                 .full = options->recompute == IG_RECOMPUTE_FULL,
                  .changes = changes};
   size_t values = (size_t)graph->n_values + 1, nodes = (size_t)graph->n_nodes + 1;
   int32_t *last = ig_alloc_zero(values, sizeof *last);
@@ -196,9 +193,12 @@ static ig_status recompute_run(ig_graph *graph, const ig_pass_options *options, 
     status = ig_fail(IG_ERR_MEMORY, "recompute: out of memory");
   } else {
     find_saved(&r);
-    if (r.full) find_last_readers(&r, last);
-    if (r.full) choose_full(&r, last);
-    if (!r.full) choose_light(&r);
+    if (options->recompute == IG_RECOMPUTE_LIGHT) {
+      choose_light(&r);
+    } else {
+      find_last_readers(&r, last);
+      choose_full(&r, last);
+    }
     status = redirect(&r);
   }
   ig_free(last);
