@@ -31,6 +31,10 @@ const ig_option ig_train_options_table[] = {
                    "what to learn"),
 
     IG_TRAIN_DATA_ROWS,
+    IG_FLAG_OPTION(V, whiten, "whiten",
+                   "the first convolution whitens image patches, as the training data have them, and "
+                   "stays so"),
+    IG_TRAIN_AUGMENT_ROWS,
 
     IG_INT_OPTION(V, epochs, "epochs", OWN, 1, INT64_MAX,
                   "passes over the data [10 without --steps]"),
@@ -52,6 +56,8 @@ const ig_option ig_train_options_table[] = {
                   "steps between validations, 0 for once an epoch"),
     IG_INT_OPTION(V, eval_limit, "eval-limit", "0", 0, INT64_MAX,
                   "validation samples at most, 0 for all"),
+    IG_FLAG_OPTION(V, eval_mirror, "eval-mirror",
+                   "validate with the mean of an image's and its mirror image's outputs"),
     IG_INT_OPTION(V, checkpoint_every, "checkpoint-every", "0", 0, INT64_MAX,
                   "steps between checkpoints, 0 for once an epoch"),
     IG_INT_OPTION(V, keep, "keep", "2", 1, 1 << 20, "checkpoints to keep besides the best"),
@@ -83,6 +89,7 @@ static ig_status make_optimizer(const ig_cli *cli, const V *v, ig_train_options 
   optimizer.nesterov = optimizer.nesterov || v->nesterov;
   optimizer.clip_norm = v->clip;
   optimizer.ema = v->ema;
+  optimizer.bias_lr = v->bias_lr;
   out->optimizer = optimizer;
   out->lr = usual_lr(kind);
   given(cli, "lr", v->lr, &out->lr);
@@ -101,9 +108,13 @@ ig_status ig_train_options_make(const ig_cli *cli, const V *v, ig_train_options 
       .seed = (uint64_t)cli->common->seed,
       .eval_every = v->eval_every,
       .eval_limit = v->eval_limit,
+      .eval_mirror = v->eval_mirror,
       .checkpoint_every = v->checkpoint_every,
       .patience = (int)v->patience,
-      .augment = {.flip = v->flip, .crop_padding = (int)v->crop, .cutout = (int)v->cutout},
+      .augment = {.flip = v->flip,
+                  .crop_padding = (int)v->crop,
+                  .reflect = strcmp(v->crop_border, "reflect") == 0,
+                  .cutout = (int)v->cutout},
       .workers = (int)v->workers,
       .memory_limit = v->memory_limit,
   };

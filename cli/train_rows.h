@@ -7,7 +7,7 @@
 
 #define IG_OWN_VALUE NULL /* the usual value of optimizer or model */
 
-/* How data is read and prepared. */
+/* How data is read. */
 #define IG_TRAIN_DATA_ROWS                                                                         \
   IG_STRING_OPTION(ig_train_values, target, "target", "NAMES", 0,                                  \
                    "target columns or array, comma-separated"),                                    \
@@ -20,14 +20,19 @@
                     "tokens that bpe learns"),                                                     \
       IG_INT_OPTION(ig_train_values, context, "context", IG_OWN_VALUE, 1, 1 << 20,                 \
                     "tokens of a training window; the model's context otherwise"),                 \
-      {.name = "normalize",                                                                        \
-       .type = IG_OPTION_FLAG,                                                                     \
-       .offset = offsetof(ig_train_values, normalize),                                             \
-       .fallback = "true",                                                                         \
-       .what = "bring inputs to mean 0 and deviation 1 of the training data"},                     \
-      IG_FLAG_OPTION(ig_train_values, flip, "flip", "mirror training images at random"),           \
+  {                                                                                                \
+    .name = "normalize", .type = IG_OPTION_FLAG, .offset = offsetof(ig_train_values, normalize),   \
+    .fallback = "true", .what = "bring inputs to mean 0 and deviation 1 of the training data"      \
+  }
+
+/* How training data is changed and prepared. */
+#define IG_TRAIN_AUGMENT_ROWS                                                                      \
+  IG_FLAG_OPTION(ig_train_values, flip, "flip",                                                    \
+                 "mirror each training image in every other epoch"),                               \
       IG_INT_OPTION(ig_train_values, crop, "crop", "0", 0, 256,                                    \
                     "shift training images by up to N pixels"),                                    \
+      IG_ENUM_OPTION(ig_train_values, crop_border, "crop-border", "zero", "zero|reflect",          \
+                     "what is shown beyond the image's border"),                                   \
       IG_INT_OPTION(ig_train_values, cutout, "cutout", "0", 0, 4096,                               \
                     "blank a square of N pixels"),                                                 \
       IG_INT_OPTION(ig_train_values, workers, "workers", "0", 0, 16,                               \
@@ -49,6 +54,8 @@
                       "decay of the second moment"),                                               \
       IG_FLOAT_OPTION(ig_train_values, epsilon, "epsilon", IG_OWN_VALUE, 0, 1,                     \
                       "added to the denominator"),                                                 \
+      IG_FLOAT_OPTION(ig_train_values, bias_lr, "bias-lr", "1", 1e-6, 1e6,                         \
+                      "learning rate of biases and norms, as a multiple of --lr"),                 \
       IG_FLOAT_OPTION(ig_train_values, weight_decay, "weight-decay", IG_OWN_VALUE, 0, 100,         \
                       "of matrices and filters"),                                                  \
       IG_FLOAT_OPTION(ig_train_values, clip, "clip", "0", 0, 1e9,                                  \
