@@ -27,7 +27,7 @@ typedef struct rank_job {
   float *states[THREAD_RANKS];     /* running statistics likewise */
   int64_t n_parameters, n_states;
   size_t optimizer_bytes[THREAD_RANKS]; /* of entries of that role */
-  ig_plan_memory memory;                /* of a full batch's updating plan */
+  ig_plan_memory memory;                /* of the last updating plan */
 } rank_job;
 
 typedef struct rank_plan {
@@ -105,7 +105,7 @@ static inline ig_status rank_micro(rank_state *r, int step, int64_t first, int64
   if (!one) r->job->loss[step] = loss;
   int norm = ig_step_output(ig_plan_graph(plan), "grad_norm");
   r->job->norm[step] = (double)*(const float *)ig_plan_output(plan, norm);
-  if (count * ig_comm_size(r->comm) >= r->job->options.batch) r->job->memory = ig_plan_memory_use(plan);
+  r->job->memory = ig_plan_memory_use(plan);
   return IG_OK;
 }
 
