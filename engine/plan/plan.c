@@ -168,6 +168,7 @@ static ig_status prepare_step(const ig_plan *plan, ig_planned *s) {
     const ig_impl *impl = ig_op_impl(s->node->op, device, i);
     if (!impl) break;
     if (impl->reject && impl->reject(s->node)) continue;
+    if (impl->sums_by_thread && plan->options.fixed_sums) continue;
     ig_status status = prepare_with(s, impl);
     if (status == IG_ERR_UNSUPPORTED) continue;
     if (status == IG_OK && ig_contest_wanted(plan->backend)) status = prepare_winner(plan, s);
