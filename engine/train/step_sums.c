@@ -19,14 +19,15 @@ static ig_value *zero_like(ig_graph *graph, const ig_value *like) {
 }
 
 ig_value *ig_step_sum(ig_graph *graph, const ig_step_sums *sums, const char *name, ig_value *term) {
-  ig_value *total = term;
+  ig_value *total = term, *kept = NULL;
   for (int level = 0; level < sums->n_read && total; level++) {
     ig_value *sum = sum_state(graph, level, name, term);
     total = sum ? ig_op1(graph, "Add", NULL, IG_INS(sum, total), IG_NO_ATTRS) : NULL;
     if (total && sums->clear) ig_graph_assign(graph, sum, zero_like(graph, total));
+    if (level == sums->keep_as) kept = sum;
   }
   if (!total || sums->keep_as < 0) return total;
-  ig_value *kept = sum_state(graph, sums->keep_as, name, term);
+  if (!kept) kept = sum_state(graph, sums->keep_as, name, term);
   if (kept) ig_graph_assign(graph, kept, total);
   return total;
 }
