@@ -44,8 +44,13 @@ const ig_option ig_train_options_table[] = {
      .offset = offsetof(V, normalize),
      .fallback = "true",
      .what = "bring inputs to mean 0 and deviation 1 of the training data"},
-    IG_FLAG_OPTION(V, flip, "flip", "mirror training images at random"),
+    IG_FLAG_OPTION(V, whiten, "whiten",
+                   "the first convolution whitens image patches, as the training data have them, and "
+                   "stays so"),
+    IG_FLAG_OPTION(V, flip, "flip", "mirror each training image in every other epoch"),
     IG_INT_OPTION(V, crop, "crop", "0", 0, 256, "shift training images by up to N pixels"),
+    IG_ENUM_OPTION(V, crop_border, "crop-border", "zero", "zero|reflect",
+                   "what is shown beyond the image's border"),
     IG_INT_OPTION(V, cutout, "cutout", "0", 0, 4096, "blank a square of N pixels"),
     IG_INT_OPTION(V, workers, "workers", "0", 0, 16,
                   "threads that prepare data, 0 for what suits the machine"),
@@ -71,6 +76,8 @@ const ig_option ig_train_options_table[] = {
     IG_FLOAT_OPTION(V, beta1, "beta1", OWN, 0, 1, "decay of the first moment"),
     IG_FLOAT_OPTION(V, beta2, "beta2", OWN, 0, 1, "decay of the second moment"),
     IG_FLOAT_OPTION(V, epsilon, "epsilon", OWN, 0, 1, "added to the denominator"),
+    IG_FLOAT_OPTION(V, bias_lr, "bias-lr", "1", 1e-6, 1e6,
+                    "learning rate of biases and norms, as a multiple of --lr"),
     IG_FLOAT_OPTION(V, weight_decay, "weight-decay", OWN, 0, 100, "of matrices and filters"),
     IG_FLOAT_OPTION(V, clip, "clip", "0", 0, 1e9, "largest global norm of a gradient, 0 for any"),
     IG_FLOAT_OPTION(V, ema, "ema", "0", 0, 0.999999999, "decay of averaged parameters, 0 for none"),
@@ -83,6 +90,8 @@ const ig_option ig_train_options_table[] = {
                   "steps between validations, 0 for once an epoch"),
     IG_INT_OPTION(V, eval_limit, "eval-limit", "0", 0, INT64_MAX,
                   "validation samples at most, 0 for all"),
+    IG_FLAG_OPTION(V, eval_mirror, "eval-mirror",
+                   "validate with the mean of an image's and its mirror image's outputs"),
     IG_INT_OPTION(V, checkpoint_every, "checkpoint-every", "0", 0, INT64_MAX,
                   "steps between checkpoints, 0 for once an epoch"),
     IG_INT_OPTION(V, keep, "keep", "2", 1, 1 << 20, "checkpoints to keep besides the best"),
@@ -114,6 +123,7 @@ static ig_status make_optimizer(const ig_cli *cli, const V *v, ig_train_options 
   optimizer.nesterov = optimizer.nesterov || v->nesterov;
   optimizer.clip_norm = v->clip;
   optimizer.ema = v->ema;
+  optimizer.bias_lr = v->bias_lr;
   out->optimizer = optimizer;
   out->lr = usual_lr(kind);
   given(cli, "lr", v->lr, &out->lr);
@@ -132,9 +142,13 @@ ig_status ig_train_options_make(const ig_cli *cli, const V *v, ig_train_options 
       .seed = (uint64_t)cli->common->seed,
       .eval_every = v->eval_every,
       .eval_limit = v->eval_limit,
+      .eval_mirror = v->eval_mirror,
       .checkpoint_every = v->checkpoint_every,
       .patience = (int)v->patience,
-      .augment = {.flip = v->flip, .crop_padding = (int)v->crop, .cutout = (int)v->cutout},
+      .augment = {.flip = v->flip,
+                  .crop_padding = (int)v->crop,
+                  .reflect = strcmp(v->crop_border, "reflect") == 0,
+                  .cutout = (int)v->cutout},
       .workers = (int)v->workers,
       .memory_limit = v->memory_limit,
   };
