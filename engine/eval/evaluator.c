@@ -47,7 +47,8 @@ ig_status ig_evaluator_create(const ig_graph *model, ig_backend *backend, ig_sto
                           .release_params = options->frozen && options->release && one_size,
                           .frozen_params = options->frozen,
                           .tf32 = options->precision == IG_PRECISION_TF32,
-                          .memory_limit = options->memory_limit};
+                          .memory_limit = options->memory_limit,
+                          .fixed_sums = options->fixed_sums};
   ig_status status = ig_match_fields(model, dataset, &e->match);
   if (status == IG_OK) {
     status = ig_plan_cache_create(model, backend, store, &plan, prepare, e, &e->plans);

@@ -28,6 +28,7 @@ typedef struct ig_eval_options {
   /* Ranks that each take a contiguous share of the batches; NULL for one process. All call
    * ig_evaluator_run together, and get the metrics, to the bit, of one process. */
   ig_comm *comm;
+  bool fixed_sums; /* the same bits on any number of threads */
 } ig_eval_options;
 
 /* Called for each batch of this rank, in the order of the data set, with the first `batch->count` rows of the

@@ -117,7 +117,8 @@ static ig_status create_evaluator(ig_trainer *t) {
                              .workers = t->options.workers,
                              .n_normalizations = t->n_normalizations,
                              .normalizations = t->normalizations,
-                             .comm = t->comm};
+                             .comm = t->comm,
+                             .fixed_sums = t->options.elastic > 0};
   ig_store *store = t->store;
   if (t->options.optimizer.ema > 0) {
     IG_TRY(ig_store_create(t->backend, &t->ema_store));
