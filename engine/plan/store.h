@@ -26,7 +26,7 @@ int64_t ig_store_count(const ig_store *store);
 ig_store_entry *ig_store_entry_at(const ig_store *store, int64_t index);
 /* Makes entries for every PARAM and STATE of the graph, and gives new ones their initial values
  * from `seed`. PARAMs have IG_ROLE_PARAMETER, STATEs IG_ROLE_STATE unless their name starts with
- * "optimizer.sum." (IG_ROLE_SCRATCH), "optimizer." (IG_ROLE_OPTIMIZER) or "ema." (IG_ROLE_EMA). */
+ * "optimizer.sum." (IG_ROLE_SCRATCH), "optimizer.shard." (IG_ROLE_SHARD), "optimizer." (IG_ROLE_OPTIMIZER) or "ema." (IG_ROLE_EMA). */
 ig_status ig_store_add_graph(ig_store *store, const ig_graph *graph, uint64_t seed);
 /* Entries for every PARAM and STATE of the graph with the snapshot's values, checked as
  * ig_store_from_snapshot does. Host memory changes hands instead of being copied: the snapshot keeps
@@ -37,7 +37,7 @@ void ig_store_release(ig_store *store, ig_store_entry *entry);
 /* Host copies in row-major order. */
 ig_status ig_store_read(const ig_store *store, const ig_store_entry *entry, void *host);
 ig_status ig_store_write(ig_store *store, ig_store_entry *entry, const void *host);
-/* All entries but scratch into the snapshot, and back. Loading needs every PARAMETER and STATE entry to be
+/* All entries but scratch and shards into the snapshot, and back. Loading needs every PARAMETER and STATE entry to be
  * present with equal dtype and shape, and names what is missing or differs. Other roles are loaded
  * where present. */
 ig_status ig_store_to_snapshot(const ig_store *store, ig_snapshot *snapshot);

@@ -12,6 +12,7 @@ typedef enum ig_tensor_role {
   IG_ROLE_STATE,         /* /parameters too: running statistics of normalisation */
   IG_ROLE_OPTIMIZER,     /* /optimizer: moments, loss scale; "optimizer.*" */
   IG_ROLE_EMA,           /* /ema: averaged parameters; "ema.*" */
+  IG_ROLE_SHARD,         /* a rank's part of moments, "optimizer.shard.*": see shards.h, never in one */
   IG_ROLE_SCRATCH        /* sums of a step under way, "optimizer.sum.*": never in a snapshot */
 } ig_tensor_role;
 

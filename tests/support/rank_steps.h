@@ -132,7 +132,7 @@ static inline ig_status rank_keep(rank_state *r) {
     float **to[2] = {&r->job->parameters[rank], &r->job->states[rank]};
     for (int64_t i = 0; i < ig_store_count(r->store); i++) {
       const ig_store_entry *e = ig_store_entry_at(r->store, i);
-      if (e->role == IG_ROLE_OPTIMIZER && pass == 0)
+      if ((e->role == IG_ROLE_OPTIMIZER || e->role == IG_ROLE_SHARD) && pass == 0)
         r->job->optimizer_bytes[rank] += ig_shape_bytes(&e->shape, e->dtype);
       if (e->dtype != IG_F32 || e->role > IG_ROLE_STATE) continue;
       int which = e->role == IG_ROLE_STATE;

@@ -117,6 +117,7 @@ static void memory_of_gradients(void **state) {
   for (int i = 0; i < 2; i++) {
     jobs[i] = job_of(&gpt, IG_OPT_ADAMW, 4, i == 0 ? IG_SHARD_OPTIMIZER : IG_SHARD_GRADIENTS);
     jobs[i].options.accumulate = 2;
+    jobs[i].samples = 26;
     jobs[i].options.steps = 2;
     rank_train(&jobs[i]);
   }
