@@ -208,6 +208,10 @@ static void run_steps(ig_comm *comm, const char *scenario, int victim) {
   must(comm, ig_comm_alloc(comm, 0, 400000, &x));
   for (comm->step = 0; comm->step < 2000; comm->step++) {
     if (comm->rank == victim && comm->step == 20) {
+      struct timespec now;
+      clock_gettime(CLOCK_MONOTONIC, &now);
+      printf("fault at %.3f\n", (double)now.tv_sec + 1e-9 * (double)now.tv_nsec);
+      fflush(stdout);
       if (strcmp(scenario, "kill") == 0) raise(SIGKILL);
       if (strcmp(scenario, "stop") == 0) raise(SIGSTOP);
       if (strcmp(scenario, "hang") == 0) nap(1000);
