@@ -2,8 +2,7 @@
  * the sums over ranks are what norms and updates read. Gradients travel in buckets, in the order in
  * which the backward pass makes them: an operation begins when the last gradient of its bucket is
  * there, and is awaited in front of the updates, behind everything else. The gradients made last form a
- * small bucket of their own, since nothing is left to hide it. All ranks begin the operations in one
- * order, whatever the shapes of their batches: each names the one before it.
+ * small bucket of their own, since nothing is left to hide it.
  *
  * The loss and the running statistics of normalisation travel as well, in a bucket that is ready when
  * the forward pass ends. With a sharded optimizer see shard_optimizer.c. */
@@ -14,6 +13,7 @@
 #include "engine/passes/exchange.h"
 
 #define BUCKET_BYTES ((size_t)8 << 20) /* where the options say nothing */
+#define LOSS_DEPTH 6 /* of sums and factors of the loss that are looked through */
 #define TAIL_BYTES ((size_t)1 << 20)   /* of the last bucket */
 
 /* --- gradients ---------------------------------------------------------------------------------- */
@@ -85,59 +85,7 @@ int ig_bucket_end(const ig_exchange *x, const ig_gradient *gradients, int first,
   return stop;
 }
 
-/* --- operations --------------------------------------------------------------------------------- */
-
-ig_attr ig_bucket_shapes(ig_graph *graph, ig_value *const *values, int n) {
-  int64_t *list = ig_arena_alloc(graph->arena, (size_t)n * (1 + IG_MAX_RANK) * sizeof *list);
-  int count = 0;
-  for (int i = 0; i < n && list; i++) {
-    list[count++] = values[i]->shape.rank;
-    for (int d = 0; d < values[i]->shape.rank; d++) list[count++] = values[i]->shape.dims[d];
-  }
-  if (!list) ig_graph_fail(graph, ig_fail(IG_ERR_MEMORY, "data_parallel: out of memory"));
-  return IG_INTS("shapes", count, list);
-}
-
-ig_value *ig_exchange_bucket(ig_exchange *x, ig_value *const *values, int n, ig_dtype dtype,
-                             int operand, ig_value *after) {
-  ig_value **in = ig_arena_alloc(x->graph->arena, ((size_t)n + 1) * sizeof *in);
-  if (!in) return ig_graph_fail(x->graph, ig_fail(IG_ERR_MEMORY, "data_parallel: out of memory"));
-  memcpy(in, values, (size_t)n * sizeof *in);
-  in[n] = after;
-  ig_attr attrs[] = {IG_INT("ranks", x->parallel->size), IG_INT("operand", operand),
-                     IG_INT("to", ig_dtype_to_onnx(dtype)), IG_INT("after", after != NULL)};
-  return ig_op1(x->graph, "ingot.Bucket", NULL, after ? n + 1 : n, in, IG_COUNT(attrs), attrs);
-}
-
-ig_value *ig_exchange_begin(ig_exchange *x, const char *op, ig_value *in, int operand,
-                            ig_value *after) {
-  ig_value *inputs[3] = {in};
-  int n = 1;
-  if (x->begun) inputs[n++] = x->begun;
-  if (after) inputs[n++] = after;
-  ig_attr attrs[] = {IG_INT("index", x->operations++), IG_INT("after", n - 1),
-                     IG_INT("ranks", x->parallel->size), IG_INT("operand", operand)};
-  bool in_place = strcmp(op, "ingot.AllReduce") == 0;
-  return x->begun = ig_op1(x->graph, op, NULL, n, inputs, in_place ? 2 : 4, attrs);
-}
-
-ig_value *ig_exchange_await(ig_exchange *x, ig_value *begun, ig_value *reads) {
-  ig_value *inputs[3] = {begun};
-  int n = 1;
-  if (reads) inputs[n++] = reads;
-  if (x->waited) inputs[n++] = x->waited;
-  return x->waited = ig_op1(x->graph, "ingot.Await", NULL, n, inputs,
-                            IG_ATTRS(IG_INT("after", x->waited != NULL)));
-}
-
-ig_node *ig_exchange_reduce(ig_exchange *x, ig_value *const *values, int n, ig_dtype dtype) {
-  int operand = x->operands++;
-  ig_value *bucket = ig_exchange_bucket(x, values, n, dtype, operand, NULL);
-  ig_value *sum = ig_exchange_begin(x, "ingot.AllReduce", bucket, operand, NULL);
-  ig_value *there = ig_exchange_await(x, sum, NULL);
-  ig_attr shapes = ig_bucket_shapes(x->graph, values, n);
-  return ig_graph_node(x->graph, "ingot.Unbucket", NULL, IG_INS(there), 1, &shapes, n);
-}
+/* --- their sums --------------------------------------------------------------------------------- */
 
 /* Norms and updates read `to` instead. The backward pass may go on with this rank's own gradient. */
 static ig_status redirect(ig_graph *graph, ig_value *from, ig_value *to) {
@@ -158,7 +106,8 @@ static ig_status reduce_gradients(ig_exchange *x, const ig_gradient *gradients, 
   for (int first = 0; first < n;) {
     int end = first < tail ? ig_bucket_end(x, gradients, first, tail) : n;
     for (int i = first; i < end; i++) values[i - first] = gradients[i].value;
-    ig_node *sums = ig_exchange_reduce(x, values, end - first, x->dtype);
+    int32_t place = gradients[end - 1].ready;
+    ig_node *sums = ig_exchange_reduce(x, values, end - first, x->dtype, place);
     IG_TRY(ig_graph_status(x->graph));
     for (int i = first; i < end; i++) {
       IG_TRY(redirect(x->graph, gradients[i].value, sums->outputs[i - first]));
@@ -184,6 +133,19 @@ static int32_t find_output(const ig_graph *graph, const char *name) {
   return -1;
 }
 
+/* Place of the node after which a number is there, whatever sums and factors it was put to. */
+static int32_t loss_ready(const ig_value *value, int depth) {
+  int32_t last = -1;
+  const ig_node *node = value->producer;
+  if (!node) return last;
+  bool number = ig_value_count(value) == 1 && (node->op->flags & IG_OP_ELEMENTWISE);
+  if (!number || depth == 0) return node->id;
+  for (int i = 0; i < node->n_inputs; i++) {
+    if (node->inputs[i]) last = IG_MAX(last, loss_ready(node->inputs[i], depth - 1));
+  }
+  return last;
+}
+
 /* The loss is summed (each rank's is weighted already); statistics are averaged by weight. */
 static ig_status reduce_rest(ig_exchange *x) {
   ig_graph *graph = x->graph;
@@ -196,17 +158,19 @@ static ig_status reduce_rest(ig_exchange *x) {
   ig_value **values = ig_arena_alloc(graph->arena, room * sizeof *values);
   IG_CHECK(values, IG_ERR_MEMORY, "graph '%s': out of memory", graph->name);
   int n = 0;
+  int32_t place = loss_ready(graph->outputs[loss], LOSS_DEPTH);
   values[n++] = graph->outputs[loss];
   values[n++] = weight;
   for (int32_t i = 0; i < graph->n_assigns; i++) {
     if (!is_statistic(&graph->assigns[i])) continue;
     ig_value *source = graph->assigns[i].source;
+    place = IG_MAX(place, loss_ready(source, LOSS_DEPTH));
     values[n++] = x->parallel->weighted
                       ? source
                       : ig_op1(graph, "Mul", NULL, IG_INS(source, weight), IG_NO_ATTRS);
   }
   IG_TRY(ig_graph_status(graph));
-  ig_node *sums = ig_exchange_reduce(x, values, n > 2 ? n : 1, IG_F32);
+  ig_node *sums = ig_exchange_reduce(x, values, n > 2 ? n : 1, IG_F32, place);
   IG_TRY(ig_graph_status(graph));
   graph->outputs[loss] = sums->outputs[0];
   for (int32_t i = 0, k = 2; i < graph->n_assigns; i++) {
@@ -245,8 +209,11 @@ static ig_status data_parallel_run(ig_graph *graph, const ig_pass_options *optio
   size_t room = (size_t)(graph->n_nodes + graph->n_assigns) + 1;
   ig_gradient *gradients = ig_alloc_zero(room, sizeof *gradients);
   IG_CHECK(gradients, IG_ERR_MEMORY, "graph '%s': out of memory", graph->name);
+  ig_exchange_resume(&x);
   ig_status status = exchange_all(&x, gradients);
-  *changes += x.operations;
+  if (status == IG_OK) status = ig_exchange_link(&x);
+  *changes += x.n;
+  ig_exchange_free(&x);
   ig_free(gradients);
   return status;
 }

@@ -1,5 +1,6 @@
-/* The inside of the data_parallel pass, for the files that make it: gradients and buckets of them
- * (data_parallel.c), and a sharded optimizer (shard_optimizer.c). */
+/* What the passes for several ranks share: operations between ranks (exchange.c), which exchange batch
+ * statistics (sync_batch_norm.c) and gradients (data_parallel.c), whose updates may be divided among
+ * ranks (shard_optimizer.c). */
 #ifndef IG_PASSES_EXCHANGE_H
 #define IG_PASSES_EXCHANGE_H
 
@@ -14,16 +15,23 @@ typedef struct ig_gradient {
   int32_t ready;   /* place of the node after which the gradient is there */
 } ig_gradient;
 
-/* Operations of a graph, in the order in which all ranks begin them. */
+/* An operation, which begins once the node at that place of the graph as it was has run. */
+typedef struct ig_operation {
+  ig_node *node;
+  ig_node *await; /* where this pass waits for it */
+  int32_t place, number;
+} ig_operation;
+
+/* Operations that a pass adds. */
 typedef struct ig_exchange {
   ig_graph *graph;
   const ig_parallel *parallel;
   ig_dtype dtype;   /* that gradients travel in */
   size_t limit;     /* bytes of a bucket */
-  int operations;   /* so far */
+  int n;            /* operations so far */
+  int64_t capacity;
+  ig_operation *operations; /* heap */
   int operands;     /* of the communicator's memory, so far */
-  ig_value *begun;  /* result of the last operation that was begun */
-  ig_value *waited; /* of the last that is awaited */
 } ig_exchange;
 
 /* An optimizer's node, which reads a gradient. */
@@ -38,16 +46,24 @@ int ig_bucket_end(const ig_exchange *x, const ig_gradient *gradients, int first,
 ig_attr ig_bucket_shapes(ig_graph *graph, ig_value *const *values, int n);
 
 /* The steps of an exchange; each gives NULL once the graph failed. n values into a bucket in `operand`'s
- * memory, `after` something else or not: */
+ * memory, behind `after` where that is not NULL: */
 ig_value *ig_exchange_bucket(ig_exchange *x, ig_value *const *values, int n, ig_dtype dtype,
                              int operand, ig_value *after);
-/* begins ingot.<op> on it, behind the operations before and, where not NULL, `after`: */
-ig_value *ig_exchange_begin(ig_exchange *x, const char *op, ig_value *in, int operand,
+/* begins ingot.<op> on it, likewise: */
+ig_value *ig_exchange_begin(ig_exchange *x, const char *op, ig_value *in, int operand, int32_t place,
                             ig_value *after);
 /* and waits for it; what it reads stays until then, where that is not NULL. */
 ig_value *ig_exchange_await(ig_exchange *x, ig_value *begun, ig_value *reads);
-/* The sums over ranks of n f32 values. */
-ig_node *ig_exchange_reduce(ig_exchange *x, ig_value *const *values, int n, ig_dtype dtype);
+/* The sums over ranks of n f32 values that are there after the node at `place`. */
+ig_node *ig_exchange_reduce(ig_exchange *x, ig_value *const *values, int n, ig_dtype dtype,
+                            int32_t place);
+/* Gives all operations of the graph, those of an earlier pass too, their numbers, and has them begin in
+ * one order: by place, and at one place as they were made. So all ranks begin them alike, whatever
+ * order their plans would find best. Those of this pass are awaited in that order too. */
+ig_status ig_exchange_link(ig_exchange *x);
+/* Counts what an earlier pass added; call it first. */
+void ig_exchange_resume(ig_exchange *x);
+void ig_exchange_free(ig_exchange *x);
 
 /* --- a sharded optimizer ------------------------------------------------------------------------- */
 

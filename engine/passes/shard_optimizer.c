@@ -207,6 +207,7 @@ static ig_status reduce_parts(shards *s) {
   ig_value **values = ig_arena_alloc(x->graph->arena, (size_t)s->n * sizeof *values);
   IG_CHECK(values, IG_ERR_MEMORY, "graph '%s': out of memory", x->graph->name);
   IG_TRY(place(s, INT32_MAX));
+  int32_t ready = -1;
   for (int b = 0; b < s->n_buckets; b++) {
     bucket *k = &s->buckets[b];
     for (int i = k->first; i < k->end; i++) values[i - k->first] = s->members[i].value;
@@ -214,9 +215,11 @@ static ig_status reduce_parts(shards *s) {
     ig_value *after = b >= s->slots ? s->buckets[b - s->slots].part : NULL;
     k->flat = ig_exchange_bucket(x, values, k->end - k->first, x->dtype,
                                  s->operand + b % s->slots, after);
-    k->begun = ig_exchange_begin(x, "ingot.ReduceScatter", k->flat, s->operand + s->slots + b, NULL);
+    ready = IG_MAX(ready, last_ready(s, k)); /* buckets begin in their order */
+    k->begun = ig_exchange_begin(x, "ingot.ReduceScatter", k->flat, s->operand + s->slots + b, ready,
+                                 NULL);
     IG_TRY(ig_graph_status(x->graph));
-    IG_TRY(place(s, last_ready(s, k)));
+    IG_TRY(place(s, ready));
   }
   for (int b = IG_MAX(s->n_buckets - s->slots, 0); b < s->n_buckets; b++) finish_part(s, b);
   return ig_graph_status(x->graph);
@@ -235,7 +238,7 @@ static ig_status exchange_norms(shards *s) {
     squares[b] = ig_op1(graph, "Mul", NULL, IG_INS(norm, norm), IG_NO_ATTRS);
   }
   IG_TRY(ig_graph_status(graph));
-  ig_node *sums = ig_exchange_reduce(s->x, squares, s->n_buckets, IG_F32);
+  ig_node *sums = ig_exchange_reduce(s->x, squares, s->n_buckets, IG_F32, INT32_MAX);
   for (int b = 0; b < s->n_buckets && sums; b++) {
     s->buckets[b].norm = ig_op1(graph, "Sqrt", NULL, IG_INS(sums->outputs[b]), IG_NO_ATTRS);
   }
@@ -352,7 +355,7 @@ static ig_status update_all(shards *s) {
     if (before >= 0) IG_TRY(spread_new(s, before, gathered[before], parts[before]));
     parts[b] = update_part(s, b);
     gathered[b] = ig_exchange_begin(x, "ingot.AllGather", parts[b], s->operand + b % s->slots,
-                                    before >= 0 ? s->buckets[before].kept : NULL);
+                                    INT32_MAX, before >= 0 ? s->buckets[before].kept : NULL);
     IG_TRY(ig_graph_status(x->graph));
   }
   for (int b = IG_MAX(s->n_buckets - s->slots, 0); b < s->n_buckets; b++)
