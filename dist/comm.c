@@ -17,7 +17,8 @@ static ig_host *host_of(ig_comm *comm) { return (ig_host *)comm; }
 
 const char *ig_operation_name(const ig_collective *call, char *text) {
   static const char *const kinds[] = {"all-reduce", "reduce-scatter", "all-gather"};
-  snprintf(text, 96, "%s of %lld %s (operation %d)", kinds[call->kind], (long long)call->count,
+  bool known = call->kind >= IG_ALL_REDUCE && call->kind <= IG_ALL_GATHER; /* a peer's may be anything */
+  snprintf(text, 96, "%s of %lld %s (operation %d)", known ? kinds[call->kind] : "an unknown kind", (long long)call->count,
            ig_dtype_name(call->dtype), call->index);
   return text;
 }
@@ -141,6 +142,18 @@ static ig_status place_operands(ig_host *host, ig_operation *op, ig_place *in, i
   return place_operand(host, call->out, out_bytes, out, &op->copy_out);
 }
 
+bool ig_operation_is_same(const ig_host *host, const ig_collective *mine, const ig_collective *theirs,
+                          int rank) {
+  char a[96], b[96];
+  if (theirs->kind == mine->kind && theirs->dtype == mine->dtype && theirs->count == mine->count &&
+      theirs->index == mine->index)
+    return true;
+  ig_fail(IG_ERR_PEER, "ranks are in different operations at step %lld: rank %d on %s in %s, rank %d in %s",
+          ig_control_step(host->control), rank, host->hosts[rank], ig_operation_name(theirs, a),
+          host->base.rank, ig_operation_name(mine, b));
+  return false;
+}
+
 ig_status ig_operation_resolve(ig_host *host, ig_operation *op) {
   int n = ig_node_count(host->node), self = ig_node_self(host->node);
   const ig_collective *call = &op->call;
@@ -148,13 +161,9 @@ ig_status ig_operation_resolve(ig_host *host, ig_operation *op) {
     const ig_post *post = ig_node_post(host->node, op->number, l);
     ig_collective theirs = {(ig_collective_kind)post->kind, (ig_dtype)post->dtype, post->count,
                             post->index, NULL, NULL};
-    if (theirs.kind != call->kind || theirs.dtype != call->dtype || theirs.count != call->count ||
-        theirs.index != call->index) {
-      char line[400], a[96], b[96];
-      int rank = ig_node_rank(host->node, l);
-      snprintf(line, sizeof line, "ranks are in different operations at step %lld: rank %d on %s in %s, "
-               "rank %d in %s", (long long)host->base.step, rank, host->hosts[rank],
-               ig_operation_name(&theirs, a), host->base.rank, ig_operation_name(call, b));
+    if (!ig_operation_is_same(host, call, &theirs, ig_node_rank(host->node, l))) {
+      char line[400];
+      snprintf(line, sizeof line, "%.399s", ig_last_error());
       ig_control_fail(host->control, line);
       return ig_control_check(host->control);
     }
@@ -270,8 +279,9 @@ static ig_comm_stats host_stats(const ig_comm *comm) { return ((const ig_host *)
 static void host_destroy(ig_comm *comm) {
   ig_host *host = host_of(comm);
   bool orderly;
+  ig_control_leave(host->control);
   ig_control_on_failure(host->control, NULL, NULL);
-  ig_across_stop(host->across);
+  ig_across_stop(host->across); /* not before: others may have needed what it was moving */
   ig_control_destroy(host->control, &orderly);
   for (int64_t i = 0; host->node && i < host->n_allotments; i++)
     let_go(host, host->allotments[i].memory);

@@ -205,6 +205,15 @@ static void await_verdict(ig_control *c) {
   while (!atomic_load(&c->failed) && wait_change(c, deadline)) continue;
 }
 
+long long ig_control_step(const ig_control *c) { return atomic_load(&c->step); }
+
+bool ig_control_is_leaving(ig_control *c) {
+  pthread_mutex_lock(&c->lock);
+  bool leaving = c->leaving;
+  pthread_mutex_unlock(&c->lock);
+  return leaving;
+}
+
 /* A rank other than 0 gives rank 0 the time to say what all are to say. */
 void ig_control_fail(ig_control *c, const char *line) {
   pthread_mutex_lock(&c->lock);
@@ -256,8 +265,8 @@ ig_status ig_control_stuck(ig_control *c, const char *what) {
   return ig_control_check(c);
 }
 
-/* Tells rank 0 that this rank leaves, and waits until all do. */
-static void say_goodbye(ig_control *c) {
+void ig_control_leave(ig_control *c) {
+  if (atomic_load(&c->failed)) return;
   pthread_mutex_lock(&c->lock);
   c->leaving = true;
   if (c->rank == 0) {
@@ -272,9 +281,6 @@ static void say_goodbye(ig_control *c) {
 }
 
 void ig_control_destroy(ig_control *c, bool *orderly) {
-  *orderly = true;
-  if (!c) return;
-  if (!atomic_load(&c->failed)) say_goodbye(c);
   *orderly = !atomic_load(&c->failed) && c->all_left;
   pthread_mutex_lock(&c->lock);
   c->stop = true;

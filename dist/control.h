@@ -28,6 +28,10 @@ ig_status ig_control_check(ig_control *control);
 bool ig_control_has_failed(const ig_control *control);
 /* What this rank does: the step it is in, and that it entered another collective call. */
 void ig_control_note(ig_control *control, int64_t step);
+/* That step, for messages. */
+long long ig_control_step(const ig_control *control);
+/* This rank, or the job, is leaving: an end of a connection is no failure. */
+bool ig_control_is_leaving(ig_control *control);
 /* This rank ends, for that reason. Never waits. */
 void ig_control_abandon(ig_control *control, const char *reason);
 /* All ranks end, for that reason; returns once that is settled, within a moment. */
@@ -41,8 +45,10 @@ ig_status ig_control_stuck(ig_control *control, const char *what);
 ig_status ig_control_exchange(ig_control *control, const void *mine, size_t bytes, void *all);
 ig_status ig_control_broadcast(ig_control *control, void *data, size_t bytes, int root);
 
-/* Leaves: in good order, waiting for all others as long as the timeout, or after a failure, as soon as
- * the others can know its cause. NULL is allowed. *orderly tells which. */
+/* Tells the others that this rank needs nothing more, and waits as long as the timeout until all say so;
+ * returns at once after a failure. */
+void ig_control_leave(ig_control *control);
+/* Closes: after a failure, as soon as the others can know its cause. *orderly: all ranks had left. */
 void ig_control_destroy(ig_control *control, bool *orderly);
 
 #endif

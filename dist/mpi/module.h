@@ -24,6 +24,7 @@ typedef struct ig_mpi_api {
   const char *(*send)(const void *data, int bytes, int to, int tag, ig_mpi_request *request);
   const char *(*receive)(void *data, int bytes, int from, int tag, ig_mpi_request *request);
   const char *(*test)(ig_mpi_request *request, int *done);
+  void (*cancel)(ig_mpi_request *request); /* of a receive that nothing was sent for */
   /* MPI_Finalize, which waits for all ranks: only when all are known to call it. */
   void (*finish)(void);
 } ig_mpi_api;
