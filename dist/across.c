@@ -1,5 +1,5 @@
-/* Collectives across machines: the parties, the thread that drives flights and the link, and what comes
- * over it. Whatever a peer sends that does not fit ends the job with a line. */
+/* Collectives across machines: the parties, the thread that drives flights and the link, and what
+ * comes over it. Whatever a peer sends that does not fit ends the job with a line. */
 #include "dist/across.h"
 
 #include <signal.h>
@@ -18,8 +18,8 @@ void ig_across_fail(ig_across *a) {
 }
 
 static void fail_for(ig_across *a, int rank, const char *what, const ig_head *head) {
-  ig_fail(IG_ERR_PEER, "rank %d on %s sent %s: message %u of %u bytes for operation number %llu", rank,
-          a->host->hosts[rank], what, (unsigned)head->type, (unsigned)head->bytes,
+  ig_fail(IG_ERR_PEER, "rank %d on %s sent %s: message %u of %u bytes for operation number %llu",
+          rank, a->host->hosts[rank], what, (unsigned)head->type, (unsigned)head->bytes,
           (unsigned long long)head->number);
   ig_across_fail(a);
 }
@@ -102,8 +102,8 @@ static void adopt(ig_across *a) {
     size_t slot = (size_t)(a->adopted % IG_SLOTS);
     ig_party_state *parties = a->states + slot * (size_t)a->n_parties;
     memset(parties, 0, (size_t)a->n_parties * sizeof *parties);
-    a->flights[slot] = (ig_flight){.op = &a->host->operations[slot], .number = a->adopted,
-                                   .parties = parties};
+    a->flights[slot] =
+        (ig_flight){.op = &a->host->operations[slot], .number = a->adopted, .parties = parties};
   }
 }
 
@@ -157,7 +157,8 @@ static void describe(ig_across *a) {
     snprintf(a->description, sizeof a->description,
              "every rank over %s, since machines do not hold equal blocks of ranks", name);
   } else if (a->host->base.local_size > 1) {
-    snprintf(a->description, sizeof a->description, "shared memory within, %s between machines", name);
+    snprintf(a->description, sizeof a->description, "shared memory within, %s between machines",
+             name);
   } else {
     snprintf(a->description, sizeof a->description, "%s, with one rank on each machine", name);
   }
@@ -223,14 +224,16 @@ typedef struct awaited {
 static bool is_done(void *context) {
   const awaited *w = context;
   ig_node *node = w->host->node;
-  return ig_count_get(&ig_node_slot(node, w->number)->done, w->number) >= (uint32_t)ig_node_count(node);
+  return ig_count_get(&ig_node_slot(node, w->number)->done, w->number) >=
+         (uint32_t)ig_node_count(node);
 }
 
 ig_status ig_across_finish(ig_host *host, ig_operation *op) {
   char what[96];
   awaited w = {host, op->number};
   IG_TRY(ig_node_wait(host->node, is_done, &w, ig_operation_name(&op->call, what)));
-  ig_host_count(host, op->began, 1e-9 * (double)atomic_load(&ig_node_slot(host->node, op->number)->ended));
+  ig_host_count(host, op->began,
+                1e-9 * (double)atomic_load(&ig_node_slot(host->node, op->number)->ended));
   return IG_OK;
 }
 
@@ -242,7 +245,9 @@ void ig_across_stop(ig_across *a) {
   a->has_thread = false;
 }
 
-const char *ig_across_description(const ig_across *a) { return a->description; }
+const char *ig_across_description(const ig_across *a) {
+  return a->description;
+}
 
 void ig_across_destroy(ig_across *a) {
   if (!a) return;

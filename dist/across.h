@@ -1,14 +1,17 @@
-/* Collectives of ranks on several machines. A thread of its own moves the data while the main thread
- * computes. An operation is cut into one slice for each rank, its owner. Every rank sends each owner what
- * it has of that slice; the owner adds up what came, in the order of ranks, and sends the sum to all. Both
- * halves move as little as can be (each rank sends and receives (n - 1) / n of the operand twice), no
- * message waits for a chain of others, and the order of a sum does not depend on who is on which machine.
+/* Collectives of ranks on several machines. A thread of its own moves the data while the main
+ * thread computes. An operation is cut into one slice for each rank, its owner. Every rank sends
+ * each owner what it has of that slice; the owner adds up what came, in the order of ranks, and
+ * sends the sum to all. Both halves move as little as can be (each rank sends and receives (n - 1)
+ * / n of the operand twice), no message waits for a chain of others, and the order of a sum does
+ * not depend on who is on which machine.
  *
- * Where machines hold blocks of ranks of equal size (as mpirun and srun place them), what leaves a machine
- * is the sum over its ranks, made in shared memory, and rank l of a machine exchanges with ranks l of the
- * others alone: on the network, a machine is one rank. Otherwise every rank sends by itself.
+ * Where machines hold blocks of ranks of equal size (as mpirun and srun place them), what leaves a
+ * machine is the sum over its ranks, made in shared memory, and rank l of a machine exchanges with
+ * ranks l of the others alone: on the network, a machine is one rank. Otherwise every rank sends by
+ * itself.
  *
- * across.c has the thread, and messages between it and the link; across_flight.c an operation's course. */
+ * across.c has the thread, and messages between it and the link; across_flight.c an operation's
+ * course. */
 #ifndef IG_DIST_ACROSS_H
 #define IG_DIST_ACROSS_H
 
@@ -36,12 +39,12 @@ typedef struct ig_party_state {
 typedef struct ig_flight {
   ig_operation *op; /* NULL for none */
   uint64_t number;
-  bool resolved;   /* this machine's ranks are all there: others were told */
-  ig_dtype wire;   /* of contributions: f32 where they are sums already */
-  int64_t stride;  /* elements from slice to slice */
-  int64_t reduced; /* chunks of this rank's slice that are summed */
-  int64_t unsent;  /* messages that the link has not let go */
-  double began;    /* when all ranks were there; 0 before */
+  bool resolved;             /* this machine's ranks are all there: others were told */
+  ig_dtype wire;             /* of contributions: f32 where they are sums already */
+  int64_t stride;            /* elements from slice to slice */
+  int64_t reduced;           /* chunks of this rank's slice that are summed */
+  int64_t unsent;            /* messages that the link has not let go */
+  double began;              /* when all ranks were there; 0 before */
   void *received, *partials; /* by remote party: what came; sums of this machine that go out */
   ig_party_state *parties;
 } ig_flight;
@@ -66,10 +69,10 @@ struct ig_across {
   uint64_t adopted, oldest;    /* the thread's: operations taken; the first that may be under way */
   ig_flight flights[IG_SLOTS];
   ig_party_state *states;
-  uint64_t *told;   /* [party][slot]: number + 1 of the latest READY, and what it said */
-  int64_t *said;    /* [party][slot][2] */
+  uint64_t *told; /* [party][slot]: number + 1 of the latest READY, and what it said */
+  int64_t *said;  /* [party][slot][2] */
   ig_block blocks[3 * IG_SLOTS];
-  void *scratch;    /* one chunk in f32 */
+  void *scratch; /* one chunk in f32 */
   const void **sources;
   char description[128];
 };

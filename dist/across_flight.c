@@ -1,6 +1,7 @@
 /* The course of one operation across machines: this machine's ranks come together, others are told,
- * contributions go out as their receivers are ready, sums are made as contributions come, and sums go out
- * and come in. All by chunks, so that adding and moving go on together; all in the one thread. */
+ * contributions go out as their receivers are ready, sums are made as contributions come, and sums
+ * go out and come in. All by chunks, so that adding and moving go on together; all in the one
+ * thread. */
 #include <string.h>
 
 #include "dist/across.h"
@@ -8,8 +9,12 @@
 
 #define SLICE_GRAIN 32 /* elements: slices begin on a cache line's boundary */
 
-static bool sums(const ig_flight *f) { return f->op->call.kind != IG_ALL_GATHER; }
-static bool spreads(const ig_flight *f) { return f->op->call.kind != IG_REDUCE_SCATTER; }
+static bool sums(const ig_flight *f) {
+  return f->op->call.kind != IG_ALL_GATHER;
+}
+static bool spreads(const ig_flight *f) {
+  return f->op->call.kind != IG_REDUCE_SCATTER;
+}
 
 static int64_t slice_begin(const ig_flight *f, int rank) {
   return IG_MIN(f->op->call.count, rank * f->stride);
@@ -19,14 +24,18 @@ static int64_t slice_count(const ig_flight *f, int rank) {
   return slice_begin(f, rank + 1) - slice_begin(f, rank);
 }
 
-static int64_t chunks_of(int64_t count) { return (count + IG_CHUNK - 1) / IG_CHUNK; }
+static int64_t chunks_of(int64_t count) {
+  return (count + IG_CHUNK - 1) / IG_CHUNK;
+}
 
 static int64_t chunk_count(int64_t slice, int64_t chunk) {
   return IG_MIN(IG_CHUNK, slice - chunk * IG_CHUNK);
 }
 
 /* Sums of this machine go out, not what its ranks hold. */
-static bool by_machine(const ig_across *a) { return a->regular && ig_node_count(a->host->node) > 1; }
+static bool by_machine(const ig_across *a) {
+  return a->regular && ig_node_count(a->host->node) > 1;
+}
 
 static void *element(const void *base, int64_t i, ig_dtype dtype) {
   return (char *)base + (size_t)i * ig_dtype_size(dtype);
@@ -55,8 +64,8 @@ static void spread_own(ig_across *a, ig_flight *f) {
   }
 }
 
-/* The machine's ranks are all there: finds their operands and room for what comes, and tells the other
- * parties. */
+/* The machine's ranks are all there: finds their operands and room for what comes, and tells the
+ * other parties. */
 static bool resolve(ig_across *a, ig_flight *f) {
   const ig_collective *call = &f->op->call;
   int size = a->host->base.size, rank = a->host->base.rank;
@@ -92,7 +101,8 @@ static bool resolve(ig_across *a, ig_flight *f) {
 }
 
 /* The sum over this machine of one chunk of a slice, in f32. */
-static void sum_machine(const ig_across *a, const ig_flight *f, int64_t begin, int64_t count, void *out) {
+static void sum_machine(const ig_across *a, const ig_flight *f, int64_t begin, int64_t count,
+                        void *out) {
   const void *sources[IG_MOST_LOCAL];
   int n = ig_node_count(a->host->node);
   for (int l = 0; l < n; l++) sources[l] = element(f->op->ins[l], begin, f->op->call.dtype);
@@ -113,7 +123,8 @@ static bool send_contribution(ig_across *a, ig_flight *f, int party) {
   } else {
     body = element(f->op->ins[ig_node_self(a->host->node)], begin, f->op->call.dtype);
   }
-  ig_head head = {.type = IG_ACROSS_DATA, .bytes = (uint32_t)((size_t)count * ig_dtype_size(f->wire)),
+  ig_head head = {.type = IG_ACROSS_DATA,
+                  .bytes = (uint32_t)((size_t)count * ig_dtype_size(f->wire)),
                   .offset = (uint64_t)chunk};
   return post(a, f, party, &head, body);
 }
@@ -123,9 +134,9 @@ static bool send_result(ig_across *a, ig_flight *f, int party, int64_t chunk) {
   const ig_collective *call = &f->op->call;
   int self = ig_node_self(a->host->node), rank = a->host->base.rank;
   int64_t count = chunk_count(slice_count(f, rank), chunk);
-  const void *body = sums(f) ? element(f->op->outs[self], slice_begin(f, rank) + chunk * IG_CHUNK,
-                                       call->dtype)
-                             : element(f->op->ins[self], chunk * IG_CHUNK, call->dtype);
+  const void *body =
+      sums(f) ? element(f->op->outs[self], slice_begin(f, rank) + chunk * IG_CHUNK, call->dtype)
+              : element(f->op->ins[self], chunk * IG_CHUNK, call->dtype);
   ig_head head = {.type = IG_ACROSS_RESULT,
                   .bytes = (uint32_t)((size_t)count * ig_dtype_size(call->dtype)),
                   .offset = (uint64_t)chunk};
@@ -149,7 +160,8 @@ static bool send_to(ig_across *a, ig_flight *f, int party) {
   return true;
 }
 
-/* Where each party's contribution to this rank's slice is: in order, so that the sum is in order. */
+/* Where each party's contribution to this rank's slice is: in order, so that the sum is in
+ * order. */
 static void find_sources(ig_across *a, ig_flight *f, int64_t chunk) {
   int rank = a->host->base.rank, local = 0;
   int64_t slice = slice_count(f, rank), begin = slice_begin(f, rank) + chunk * IG_CHUNK;
@@ -182,7 +194,8 @@ static bool reduce_next(ig_across *a, ig_flight *f) {
     n = 1;
     targets[0] = element(f->op->outs[ig_node_self(a->host->node)], chunk * IG_CHUNK, call->dtype);
   }
-  ig_cpu_sum_tree(a->n_parties, a->sources, f->wire, n, targets, call->dtype, chunk_count(slice, chunk));
+  ig_cpu_sum_tree(a->n_parties, a->sources, f->wire, n, targets, call->dtype,
+                  chunk_count(slice, chunk));
   f->reduced++;
   for (int p = 0; spreads(f) && p < a->n_parties; p++)
     if (a->remote[p] >= 0 && !send_result(a, f, p, chunk)) return false;
@@ -195,9 +208,14 @@ static bool hear_ready(ig_across *a, ig_flight *f, int party) {
   if (f->parties[party].ready || a->told[row] < f->number + 1) return f->parties[party].ready;
   const ig_collective *call = &f->op->call;
   int64_t what = a->said[2 * row], count = a->said[2 * row + 1];
-  ig_collective theirs = {(ig_collective_kind)(what & 255), (ig_dtype)(what >> 8 & 255), count,
-                          (int)(what >> 16), NULL, NULL};
-  if (a->told[row] == f->number + 1 && !ig_operation_is_same(a->host, call, &theirs, a->ranks[party])) {
+  ig_collective theirs = {(ig_collective_kind)(what & 255),
+                          (ig_dtype)(what >> 8 & 255),
+                          count,
+                          (int)(what >> 16),
+                          NULL,
+                          NULL};
+  if (a->told[row] == f->number + 1 &&
+      !ig_operation_is_same(a->host, call, &theirs, a->ranks[party])) {
     ig_across_fail(a);
     return false;
   }
@@ -260,7 +278,8 @@ void *ig_flight_place(ig_across *a, ig_flight *f, int party, const ig_head *head
       head->bytes != (size_t)chunk_count(slice, chunk) * ig_dtype_size(dtype))
     return NULL;
   if (data) return element(f->received, a->remote[party] * slice + chunk * IG_CHUNK, dtype);
-  return element(f->op->outs[ig_node_self(a->host->node)], slice_begin(f, rank) + chunk * IG_CHUNK, dtype);
+  return element(f->op->outs[ig_node_self(a->host->node)], slice_begin(f, rank) + chunk * IG_CHUNK,
+                 dtype);
 }
 
 void ig_flight_take(ig_across *a, ig_flight *f, int party, const ig_head *head) {
@@ -272,9 +291,11 @@ void ig_flight_take(ig_across *a, ig_flight *f, int party, const ig_head *head) 
   int64_t chunk = s->results++, begin = slice_begin(f, a->ranks[party]) + chunk * IG_CHUNK;
   int self = ig_node_self(a->host->node);
   ig_dtype dtype = f->op->call.dtype;
-  /* Where ranks do not exchange by machine, the sender gives every rank of this one its own copy. */
+  /* Where ranks do not exchange by machine, the sender gives every rank of this one its own
+   * copy. */
   for (int l = 0; a->regular && l < ig_node_count(a->host->node); l++) {
     if (l != self)
-      memcpy(element(f->op->outs[l], begin, dtype), element(f->op->outs[self], begin, dtype), head->bytes);
+      memcpy(element(f->op->outs[l], begin, dtype), element(f->op->outs[self], begin, dtype),
+             head->bytes);
   }
 }

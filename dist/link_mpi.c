@@ -1,6 +1,7 @@
-/* Links over MPI: the head of a message is an MPI message with one tag, its body one with another. MPI
- * keeps the order of each, so that bodies need no names. All calls are made by the thread that drives
- * the link. MPI offers no way to sleep until something comes: when nothing moves, this one naps. */
+/* Links over MPI: the head of a message is an MPI message with one tag, its body one with another.
+ * MPI keeps the order of each, so that bodies need no names. All calls are made by the thread that
+ * drives the link. MPI offers no way to sleep until something comes: when nothing moves, this one
+ * naps. */
 #include <string.h>
 
 #include "dist/link.h"
@@ -123,7 +124,8 @@ static bool receive_some(mpi_link *t, line *l) {
       l->broken = true;
       return true;
     }
-    if (l->head.bytes > 0 && t->api->receive(body, (int)l->head.bytes, l->rank, BODY_TAG, &l->body_request)) {
+    if (l->head.bytes > 0 &&
+        t->api->receive(body, (int)l->head.bytes, l->rank, BODY_TAG, &l->body_request)) {
       break_line(t, l);
       return true;
     }
@@ -154,7 +156,9 @@ static void mpi_progress(ig_link *base, int ms, bool *moved) {
   ig_sleep(busy || ms <= 1 ? NAP_SECONDS : IDLE_SECONDS);
 }
 
-static void mpi_wake(ig_link *base) { IG_UNUSED(base); /* it never sleeps long */ }
+static void mpi_wake(ig_link *base) {
+  IG_UNUSED(base); /* it never sleeps long */
+}
 
 /* What was awaited from a rank that will send no more is taken back. */
 static void mpi_destroy(ig_link *base) {
@@ -164,7 +168,8 @@ static void mpi_destroy(ig_link *base) {
     if (!l->broken && !l->has_head) t->api->cancel(&l->head_request);
     for (message *m = l->first, *next; m; m = next) {
       next = m->next;
-      if (!m->given) ig_free(m); /* MPI may still read the others: they stay until the process ends */
+      if (!m->given)
+        ig_free(m); /* MPI may still read the others: they stay until the process ends */
     }
   }
   ig_free(t->lines);

@@ -1,5 +1,6 @@
-/* Links over TCP: one connection for each pair of ranks, the higher rank calls the lower. The first bytes
- * are a hello with the job's token, which only its ranks know; whoever calls without it is not heard. */
+/* Links over TCP: one connection for each pair of ranks, the higher rank calls the lower. The first
+ * bytes are a hello with the job's token, which only its ranks know; whoever calls without it is
+ * not heard. */
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -11,9 +12,9 @@
 #include "dist/link.h"
 #include "engine/base/memory.h"
 
-#define CALLERS 16            /* that have not said who they are */
+#define CALLERS 16 /* that have not said who they are */
 #define CALLER_SECONDS 5.0
-#define TURN_BYTES (1 << 20)  /* moved on one connection before the next has its turn */
+#define TURN_BYTES (1 << 20) /* moved on one connection before the next has its turn */
 
 typedef struct message {
   struct message *next;
@@ -186,8 +187,8 @@ static ig_status call_peer(const calling *c, line *l, const ig_address *address)
   while (l->fd < 0) {
     IG_TRY(ig_control_check(c->control));
     l->fd = ig_connect(address, IG_MIN(c->deadline, ig_seconds() + 1));
-    IG_CHECK(l->fd >= 0 || ig_seconds() < c->deadline, IG_ERR_PEER,
-             "link to rank %d at %s: %s", l->rank, ig_address_text(address, text), strerror(errno));
+    IG_CHECK(l->fd >= 0 || ig_seconds() < c->deadline, IG_ERR_PEER, "link to rank %d at %s: %s",
+             l->rank, ig_address_text(address, text), strerror(errno));
     if (l->fd < 0) ig_sleep(0.05);
   }
   IG_CHECK(ig_send_all(l->fd, bytes, sizeof bytes, c->deadline), IG_ERR_PEER, "link to rank %d: %s",
@@ -239,7 +240,11 @@ ig_status ig_link_tcp_create(ig_control *control, int rank, int size, const int 
                              const ig_address *addresses, int listener,
                              const unsigned char token[IG_TOKEN_BYTES], ig_link **out) {
   tcp_link *t = ig_alloc_zero(1, sizeof *t);
-  calling c = {.control = control, .rank = rank, .size = size, .listener = listener, .token = token,
+  calling c = {.control = control,
+               .rank = rank,
+               .size = size,
+               .listener = listener,
+               .token = token,
                .deadline = ig_seconds() + ig_control_timeout(control)};
   ig_status status = IG_OK;
   if (t) {

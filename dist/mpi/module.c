@@ -78,7 +78,7 @@ static void mpi_finish(void) {
 
 __attribute__((visibility("default"))) const ig_mpi_api *ig_mpi_module(void);
 const ig_mpi_api *ig_mpi_module(void) {
-  static const ig_mpi_api api = {IG_MPI_ABI, mpi_start, mpi_library, mpi_broadcast, mpi_send,
-                                 mpi_receive, mpi_test, mpi_cancel, mpi_finish};
+  static const ig_mpi_api api = {IG_MPI_ABI,  mpi_start, mpi_library, mpi_broadcast, mpi_send,
+                                 mpi_receive, mpi_test,  mpi_cancel,  mpi_finish};
   return &api;
 }

@@ -1,6 +1,7 @@
-/* What ingot_mpi.so offers: the few MPI calls that are needed, behind C types of our own, so that the
- * program loads libmpi (which costs more than all of `ingot --help`) only under an MPI launcher. All
- * calls come from one thread at a time; those between start and finish never block. */
+/* What ingot_mpi.so offers: the few MPI calls that are needed, behind C types of our own, so that
+ * the program loads libmpi (which costs more than all of `ingot --help`) only under an MPI
+ * launcher. All calls come from one thread at a time; those between start and finish never
+ * block. */
 #ifndef IG_DIST_MPI_MODULE_H
 #define IG_DIST_MPI_MODULE_H
 

@@ -1,5 +1,5 @@
-/* Ranks that die, stop, hang, give up or go astray: every other rank ends within the timeout and two
- * seconds, with exit 3 and a line that names the one, its machine and the step. */
+/* Ranks that die, stop, hang, give up or go astray: every other rank ends within the timeout and
+ * two seconds, with exit 3 and a line that names the one, its machine and the step. */
 #include "ranks.h"
 
 #define TIMEOUT "timeout=2"
@@ -9,8 +9,8 @@
 #define TWO "nodes=a,a,b,b"
 #define FOUR "nodes=a,b,c,d"
 
-/* Runs four ranks, on one machine or on several, of which `victim` does as the scenario says; all others must say `line`, and end
- * in time. */
+/* Runs four ranks, on one machine or on several, of which `victim` does as the scenario says; all
+ * others must say `line`, and end in time. */
 static void check_fault(const char *scenario, int victim, const char *nodes, const char *line) {
   char whom[32], name[32];
   ranks j;
@@ -66,7 +66,8 @@ static void test_mismatch(void **state) {
   static const char *const layouts[] = {"nodes=a,a,a", "nodes=a,b,c"};
   for (int i = 0; i < 2; i++) {
     ranks j;
-    ranks_run(&j, "mismatch", 3, (const char *const[]){TIMEOUT, "victim=1", layouts[i], NULL}, 0, LIMIT);
+    ranks_run(&j, "mismatch", 3, (const char *const[]){TIMEOUT, "victim=1", layouts[i], NULL}, 0,
+              LIMIT);
     for (int r = 0; r < 3; r++) {
       ranks_check(&j, j.codes[r] == 3);
       ranks_check(&j, strstr(j.text[r], "different operations at step 20") &&
@@ -77,9 +78,9 @@ static void test_mismatch(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_killed),    cmocka_unit_test(test_stopped), cmocka_unit_test(test_hanging),
-      cmocka_unit_test(test_left),      cmocka_unit_test(test_abandoned),
-      cmocka_unit_test(test_mismatch),
+      cmocka_unit_test(test_killed),    cmocka_unit_test(test_stopped),
+      cmocka_unit_test(test_hanging),   cmocka_unit_test(test_left),
+      cmocka_unit_test(test_abandoned), cmocka_unit_test(test_mismatch),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* Collectives of several ranks: the worker checks every sum against float64 and, bit for bit, against
- * the tree of comm.h; here it runs in many jobs, under mpirun and at a rendezvous. */
+/* Collectives of several ranks: the worker checks every sum against float64 and, bit for bit,
+ * against the tree of comm.h; here it runs in many jobs, under mpirun and at a rendezvous. */
 #include "ranks.h"
 
 #define LIMIT 120.0
@@ -75,9 +75,9 @@ static void test_machines_by_mpi(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_mpirun), cmocka_unit_test(test_rendezvous),
-                                     cmocka_unit_test(test_machines_by_tcp),
-                                     cmocka_unit_test(test_machines_by_mpi)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_mpirun), cmocka_unit_test(test_rendezvous),
+      cmocka_unit_test(test_machines_by_tcp), cmocka_unit_test(test_machines_by_mpi)};
   setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 1);
   setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 1);
   return cmocka_run_group_tests(tests, NULL, NULL);
