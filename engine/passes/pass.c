@@ -37,7 +37,7 @@ const char *const ig_pipeline_forward[] = {
     NULL,
 };
 const char *const ig_pipeline_training[] = {
-    "simplify", "fold", "cse", "share_forward", "fuse_gather_grad", "recompute", "layout",
+    "simplify", "fold", "cse", "keep_copies", "share_forward", "fuse_gather_grad", "recompute", "layout",
     "fuse_elementwise", "group_updates", "dce", NULL,
 };
 
