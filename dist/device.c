@@ -72,22 +72,25 @@ static ig_status find_obstacle(ig_comm *host, ig_backend *backend, char *reason,
 ig_status ig_dist_on_device(ig_comm *host, const char *transport, ig_backend *backend,
                             ig_comm **out) {
   char reason[512] = "asked for";
+  bool nccl = transport && strcmp(transport, "nccl") == 0;
+  bool staged = transport && strcmp(transport, "staged") == 0;
+  if (!host || (backend->vtable->host_memory && !nccl && !staged)) {
+    *out = host;
+    return IG_OK;
+  }
   if (backend->vtable->host_memory) {
-    bool other = strcmp(transport, "nccl") == 0 || strcmp(transport, "staged") == 0;
-    if (!other) {
-      *out = host;
-      return IG_OK;
-    }
+    ig_comm_abandon(host, "a transport for GPUs was asked for on the CPU");
     ig_comm_destroy(host);
-    return ig_fail(IG_ERR_USAGE, "--comm %s is for GPUs, and this is the %s", transport,
+    return ig_fail(IG_ERR_USAGE, "transport %s: it is for GPUs, the device is %s", transport,
                    backend->vtable->name);
   }
-  if (strcmp(transport, "staged") == 0) return ig_staged_create(host, backend, reason, out);
+  if (staged) return ig_staged_create(host, backend, reason, out);
   ig_status status = find_obstacle(host, backend, reason, sizeof reason);
-  if (status == IG_OK && *reason && strcmp(transport, "nccl") == 0) {
-    status = ig_fail(IG_ERR_UNSUPPORTED, "--comm nccl: %s", reason);
+  if (status == IG_OK && *reason && nccl) {
+    status = ig_fail(IG_ERR_UNSUPPORTED, "transport nccl: %s", reason);
   }
   if (status != IG_OK) {
+    ig_comm_abandon(host, ig_last_error());
     ig_comm_destroy(host);
     return status;
   }
