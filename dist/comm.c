@@ -274,6 +274,8 @@ static ig_status host_wait(ig_comm *comm, const void *out, void *stream) {
   return IG_OK; /* it has ended before, when its slot was needed */
 }
 
+static ig_status host_check(ig_comm *comm) { return ig_control_check(host_of(comm)->control); }
+
 static ig_status host_exchange(ig_comm *comm, const void *mine, size_t bytes, void *all) {
   ig_control_note(host_of(comm)->control, comm->step);
   return ig_control_exchange(host_of(comm)->control, mine, bytes, all);
@@ -321,6 +323,7 @@ static const ig_comm_vtable host_vtable = {
     .alloc = host_alloc,
     .begin = host_begin,
     .wait = host_wait,
+    .check = host_check,
     .exchange = host_exchange,
     .broadcast = host_broadcast,
     .abandon = host_abandon,

@@ -355,21 +355,3 @@ ig_status ig_dist_open(const ig_dist_options *options, ig_comm **out) {
   ig_free(m.hosts);
   return status;
 }
-
-ig_status ig_dist_on_device(ig_comm *host, const char *transport, ig_backend *backend,
-                            ig_comm **out) {
-  if (host && !backend->vtable->host_memory) {
-    ig_comm_abandon(host, "its device has no transport yet");
-    ig_comm_destroy(host);
-    return ig_fail(IG_ERR_UNSUPPORTED, "transport %s: expected a device with host memory, found %s",
-                   transport ? transport : "auto", backend->vtable->name);
-  }
-  if (host && transport && (strcmp(transport, "nccl") == 0 || strcmp(transport, "staged") == 0)) {
-    ig_comm_abandon(host, "a transport for GPUs was asked for on the CPU");
-    ig_comm_destroy(host);
-    return ig_fail(IG_ERR_USAGE, "transport %s: it is for GPUs, the device is %s", transport,
-                   backend->vtable->name);
-  }
-  *out = host;
-  return IG_OK;
-}
