@@ -13,7 +13,8 @@ typedef enum ig_tensor_role {
   IG_ROLE_OPTIMIZER,     /* /optimizer: moments, loss scale; "optimizer.*" */
   IG_ROLE_EMA,           /* /ema: averaged parameters; "ema.*" */
   IG_ROLE_SHARD,         /* a rank's part of moments, "optimizer.shard.*": see shards.h, never in one */
-  IG_ROLE_SCRATCH        /* sums of a step under way, "optimizer.sum.*": never in a snapshot */
+  IG_ROLE_COPY,          /* parameters in 16 bits, "copy.*": never in one */
+  IG_ROLE_SCRATCH        /* sums of a step under way, "optimizer.sum.*": never in one */
 } ig_tensor_role;
 
 /* One named tensor in row-major order. */
