@@ -177,7 +177,9 @@ ig_status ig_plan_submit(ig_plan *plan, const ig_rng_state *rng) {
 }
 
 ig_status ig_plan_wait(ig_plan *plan, int runs) {
-  return plan->border ? ig_border_wait(plan->border, runs + 1) : IG_OK;
+  if (!plan->border) return IG_OK;
+  IG_TRY(ig_border_wait(plan->border, runs + 1));
+  return ig_comm_check(plan->options.comm); /* what is queued cannot say itself that a peer failed */
 }
 
 ig_status ig_plan_run(ig_plan *plan, const ig_rng_state *rng) {

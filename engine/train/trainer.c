@@ -303,6 +303,7 @@ static ig_status finish_step(ig_trainer *t, double *before, bool end, bool *stop
 }
 
 static ig_status run_steps(ig_trainer *t) {
+  IG_TRY(ig_store_refresh_copies(t->store)); /* parameters may have been written since they were made */
   IG_TRY(ig_feeder_seek(t->feeder, t->progress.epoch, t->progress.epoch_samples));
   t->started = now();
   double before = t->started;
