@@ -41,10 +41,9 @@ void ig_store_release(ig_store *store, ig_store_entry *entry);
 /* Host copies in row-major order. */
 ig_status ig_store_read(const ig_store *store, const ig_store_entry *entry, void *host);
 ig_status ig_store_write(ig_store *store, ig_store_entry *entry, const void *host);
-/* All entries but copies, shards and scratch into the snapshot, and back. Loading needs every PARAMETER and
- * STATE entry to be
- * present with equal dtype and shape, and names what is missing or differs. Other roles are loaded
- * where present. */
+/* All entries that snapshots have into one, and back. Loading needs every PARAMETER and STATE entry to be
+ * present with equal dtype and shape, and names what is missing or differs. Other roles are loaded where
+ * present. */
 ig_status ig_store_to_snapshot(const ig_store *store, ig_snapshot *snapshot);
 ig_status ig_store_from_snapshot(ig_store *store, const ig_snapshot *snapshot);
 size_t ig_store_bytes(const ig_store *store);

@@ -12,9 +12,9 @@ typedef enum ig_tensor_role {
   IG_ROLE_STATE,         /* /parameters too: running statistics of normalisation */
   IG_ROLE_OPTIMIZER,     /* /optimizer: moments, loss scale; "optimizer.*" */
   IG_ROLE_EMA,           /* /ema: averaged parameters; "ema.*" */
-  IG_ROLE_SHARD,         /* a rank's part of moments, "optimizer.shard.*": see shards.h, never in one */
-  IG_ROLE_COPY,          /* parameters in 16 bits, "copy.*": never in one */
-  IG_ROLE_SCRATCH        /* sums of a step under way, "optimizer.sum.*": never in one */
+  IG_ROLE_SHARD,         /* in no snapshot: this rank's part of moments (shards.h); "optimizer.shard.*" */
+  IG_ROLE_COPY,          /* in no snapshot: parameters in 16 bits; "copy.*" */
+  IG_ROLE_SCRATCH        /* in no snapshot: sums of a step under way; "optimizer.sum.*" */
 } ig_tensor_role;
 
 /* One named tensor in row-major order. */

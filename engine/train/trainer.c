@@ -208,7 +208,7 @@ static ig_status refresh_ema(ig_trainer *t) {
 static ig_status validate(ig_trainer *t, ig_metrics *metrics, bool *best) {
   if (t->ema_store) IG_TRY(refresh_ema(t));
   ig_status status = ig_evaluator_run(t->evaluator, NULL, NULL, metrics);
-  if (status != IG_OK && t->comm) { /* all ranks have the same failure */
+  if (status != IG_OK && status != IG_ERR_PEER && t->comm) { /* all ranks have the same failure */
     return ig_fail_in(IG_ERR_PEER, "validation after step %lld", (long long)t->result.progress.step);
   }
   IG_TRY(status);
