@@ -178,6 +178,7 @@ void ig_trainer_destroy(ig_trainer *t) {
   ig_evaluator_destroy(t->evaluator);
   ig_trainer_ranks_destroy(t);
   for (int kind = 0; kind < IG_STEP_KINDS; kind++) ig_plan_cache_destroy(t->plans[kind].cache);
+  ig_shards_destroy(t->shards);
   ig_store_destroy(t->ema_store);
   ig_store_destroy(t->store);
   ig_free(t);
@@ -333,6 +334,9 @@ ig_status ig_trainer_snapshot(ig_trainer *t, ig_snapshot **out) {
   ig_snapshot *snapshot;
   IG_TRY(ig_snapshot_create(&snapshot));
   ig_status status = ig_store_to_snapshot(t->store, snapshot);
+  bool keeps = ig_comm_rank(t->comm) == 0;
+  if (status == IG_OK && t->shards)
+    status = ig_shards_gather(t->shards, t->store, t->comm, keeps ? snapshot : NULL);
   if (status != IG_OK) {
     ig_snapshot_destroy(snapshot);
     return status;
@@ -360,6 +364,7 @@ ig_status ig_trainer_resume(ig_trainer *t, const ig_snapshot *snapshot) {
                                          : IG_STEP_UPDATE;
   IG_TRY(ig_trainer_plan_for(t, t->full_count, kind, &plan));
   IG_TRY(ig_store_from_snapshot(t->store, snapshot));
+  if (t->shards) IG_TRY(ig_shards_scatter(t->shards, t->store, ig_comm_rank(t->comm), snapshot));
   t->progress = *p;
   return IG_OK;
 }

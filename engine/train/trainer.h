@@ -93,7 +93,8 @@ ig_status ig_trainer_resume(ig_trainer *trainer, const ig_snapshot *snapshot);
  * good step. On several ranks all take the same steps and decisions: a signal on one stops all after the
  * same step, and a failure on one is IG_ERR_PEER on all, with a line that names rank, host and step. */
 ig_status ig_trainer_run(ig_trainer *trainer);
-/* Copies tensors and progress into a fresh snapshot; the caller fills in model, data, provenance. */
+/* Copies tensors and progress into a fresh snapshot; the caller fills in model, data, provenance. On
+ * several ranks all call it, and rank 0's is whole: moments of a sharded optimizer are in no other. */
 ig_status ig_trainer_snapshot(ig_trainer *trainer, ig_snapshot **out);
 /* The parameters and state; what is written there before ig_trainer_run is trained on from. */
 ig_store *ig_trainer_store(ig_trainer *trainer);

@@ -6,6 +6,7 @@
 
 #include "engine/eval/evaluator.h"
 #include "engine/train/match.h"
+#include "engine/train/shards.h"
 #include "engine/train/step.h"
 #include "engine/train/trainer.h"
 
@@ -60,6 +61,7 @@ struct ig_trainer {
   int n_normalizations;
   const ig_normalization *normalizations;
   ig_store *store;
+  ig_shards *shards; /* of a sharded optimizer, once there is a plan that updates */
   ig_step_plans plans[IG_STEP_KINDS];
   int first_part, n_parts; /* of each batch, this rank's */
   int64_t full_count;      /* samples of the last of them in a full batch */
