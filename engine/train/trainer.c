@@ -309,18 +309,18 @@ static ig_status run_steps(ig_trainer *t) {
   t->started = now();
   double before = t->started;
   bool stop = t->progress.step >= t->total_steps;
-  int signal_number = 0;
+  t->signal_number = 0;
   while (!stop) {
     bool ended;
     IG_TRY(ig_trainer_submit_step(t, &ended));
     if (ended) IG_TRY(finish_step(t, &before, false, &stop));
-    IG_TRY(ig_trainer_agree(t, &signal_number));
-    if (!signal_number && may_run_ahead(t)) continue;
+    IG_TRY(ig_trainer_agree(t));
+    if (!t->signal_number && may_run_ahead(t)) continue;
     IG_TRY(ig_trainer_settle(t));
-    IG_TRY(finish_step(t, &before, signal_number != 0, &stop));
+    IG_TRY(finish_step(t, &before, t->signal_number != 0, &stop));
   }
-  IG_CHECK(signal_number == 0, IG_ERR_INTERRUPTED, "stopped by signal %d after step %lld",
-           signal_number, (long long)t->progress.step);
+  IG_CHECK(t->signal_number == 0, IG_ERR_INTERRUPTED, "stopped by signal %d after step %lld",
+           t->signal_number, (long long)t->progress.step);
   return IG_OK;
 }
 
@@ -372,6 +372,8 @@ ig_status ig_trainer_resume(ig_trainer *t, const ig_snapshot *snapshot) {
 ig_store *ig_trainer_store(ig_trainer *t) { return t->store; }
 
 ig_plan *ig_trainer_plan(ig_trainer *t) { return t->full_plan; }
+
+int ig_trainer_signal(const ig_trainer *t) { return t->signal_number; }
 
 int64_t ig_trainer_steps_per_epoch(const ig_trainer *t) { return t->steps_per_epoch; }
 

@@ -100,6 +100,8 @@ ig_status ig_trainer_snapshot(ig_trainer *trainer, ig_snapshot **out);
 ig_store *ig_trainer_store(ig_trainer *trainer);
 /* The plan of a full batch, for reports of time and memory by operator; NULL before the first. */
 ig_plan *ig_trainer_plan(ig_trainer *trainer);
+/* The signal that stopped training, on whichever rank it was seen; 0 for none. */
+int ig_trainer_signal(const ig_trainer *trainer);
 int64_t ig_trainer_steps_per_epoch(const ig_trainer *trainer);
 int64_t ig_trainer_total_steps(const ig_trainer *trainer);
 
