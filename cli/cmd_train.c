@@ -137,6 +137,7 @@ static ig_status train_on(ig_cli *cli, const ig_train_values *v, const ig_train_
   if (!origin->source) IG_TRY_DONE(ig_model_build(origin->model, &data->spec, &built));
   const ig_graph *graph = built ? built : origin->source->graph;
   IG_TRY_DONE(ig_backend_open(cli->common->device, (int)cli->common->threads, &backend));
+  IG_TRY_DONE(ig_check_precision(v->precision, true, backend));
   ig_warn_of_precision(cli, v->precision, backend);
   IG_TRY_DONE(ig_train_run_create(cli, v, origin, data, &run));
   ig_train_observer observer = ig_train_run_observer(run);

@@ -75,7 +75,7 @@ const ig_option ig_train_options_table[] = {
     IG_FLOAT_OPTION(V, clip, "clip", "0", 0, 1e9, "largest global norm of a gradient, 0 for any"),
     IG_FLOAT_OPTION(V, ema, "ema", "0", 0, 0.999999999, "decay of averaged parameters, 0 for none"),
     IG_FLOAT_OPTION(V, label_smoothing, "label-smoothing", "0", 0, 0.99, "of class targets"),
-    IG_ENUM_OPTION(V, precision, "precision", "f32", "f32|tf32|bf16|f16", "of computation"),
+    IG_ENUM_OPTION(V, precision, "precision", "f32", "f32|tf32|bf16|f16|fp8", "of computation"),
     IG_ENUM_OPTION(V, recompute, "recompute", "none", "none|light|full",
                    "activations made again for the gradient, to save memory"),
 

@@ -230,6 +230,7 @@ static ig_status check_architecture(cuda_backend *cuda, int index) {
   IG_CHECK(properties.major >= 8, IG_ERR_DEVICE,
            "GPU %d (%s) has compute capability %d.%d, expected 8.0 or newer", index,
            properties.name, properties.major, properties.minor);
+  cuda->base.capability = 10 * properties.major + properties.minor;
   snprintf(cuda->base.description, sizeof cuda->base.description,
            "%.64s, %d multiprocessors, %.1f GiB, capability %d.%d", properties.name,
            properties.multiProcessorCount, (double)properties.totalGlobalMem / 1073741824,

@@ -103,7 +103,8 @@ static ig_status add_update(ig_graph *graph, const ig_train_options *options, ig
 ig_status ig_step_build(ig_graph *graph, const ig_train_options *options, ig_device device,
                         ig_step_kind kind) {
   ig_pass_options passes = {.device = device, .training = true, .recompute = options->recompute,
-                            .compute = ig_precision_dtype(options->precision)};
+                            .compute = ig_precision_dtype(options->precision),
+                            .fp8 = options->precision == IG_PRECISION_FP8};
   ig_value *loss;
   IG_TRY(ig_task_add_loss(graph, options->task, options->label_smoothing, &loss));
   keep_only_loss(graph, loss);

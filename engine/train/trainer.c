@@ -82,6 +82,7 @@ static ig_status create_evaluator(ig_trainer *t) {
 
 static ig_status create_parts(ig_trainer *t) {
   IG_TRY(check_options(&t->options));
+  if (t->options.precision == IG_PRECISION_FP8) IG_TRY(ig_backend_check_fp8(t->backend));
   IG_CHECK(t->data->n_samples > 0, IG_ERR_INPUT, "%s: no samples", t->data->path);
   IG_TRY(ig_match_fields(t->model, t->data, &t->match));
   IG_CHECK(t->match.target >= 0, IG_ERR_SHAPE, "%s: has no target besides the model's %d inputs",
