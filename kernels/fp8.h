@@ -33,7 +33,8 @@ typedef struct ig_fp8_results {
   uint8_t *plain;  /* [rows, cols], or NULL */
   uint8_t *turned; /* [cols, rows], or NULL */
   float *inverse;  /* 1 / scale, what products multiply by */
-  float *next; /* [IG_FP8_HISTORY]: the history with this maximum in front, unless it is not finite; may
+  float *
+      next; /* [IG_FP8_HISTORY]: the history with this maximum in front, unless it is not finite; may
                   be `history` itself */
 } ig_fp8_results;
 

@@ -71,8 +71,7 @@ static ig_status open_feeder(ig_evaluator *e, int64_t batch, ig_feeder **out) {
                                .workers = IG_MAX(1, e->options.workers),
                                .depth = 2,
                                .n_normalizations = e->options.n_normalizations,
-                               .normalizations = e->options.normalizations,
-                               .size = 1};
+                               .normalizations = e->options.normalizations};
   return ig_feeder_create(e->dataset, &options, out);
 }
 

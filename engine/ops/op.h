@@ -4,6 +4,7 @@
 #ifndef IG_OPS_OP_H
 #define IG_OPS_OP_H
 
+#include "engine/backend/comm.h"
 #include "engine/graph/graph.h"
 
 typedef enum ig_device { IG_CPU = 0, IG_CUDA = 1 } ig_device;
@@ -18,7 +19,9 @@ enum {
   IG_OP_LAYOUT = 1 << 5,      /* implementations accept layouts other than rows; see the layout pass */
   IG_OP_SHAPE = 1 << 7,       /* the outputs depend on the inputs' shapes alone (Shape, Size): they
                                  are evaluated when a graph is specialised, with NULL inputs */
-  IG_OP_UPDATE = 1 << 6       /* output i may overwrite the input that op->inplace names (optimizers) */
+  IG_OP_UPDATE = 1 << 6,      /* output i may overwrite the input that op->inplace names (optimizers) */
+  IG_OP_EAGER = 1 << 8,       /* placed right behind the last of its inputs: the sooner begun the better */
+  IG_OP_BUCKET = 1 << 9       /* output 0 lives in memory of the plan's communicator, not in the slab */
 };
 
 /* One row of an attribute table: where in the attrs struct, of what type, and the default. */
@@ -68,6 +71,7 @@ typedef struct ig_call {
   uint64_t packed;
   bool tf32; /* products of f32 may round their operands to tf32 */
   const ig_rng_state *rng; /* in the device's memory */
+  ig_comm *comm;           /* the plan's; NULL for one process */
   void *stream;            /* device stream; NULL on the CPU */
 } ig_call;
 

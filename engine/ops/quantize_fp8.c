@@ -47,8 +47,7 @@ static ig_status quantize_fp8_infer(ig_node *node) {
            "input 0 must be f32, bf16 or f16, found %s", ig_dtype_name(x->dtype));
   IG_CHECK(x->shape.rank >= 2, IG_ERR_SHAPE, "input 0 must have rows, found %s",
            IG_SHAPE_STR(&x->shape));
-  IG_CHECK(past->dtype == IG_F32 && past->shape.rank == 1 &&
-               past->shape.dims[0] == IG_FP8_HISTORY,
+  IG_CHECK(past->dtype == IG_F32 && past->shape.rank == 1 && past->shape.dims[0] == IG_FP8_HISTORY,
            IG_ERR_SHAPE, "input 1 must be f32 [%d], found %s %s", IG_FP8_HISTORY,
            ig_dtype_name(past->dtype), IG_SHAPE_STR(&past->shape));
   ig_fp8_cast c = ig_fp8_cast_of(node);

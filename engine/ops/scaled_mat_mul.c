@@ -95,10 +95,10 @@ static ig_status infer(ig_node *node) {
   ig_shape joined = result;
   IG_CHECK(!c || c->dtype == to, IG_ERR_SHAPE, "input %d is %s where the result is %s",
            IG_SCALED_ADDEND, ig_dtype_name(c->dtype), ig_dtype_name(to));
-  IG_CHECK(!c || (ig_shape_broadcast(&c->shape, &result, &joined) &&
-                  ig_shape_equal(&joined, &result)),
-           IG_ERR_SHAPE, "input %d of shape %s does not broadcast to the product's %s",
-           IG_SCALED_ADDEND, IG_SHAPE_STR(&c->shape), IG_SHAPE_STR(&result));
+  IG_CHECK(
+      !c || (ig_shape_broadcast(&c->shape, &result, &joined) && ig_shape_equal(&joined, &result)),
+      IG_ERR_SHAPE, "input %d of shape %s does not broadcast to the product's %s", IG_SCALED_ADDEND,
+      IG_SHAPE_STR(&c->shape), IG_SHAPE_STR(&result));
   return ig_infer_set(node, 0, to, &result);
 }
 
@@ -158,8 +158,8 @@ static ig_status run_widened(const ig_call *call) {
   memory += padded(s.c_dims[0] * s.c_dims[1]);
   ig_cpu_fp8_widen(s.dtype, call->in[IG_SCALED_A], *(const float *)call->in[IG_SCALED_A_SCALE], a,
                    a_count);
-  ig_cpu_fp8_widen(s.b_dtype, call->in[IG_SCALED_B], *(const float *)call->in[IG_SCALED_B_SCALE],
-                   b, b_count);
+  ig_cpu_fp8_widen(s.b_dtype, call->in[IG_SCALED_B], *(const float *)call->in[IG_SCALED_B_SCALE], b,
+                   b_count);
   const void *operands[] = {a, b, NULL, sums};
   IG_TRY(ig_dnn_run(call->state, operands, memory));
   finish(&s, sums, s.addend ? call->in[IG_SCALED_ADDEND] : NULL, call->out[0]);

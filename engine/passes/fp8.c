@@ -19,7 +19,7 @@ typedef struct tensor {
   const ig_node *forward; /* of a gradient: whose; otherwise NULL */
   const char *name;       /* of its history */
   ig_dtype to;
-  bool wanted[2];   /* as it lies, turned */
+  bool wanted[2]; /* as it lies, turned */
   ig_value *codes[2], *inverse;
 } tensor;
 
@@ -107,7 +107,8 @@ static void choose_layers(fp8 *f) {
   }
   for (int32_t i = 0; i < head; i++) {
     const ig_node *node = f->graph->nodes[i];
-    f->chosen[i] = is_linear(node, &p) && is_multiple(node->inputs[0]) && is_multiple(node->inputs[1]);
+    f->chosen[i] =
+        is_linear(node, &p) && is_multiple(node->inputs[0]) && is_multiple(node->inputs[1]);
   }
 }
 
@@ -124,13 +125,10 @@ static int32_t tensor_of(fp8 *f, ig_value *v, const ig_node *layer, const ig_nod
   int32_t *at = &f->by_value[source->id];
   if (*at) return *at - 1;
   bool parameter = source == source_of(layer->inputs[1]);
-  const char *name =
-      history_name(f, layer, forward ? ".gradient" : parameter ? "" : ".input");
+  const char *name = history_name(f, layer, forward ? ".gradient" : parameter ? "" : ".input");
   if (!name) return -1;
-  f->tensors[f->n_tensors] = (tensor){.value = source,
-                                      .forward = forward,
-                                      .name = name,
-                                      .to = forward ? IG_F8E5M2 : IG_F8E4M3};
+  f->tensors[f->n_tensors] = (tensor){
+      .value = source, .forward = forward, .name = name, .to = forward ? IG_F8E5M2 : IG_F8E4M3};
   *at = ++f->n_tensors;
   return *at - 1;
 }
@@ -155,7 +153,8 @@ static bool is_gradient(const fp8 *f, const ig_node *node, ig_product *p) {
   if (!ig_node_is_live(node) || !node->forward || !product_of(node, p)) return false;
   const ig_node *layer = node->forward;
   if (layer->id < 0 || layer->id >= f->n_nodes || !f->chosen[layer->id]) return false;
-  if (node->n_inputs != 2 || !is_matrix(node->inputs[0]) || !is_matrix(node->inputs[1])) return false;
+  if (node->n_inputs != 2 || !is_matrix(node->inputs[0]) || !is_matrix(node->inputs[1]))
+    return false;
   int own = 0;
   for (int i = 0; i < 2; i++) {
     const ig_value *v = source_of(node->inputs[i]);
@@ -186,10 +185,10 @@ static ig_status quantize(ig_graph *graph, tensor *t) {
   ig_value *history = ig_graph_state(graph, t->name, IG_F32, IG_SHAPE(IG_FP8_HISTORY),
                                      (ig_init){.kind = IG_INIT_ZERO});
   graph->forward = t->forward;
-  ig_node *node = ig_graph_node(graph, "ingot.QuantizeFp8", NULL, IG_INS(t->value, history),
-                                IG_ATTRS(IG_INT("to", ig_dtype_to_onnx(t->to)),
-                                         IG_INT("turned", turned)),
-                                both ? IG_FP8_OTHER + 1 : IG_FP8_OTHER);
+  ig_node *node =
+      ig_graph_node(graph, "ingot.QuantizeFp8", NULL, IG_INS(t->value, history),
+                    IG_ATTRS(IG_INT("to", ig_dtype_to_onnx(t->to)), IG_INT("turned", turned)),
+                    both ? IG_FP8_OTHER + 1 : IG_FP8_OTHER);
   graph->forward = NULL;
   if (!node) return ig_graph_status(graph);
   t->codes[turned] = node->outputs[IG_FP8_CODES];
@@ -223,8 +222,8 @@ static ig_status rebuild(fp8 *f, const product *p) {
       IG_FLOAT("activation_beta", ig_attr_float_of(node, "activation_beta", 0)),
   };
   graph->forward = node->forward;
-  ig_node *made = ig_graph_node(graph, "ingot.ScaledMatMul", name, c ? 5 : 4, in, IG_COUNT(attrs),
-                                attrs, 1);
+  ig_node *made =
+      ig_graph_node(graph, "ingot.ScaledMatMul", name, c ? 5 : 4, in, IG_COUNT(attrs), attrs, 1);
   ig_value *result = made ? made->outputs[0] : NULL;
   if (result && !ig_shape_equal(&result->shape, &old->shape)) {
     ig_value *shape = ig_graph_const_i64s(graph, old->shape.rank, old->shape.dims);

@@ -29,12 +29,29 @@ ig_precision ig_precision_parse(const char *name);
 /* The type of the tensors that products read: ig_pass_options.compute. */
 ig_dtype ig_precision_dtype(ig_precision precision);
 
+/* What of the optimizer's work is divided among the ranks (Rajbhandari et al. 2020, ZeRO). */
+typedef enum ig_shard {
+  IG_SHARD_NONE,
+  IG_SHARD_OPTIMIZER, /* stage 1: each rank updates its part of the parameters */
+  IG_SHARD_GRADIENTS  /* stage 2: and has summed gradients of that part alone */
+} ig_shard;
+
+/* Training on several ranks; see the data_parallel pass. */
+typedef struct ig_parallel {
+  int rank, size;
+  ig_shard shard;
+  size_t bucket_bytes; /* gradients that travel together, of about that many bytes */
+  ig_dtype grad_dtype; /* that gradients travel in: IG_F32 or IG_BF16 */
+  bool sync_batch_norm; /* batch statistics over all ranks' samples */
+} ig_parallel;
+
 typedef struct ig_pass_options {
   ig_device device;
   bool training;    /* the graph holds or will hold gradients: BatchNormalization is not folded */
   ig_recompute recompute; /* of training graphs */
   ig_dtype compute; /* IG_F32, or the 16-bit type that the mixed-precision pass introduces */
   bool fp8; /* of training graphs: products of linear layers in 8-bit floats */
+  const ig_parallel *parallel; /* NULL for one process */
 } ig_pass_options;
 
 typedef struct ig_pass {

@@ -70,6 +70,7 @@ static ig_status allocate_tables(ig_plan *plan) {
     s->call.node = s->node;
     s->call.tf32 = plan->options.tf32;
     s->call.stream = plan->backend->stream;
+    s->call.comm = plan->options.comm;
     s->call.in = next;
     next += s->node->n_inputs;
     s->call.out = (void **)next;

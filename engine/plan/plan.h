@@ -20,6 +20,8 @@ typedef struct ig_plan_options {
   bool tf32;           /* products and convolutions of f32 may use a GPU's tensor cores */
   bool measure;        /* lay memory out for ig_plan_memory_use and take none: such a plan cannot run */
   size_t memory_limit; /* bytes for slab and workspace; 0 for no limit */
+  ig_comm *comm;       /* for graphs with collective operators; borrowed */
+  bool fixed_sums;     /* no implementation whose sums depend on the number of threads */
 } ig_plan_options;
 
 typedef struct ig_plan_memory {
@@ -29,6 +31,7 @@ typedef struct ig_plan_memory {
   size_t workspace; /* the largest of any step; inside the slab */
   size_t fixed;     /* results computed once from frozen parameters */
   size_t params;    /* PARAMs and STATEs of the graph, in the store */
+  size_t buckets;   /* in the communicator's memory */
 } ig_plan_memory;
 
 /* Compiles `graph` (concrete, sorted; borrowed and not changed while the plan lives). */

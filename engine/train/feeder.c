@@ -53,7 +53,8 @@ struct ig_feeder {
   bool holding;         /* the consumer still uses slot consumed - 1 */
   int active, idle;     /* workers that fill a slot, workers that sleep */
   bool pause, stop;
-  int64_t epoch, position; /* of the next ticket */
+  int64_t epoch, position; /* of the next ticket's batch */
+  int part;                /* and its part, from options.first_part on */
   bool finished;           /* no further tickets: a `once` feeder's epoch has all been taken */
   double waited;
 };
@@ -81,11 +82,19 @@ static int64_t free_slots(const ig_feeder *feeder) {
 static slot *take_ticket(ig_feeder *feeder) {
   slot *s = &feeder->slots[feeder->taken % feeder->depth];
   int64_t total = IG_MIN(feeder->options.batch, feeder->dataset->n_samples - feeder->position);
+  const ig_feeder_options *o = &feeder->options;
   s->batch.total = total;
+  s->batch.part = o->first_part + feeder->part;
+  s->batch.first = total * s->batch.part / o->parts;
+  s->batch.share = total * (s->batch.part + 1) / o->parts - s->batch.first;
+  s->batch.count = IG_MAX(s->batch.share, 1);
+  if (s->batch.share == 0) s->batch.first = 0;
   s->batch.epoch = feeder->epoch;
   s->batch.epoch_samples = feeder->position;
   s->ready = false;
   feeder->taken++;
+  feeder->part = (feeder->part + 1) % o->n_parts;
+  if (feeder->part > 0) return s;
   feeder->position += total;
   if (feeder->position >= feeder->dataset->n_samples) {
     feeder->position = 0;
@@ -99,11 +108,9 @@ static void fill_slot(ig_feeder *feeder, slot *s, char *scratch) {
   const ig_feeder_options *options = &feeder->options;
   ig_batch *batch = &s->batch;
   uint64_t n = (uint64_t)feeder->dataset->n_samples;
-  int64_t first = batch->total * options->rank / options->size;
-  batch->count = batch->total * (options->rank + 1) / options->size - first;
   ig_rng rng = ig_rng_stream(options->seed, IG_RNG_SHUFFLE, (uint64_t)batch->epoch, 0);
   for (int64_t i = 0; i < batch->count; i++) {
-    uint64_t at = (uint64_t)(batch->epoch_samples + first + i);
+    uint64_t at = (uint64_t)(batch->epoch_samples + batch->first + i);
     s->indices[i] = (int64_t)(options->shuffle ? ig_rng_permute(&rng, at, n) : at);
   }
   s->status = ig_prepare_batch(&feeder->prepare, batch->epoch, s->indices, batch->count, scratch,
@@ -149,14 +156,17 @@ static ig_status check_options(const ig_dataset *dataset, const ig_feeder_option
   IG_CHECK(options->depth == 0 || (options->depth >= 2 && options->depth <= MAX_DEPTH),
            IG_ERR_USAGE, "%d batches ahead; expected 2 to %d, or 0 to choose", options->depth,
            MAX_DEPTH);
-  IG_CHECK(options->size >= 0 && options->rank >= 0 && options->rank < IG_MAX(options->size, 1),
-           IG_ERR_USAGE, "rank %d of %d", options->rank, options->size);
+  bool whole = options->parts == 0 && options->first_part == 0 && options->n_parts == 0;
+  IG_CHECK(whole || (options->first_part >= 0 && options->n_parts >= 1 &&
+                     options->first_part <= options->parts - options->n_parts),
+           IG_ERR_USAGE, "%d parts from %d on of batches in %d parts", options->n_parts,
+           options->first_part, options->parts);
   return IG_OK;
 }
 
 static ig_status allocate(ig_feeder *feeder) {
   int64_t share = IG_MIN(feeder->options.batch, feeder->dataset->n_samples);
-  share = share / feeder->options.size + (share % feeder->options.size != 0);
+  share = share / feeder->options.parts + (share % feeder->options.parts != 0);
   for (int i = 0; i < feeder->depth; i++) {
     slot *s = &feeder->slots[i];
     s->indices = ig_alloc_zero((size_t)share, sizeof *s->indices);
@@ -205,7 +215,8 @@ ig_status ig_feeder_create(ig_dataset *dataset, const ig_feeder_options *options
   IG_CHECK_ALLOC(feeder);
   feeder->dataset = dataset;
   feeder->options = *options;
-  feeder->options.size = IG_MAX(options->size, 1);
+  feeder->options.parts = IG_MAX(options->parts, 1);
+  feeder->options.n_parts = IG_MAX(options->n_parts, 1);
   feeder->n_workers = options->workers ? options->workers : suitable_workers();
   feeder->depth = options->depth ? options->depth : IG_MIN(IG_MAX(2 * feeder->n_workers, 8), 32);
   pthread_mutex_init(&feeder->mutex, NULL);
@@ -255,6 +266,7 @@ ig_status ig_feeder_seek(ig_feeder *feeder, int64_t epoch, int64_t epoch_samples
   feeder->finished = feeder->options.once && epoch_samples == n;
   feeder->epoch = epoch_samples == n ? epoch + 1 : epoch;
   feeder->position = epoch_samples == n ? 0 : epoch_samples;
+  feeder->part = 0;
   feeder->pause = false;
   pthread_cond_broadcast(&feeder->work);
   pthread_mutex_unlock(&feeder->mutex);

@@ -24,16 +24,21 @@ typedef struct ig_feeder_options {
   int depth;   /* batches prepared ahead, 2 to 64; 0 for a number that suits the workers */
   int n_normalizations;
   const ig_normalization *normalizations; /* by field name; borrowed */
-  /* This process's share of each batch: samples [b * rank / size, b * (rank + 1) / size) of its b.
-   * 0 and 1 (or size 0) for all. Every rank gets every batch, a share of 0 samples included. */
-  int rank, size;
+  /* Each batch of b samples is cut into `parts`, part p being [b * p / parts, b * (p + 1) / parts), and
+   * this process gets `n_parts` of them from `first_part` on, one after the other as a batch each. All 0
+   * for whole batches. An empty part comes with the batch's first sample instead, and `share` 0: what is
+   * computed from it counts nothing, but a rank has to go along with the others. */
+  int parts, first_part, n_parts;
 } ig_feeder_options;
 
 /* One batch. Normalised fields are f32; CLASS and TOKENS fields are i64; TARGETS f32. The last
  * batch of an epoch may be short. */
 typedef struct ig_batch {
-  int64_t count;          /* this rank's samples */
-  int64_t total;          /* samples of all ranks */
+  int64_t count;          /* samples in `fields`, at least 1 */
+  int64_t share;          /* of them that count: `count`, or 0 for an empty part */
+  int64_t total;          /* samples of the batch, all parts together */
+  int part;               /* 0 <= part < parts */
+  int64_t first;          /* where this part begins in its batch */
   int64_t epoch;          /* of these samples */
   int64_t epoch_samples;  /* used in that epoch before this batch, by all ranks */
   const int64_t *indices; /* in the data set, `count` of them */

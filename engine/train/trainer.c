@@ -58,9 +58,7 @@ static ig_status create_feeder(ig_trainer *t) {
                                .workers = t->options.workers,
                                .depth = 4,
                                .n_normalizations = t->n_normalizations,
-                               .normalizations = t->normalizations,
-                               .rank = 0,
-                               .size = 1};
+                               .normalizations = t->normalizations};
   return ig_feeder_create(t->data, &options, &t->feeder);
 }
 

@@ -7,7 +7,7 @@
 #include "engine/eval/metrics.h"
 #include "engine/passes/pass.h"
 #include "engine/plan/plan.h"
-#include "engine/train/comm.h"
+#include "engine/backend/comm.h"
 #include "engine/train/feeder.h"
 #include "engine/train/optimizer.h"
 #include "engine/train/schedule.h"
@@ -33,6 +33,12 @@ typedef struct ig_train_options {
   ig_augment augment;
   int workers;
   size_t memory_limit;
+  /* On several ranks `batch` is that of all together. rank and size are filled in by the trainer. */
+  ig_parallel parallel;
+  /* Logical shards, a power of two: each micro-batch is computed in that many parts, whose gradients are
+   * added in one fixed tree, so that any number of ranks that divides it gives the same bits; 0 for one
+   * part a rank. */
+  int elastic;
 } ig_train_options;
 
 typedef struct ig_train_step {

@@ -56,7 +56,8 @@ __device__ static inline float scale_of(__nv_fp8_interpretation_t format, float 
 /* Where piece number `k` of a thread begins. A warp has 8 pieces side by side down, 4 across, which
  * meets every bank of the turned tile once. */
 __device__ static inline void piece_at(int k, int *row, int *col) {
-  int lane = (int)threadIdx.x % IG_WARP, warp = (int)threadIdx.x / IG_WARP + k * (THREADS / IG_WARP);
+  int lane = (int)threadIdx.x % IG_WARP,
+      warp = (int)threadIdx.x / IG_WARP + k * (THREADS / IG_WARP);
   *row = (warp / (TILE / COLS / 4) * 8 + lane / 4) * ROWS;
   *col = (warp % (TILE / COLS / 4) * 4 + lane % 4) * COLS;
 }
@@ -138,8 +139,7 @@ __global__ void fp8_quantize_kernel(fp8_work w, const T *x) {
     uint32_t turned[COLS];
     piece_at(k, &r, &c);
     if (row0 + r >= w.rows || col0 + c >= w.cols) continue;
-    most = ig_most::join(most,
-                         quantize_piece<Format, T>(w, x, scale, row0 + r, col0 + c, turned));
+    most = ig_most::join(most, quantize_piece<Format, T>(w, x, scale, row0 + r, col0 + c, turned));
     for (int j = 0; j < COLS && w.turned; j++) tile[(c + j) * PITCH + r / ROWS] = turned[j];
   }
   most = ig_block_reduce<ig_most>(most, partial);
@@ -193,7 +193,6 @@ ig_status ig_cuda_fp8_quantize(const ig_fp8_cast *c, const void *x, const float 
                 .turned = out->turned,
                 .inverse = out->inverse,
                 .next = out->next};
-  IG_CHECK(tiles_of(c).y <= 65535, IG_ERR_UNSUPPORTED, "a matrix of %lld rows",
-           (long long)c->rows);
+  IG_CHECK(tiles_of(c).y <= 65535, IG_ERR_UNSUPPORTED, "a matrix of %lld rows", (long long)c->rows);
   IG_FOR_FLOAT(c->from, "ingot.QuantizeFp8", return quantize(c, w, (const T *)x, stream);)
 }

@@ -186,31 +186,73 @@ static void seek_while_workers_run(void **state) {
   ig_feeder_destroy(feeder);
 }
 
-static void ranks_share_every_batch(void **state) {
+/* 50 samples in batches of 16 end with one of 2, which has nothing for one of three parts. */
+static void parts_share_every_batch(void **state) {
   (void)state;
   synthetic s = make(50);
   ig_feeder_options options = {.batch = 16, .seed = 3, .shuffle = true, .workers = 1};
   ig_feeder *whole = feed(&s.base, options), *parts[3];
-  options.size = 3;
+  options.parts = 3;
+  options.n_parts = 1;
   for (int r = 0; r < 3; r++) {
-    options.rank = r;
+    options.first_part = r;
     parts[r] = feed(&s.base, options);
   }
+  int empty = 0;
   for (int step = 0; step < 9; step++) {
     const ig_batch *all = next(whole);
     int64_t at = 0;
     for (int r = 0; r < 3; r++) {
       const ig_batch *part = next(parts[r]);
       assert_int_equal(part->total, all->count);
-      assert_in_range(part->count, all->count / 3, all->count / 3 + 1);
-      for (int64_t i = 0; i < part->count; i++) {
+      assert_int_equal(part->part, r);
+      assert_in_range(part->share, all->count / 3, all->count / 3 + 1);
+      assert_int_equal(part->count, part->share ? part->share : 1);
+      assert_int_equal(part->first, part->share ? at : 0);
+      for (int64_t i = 0; i < part->share; i++) {
         assert_int_equal(part->indices[i], all->indices[at++]);
       }
+      if (part->share > 0) continue;
+      assert_int_equal(part->indices[0], all->indices[0]);
+      empty++;
     }
     assert_int_equal(at, all->count);
   }
+  assert_int_equal(empty, 2);
   ig_feeder_destroy(whole);
   for (int r = 0; r < 3; r++) ig_feeder_destroy(parts[r]);
+}
+
+/* One process with parts 2 and 3 of 4 gets them by turns, also after a seek and across epochs. */
+static void several_parts_come_in_turn(void **state) {
+  (void)state;
+  synthetic s = make(50);
+  ig_feeder_options options = {.batch = 16, .seed = 3, .shuffle = true, .workers = 3};
+  ig_feeder *whole = feed(&s.base, options);
+  options.parts = 4;
+  options.first_part = 2;
+  options.n_parts = 2;
+  ig_feeder *half = feed(&s.base, options);
+  for (int round = 0; round < 2; round++) {
+    for (int step = 0; step < 9; step++) {
+      const ig_batch *all = next(whole);
+      int64_t at = all->count / 2;
+      for (int p = 2; p < 4; p++) {
+        const ig_batch *part = next(half);
+        assert_int_equal(part->part, p);
+        assert_int_equal(part->epoch_samples, all->epoch_samples);
+        for (int64_t i = 0; i < part->share; i++) {
+          assert_int_equal(part->indices[i], all->indices[at++]);
+        }
+      }
+      assert_int_equal(at, all->count);
+    }
+    next(half); /* leaves it in the middle of a batch */
+    assert_int_equal(ig_feeder_seek(whole, 1, 32), IG_OK);
+    assert_int_equal(ig_feeder_seek(half, 1, 32), IG_OK);
+  }
+  ig_feeder_destroy(whole);
+  ig_feeder_destroy(half);
 }
 
 static void a_readers_failure_comes_out(void **state) {
@@ -241,7 +283,7 @@ static void bad_options_are_named(void **state) {
       {{.batch = 0}, "batch of 0 samples"},
       {{.batch = 1, .workers = 17}, "17 data workers; expected 1 to 16"},
       {{.batch = 1, .depth = 1}, "1 batches ahead; expected 2 to 64"},
-      {{.batch = 1, .rank = 2, .size = 2}, "rank 2 of 2"},
+      {{.batch = 1, .parts = 2, .first_part = 2, .n_parts = 1}, "1 parts from 2 on of batches in 2 parts"},
       {{.batch = 1, .augment = {.crop_padding = -1}}, "crop padding -1"},
   };
   for (int i = 0; i < IG_COUNT(cases); i++) {
@@ -499,7 +541,8 @@ int main(void) {
       cmocka_unit_test(in_order_without_shuffle),
       cmocka_unit_test(workers_change_nothing),
       cmocka_unit_test(seek_while_workers_run),
-      cmocka_unit_test(ranks_share_every_batch),
+      cmocka_unit_test(parts_share_every_batch),
+      cmocka_unit_test(several_parts_come_in_turn),
       cmocka_unit_test(a_readers_failure_comes_out),
       cmocka_unit_test(bad_options_are_named),
       cmocka_unit_test(augmentation_moves_and_mirrors),
