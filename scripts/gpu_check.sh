@@ -112,7 +112,8 @@ echo "$gpu, commit $commit"
 check "operators" 120 $pack/test_operators --device cuda
 for test in "$pack"/*_gpu; do check "$(basename "$test" _gpu)" 120 "$test"; done
 if command -v compute-sanitizer >/dev/null; then
-  some="Relu Softmax LayerNormalization ingot.FusedMatMul ingot.Attention ingot.AttentionGrad ingot.FusedConv"
+  some="Relu Softmax LayerNormalization ingot.FusedMatMul ingot.Attention ingot.AttentionGrad ingot.FusedConv
+        ingot.QuantizeFp8 ingot.ScaledMatMul"
   for tool in memcheck racecheck; do
     # shellcheck disable=SC2086
     check "compute-sanitizer $tool" 60 compute-sanitizer --tool $tool --error-exitcode 9 \
@@ -139,6 +140,8 @@ for batch in 16 32 64; do
   peer "torch train gpt2-124m bf16 b$batch compile" 90 train --model gpt2-124m --batch $batch \
     --precision bf16 --compile --steps 2 --warmup 1
 done
+bench "train gpt2:124m fp8 b32" 60 $ingot bench train --device cuda --model gpt2:124m --shape 1024 \
+  --batch 32 --precision fp8 --steps 20 --warmup 5 --json
 bench "train resnet50 bf16 b256" 60 $ingot bench train --device cuda --model resnet50 --shape 3,224,224 \
   --outputs 1000 --batch 256 --precision bf16 --steps 20 --warmup 5 --json
 peer "torch train resnet50 bf16 b256 compile" 90 train --model resnet50 --batch 256 --precision bf16 \
