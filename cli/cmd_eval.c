@@ -14,6 +14,7 @@ typedef struct values {
   const char *model, *data, *target, *precision;
   int64_t batch, limit, workers, latency_batch;
   double latency_seconds, hourly_cost, min_accuracy, max_loss;
+  bool mirror;
 } values;
 
 static const ig_option options[] = {
@@ -23,6 +24,8 @@ static const ig_option options[] = {
     IG_INT_OPTION(values, batch, "batch", "64", 1, 1 << 24, "samples of a batch"),
     IG_ENUM_OPTION(values, precision, "precision", "f32", "f32|tf32|bf16|f16", "of products"),
     IG_INT_OPTION(values, limit, "limit", "0", 0, INT64_MAX, "samples at most, 0 for all"),
+    IG_FLAG_OPTION(values, mirror, "mirror",
+                   "metrics of the mean of an image's and its mirror image's outputs"),
     IG_INT_OPTION(values, workers, "workers", "0", 0, 16, "threads that prepare data"),
     IG_INT_OPTION(values, latency_batch, "latency-batch", "1", 1, 1 << 24,
                   "samples of a timed run"),
@@ -104,6 +107,7 @@ static ig_status evaluate(ig_cli *cli, const values *v, const ig_model_source *m
   ig_eval_options eval = {.task = model->task,
                           .batch = v->batch,
                           .limit = v->limit,
+                          .mirror = v->mirror,
                           .detailed = true,
                           .frozen = true,
                           .workers = (int)v->workers,

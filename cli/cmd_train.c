@@ -10,6 +10,7 @@
 #include "cli/precision.h"
 #include "cli/train_data.h"
 #include "cli/train_run.h"
+#include "engine/train/whiten.h"
 #include "formats/checkpoint_h5.h"
 
 /* --- resuming ---------------------------------------------------------------------------------- */
@@ -110,10 +111,16 @@ static ig_status find_origin(const ig_train_values *v, ig_model_source *source,
   return ig_model_find(origin->model, &origin->preset);
 }
 
+/* `filters` are to whiten, or NULL. */
 static ig_status load_parameters(const ig_train_values *v, const ig_train_origin *origin,
+                                 const ig_train_data *data, const ig_value *filters,
                                  ig_trainer *trainer) {
   if (origin->resumed) return ig_trainer_resume(trainer, origin->source->snapshot);
   if (origin->source) return ig_model_source_load(origin->source, ig_trainer_store(trainer));
+  if (filters) {
+    IG_TRY(ig_whiten_write(filters, ig_trainer_store(trainer), data->train, data->n_normalizations,
+                           data->normalizations));
+  }
   if (!v->init) return IG_OK;
   ig_model_source other;
   IG_TRY(ig_model_source_open(v->init, 0, &other));
@@ -127,6 +134,7 @@ static ig_status load_parameters(const ig_train_values *v, const ig_train_origin
 static ig_status train_on(ig_cli *cli, const ig_train_values *v, const ig_train_origin *origin,
                           ig_train_data *data) {
   ig_graph *built = NULL;
+  ig_value *filters = NULL;
   ig_backend *backend = NULL;
   ig_trainer *trainer = NULL;
   ig_train_run *run = NULL;
@@ -135,6 +143,10 @@ static ig_status train_on(ig_cli *cli, const ig_train_values *v, const ig_train_
   IG_TRY_DONE(ig_train_options_make(cli, v, &options));
   options.task = data->task;
   if (!origin->source) IG_TRY_DONE(ig_model_build(origin->model, &data->spec, &built));
+  if (built && v->whiten) {
+    IG_TRY_DONE(ig_whiten_find(built, &filters));
+    filters->frozen = true;
+  }
   const ig_graph *graph = built ? built : origin->source->graph;
   IG_TRY_DONE(ig_backend_open(cli->common->device, (int)cli->common->threads, &backend));
   IG_TRY_DONE(ig_check_precision(v->precision, true, backend));
@@ -144,7 +156,7 @@ static ig_status train_on(ig_cli *cli, const ig_train_values *v, const ig_train_
   IG_TRY_DONE(ig_trainer_create(graph, backend, NULL, data->train, data->validation,
                                 data->n_normalizations, data->normalizations, &options, &observer,
                                 &trainer));
-  IG_TRY_DONE(load_parameters(v, origin, trainer));
+  IG_TRY_DONE(load_parameters(v, origin, data, filters, trainer));
   IG_TRY_DONE(ig_train_run_begin(run, trainer, graph, backend));
   status = ig_trainer_run(trainer);
   status = ig_train_run_end(run, status);

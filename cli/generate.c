@@ -8,7 +8,7 @@
 #include "engine/eval/latency.h"
 #include "engine/plan/plan.h"
 
-/* One plan takes a token at a time and gives logits; the other, when the prompt is worth one, takes
+/* One plan takes a token at a time and draws the next; the other, when the prompt is worth one, takes
  * many and only fills the cache, so that nothing beyond the last layer's keys and values is computed. */
 typedef struct decoder {
   ig_store *store;
@@ -25,24 +25,26 @@ static void decoder_close(decoder *d) {
 }
 
 static ig_status make_plan(const ig_model_source *model, int64_t fed, ig_precision precision,
-                           ig_backend *backend, ig_store *store, ig_graph **graph,
-                           ig_plan **plan) {
+                           ig_backend *backend, ig_store *store, ig_graph **graph, ig_plan **plan) {
   ig_graph *template_graph;
   ig_model_spec spec = model->spec;
   ig_pass_options passes = {.device = backend->vtable->device,
                             .compute = ig_precision_dtype(precision)};
   spec.fed = fed;
   IG_TRY(ig_model_build_decode(model->snapshot->model, &spec, &template_graph));
-  if (fed > 1) template_graph->n_outputs = 0;
-  ig_status status = ig_graph_specialize(template_graph, NULL, graph);
+  ig_status status = IG_OK;
+  if (fed > 1)
+    template_graph->n_outputs = 0;
+  else
+    status = ig_generate_sampling(template_graph);
+  if (status == IG_OK) status = ig_graph_specialize(template_graph, NULL, graph);
   ig_graph_destroy(template_graph);
   IG_TRY(status);
   IG_TRY(ig_passes_run(*graph, ig_pipeline_inference, &passes));
   /* The KV cache is state beside the parameters, which have the same names in all graphs. */
   IG_TRY(ig_store_add_graph(store, *graph, 0));
   /* Packed weights pay for themselves token by token, not in the few products of a prompt. */
-  ig_plan_options options = {.frozen_params = fed == 1,
-                             .tf32 = precision == IG_PRECISION_TF32};
+  ig_plan_options options = {.frozen_params = fed == 1, .tf32 = precision == IG_PRECISION_TF32};
   return ig_plan_create(*graph, backend, store, &options, plan);
 }
 

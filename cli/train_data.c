@@ -134,7 +134,7 @@ static ig_status open_parts(const ig_cli *cli, const ig_train_values *v,
   } else if (origin->preset->tokens) {
     IG_TRY(ig_text_tokenizer(v->tokenizer, v->data, v->vocabulary, &data->tokenizer));
   }
-  ig_dataset_open_options options = {0};
+  ig_dataset_open_options options = {.keep_images = true};
   ig_text_encoder encoder;
   IG_TRY(open_base(v, origin, &options, &encoder, data));
   IG_TRY(settle_task(v, origin, data));

@@ -1,11 +1,11 @@
 /* The table behind `ingot train`. Rows follow the order in which people think of them: what, on which
  * data, for how long, how, and what is kept. */
-#include "cli/train_options.h"
+#include "cli/train_rows.h"
 
 #include <string.h>
 
 typedef ig_train_values V;
-#define OWN NULL /* the optimizer's usual value */
+#define OWN IG_OWN_VALUE
 
 const ig_option ig_train_options_table[] = {
     IG_STRING_OPTION(V, model, "model", "M", IG_OPTION_REQUIRED,
@@ -30,25 +30,11 @@ const ig_option ig_train_options_table[] = {
     IG_ENUM_OPTION(V, task, "task", "auto", "auto|classification|regression|multilabel|language",
                    "what to learn"),
 
-    IG_STRING_OPTION(V, target, "target", "NAMES", 0, "target columns or array, comma-separated"),
-    IG_FLOAT_OPTION(V, holdout, "holdout", "0.1", 0, 0.9,
-                    "share held out for validation without --val, 0 for none"),
-    IG_STRING_OPTION(
-        V, tokenizer, "tokenizer", "T", 0,
-        "for text: characters, bytes, bpe, or a folder with vocab.json and merges.txt"),
-    IG_INT_OPTION(V, vocabulary, "vocabulary", "4096", 257, 1 << 20, "tokens that bpe learns"),
-    IG_INT_OPTION(V, context, "context", OWN, 1, 1 << 20,
-                  "tokens of a training window; the model's context otherwise"),
-    {.name = "normalize",
-     .type = IG_OPTION_FLAG,
-     .offset = offsetof(V, normalize),
-     .fallback = "true",
-     .what = "bring inputs to mean 0 and deviation 1 of the training data"},
-    IG_FLAG_OPTION(V, flip, "flip", "mirror training images at random"),
-    IG_INT_OPTION(V, crop, "crop", "0", 0, 256, "shift training images by up to N pixels"),
-    IG_INT_OPTION(V, cutout, "cutout", "0", 0, 4096, "blank a square of N pixels"),
-    IG_INT_OPTION(V, workers, "workers", "0", 0, 16,
-                  "threads that prepare data, 0 for what suits the machine"),
+    IG_TRAIN_DATA_ROWS,
+    IG_FLAG_OPTION(V, whiten, "whiten",
+                   "the first convolution whitens image patches, as the training data have them, and "
+                   "stays so"),
+    IG_TRAIN_AUGMENT_ROWS,
 
     IG_INT_OPTION(V, epochs, "epochs", OWN, 1, INT64_MAX,
                   "passes over the data [10 without --steps]"),
@@ -62,27 +48,16 @@ const ig_option ig_train_options_table[] = {
     IG_FLOAT_OPTION(V, lr, "lr", OWN, 0, 1e6, "learning rate [usual for the optimizer]"),
     IG_ENUM_OPTION(V, schedule, "schedule", "cosine", "constant|step|cosine|one-cycle|linear",
                    "learning rate over time"),
-    IG_INT_OPTION(V, warmup, "warmup", "0", 0, INT64_MAX, "steps of linear warm-up"),
-    IG_FLOAT_OPTION(V, lr_floor, "lr-floor", "0", 0, 1, "last learning rate, as a share of --lr"),
-    IG_FLOAT_OPTION(V, decay, "decay", "0.1", 0, 1, "factor of --schedule step"),
-    IG_INT_OPTION(V, decay_every, "decay-every", "1000", 1, INT64_MAX, "steps between its factors"),
-    IG_FLOAT_OPTION(V, momentum, "momentum", OWN, 0, 1, "of sgd"),
-    IG_FLAG_OPTION(V, nesterov, "nesterov", "Nesterov's momentum"),
-    IG_FLOAT_OPTION(V, beta1, "beta1", OWN, 0, 1, "decay of the first moment"),
-    IG_FLOAT_OPTION(V, beta2, "beta2", OWN, 0, 1, "decay of the second moment"),
-    IG_FLOAT_OPTION(V, epsilon, "epsilon", OWN, 0, 1, "added to the denominator"),
-    IG_FLOAT_OPTION(V, weight_decay, "weight-decay", OWN, 0, 100, "of matrices and filters"),
-    IG_FLOAT_OPTION(V, clip, "clip", "0", 0, 1e9, "largest global norm of a gradient, 0 for any"),
+    IG_TRAIN_OPTIMIZER_ROWS,
     IG_FLOAT_OPTION(V, ema, "ema", "0", 0, 0.999999999, "decay of averaged parameters, 0 for none"),
-    IG_FLOAT_OPTION(V, label_smoothing, "label-smoothing", "0", 0, 0.99, "of class targets"),
-    IG_ENUM_OPTION(V, precision, "precision", "f32", "f32|tf32|bf16|f16|fp8", "of computation"),
-    IG_ENUM_OPTION(V, recompute, "recompute", "none", "none|light|full",
-                   "activations made again for the gradient, to save memory"),
+    IG_TRAIN_COMPUTE_ROWS,
 
     IG_INT_OPTION(V, eval_every, "eval-every", "0", 0, INT64_MAX,
                   "steps between validations, 0 for once an epoch"),
     IG_INT_OPTION(V, eval_limit, "eval-limit", "0", 0, INT64_MAX,
                   "validation samples at most, 0 for all"),
+    IG_FLAG_OPTION(V, eval_mirror, "eval-mirror",
+                   "validate with the mean of an image's and its mirror image's outputs"),
     IG_INT_OPTION(V, checkpoint_every, "checkpoint-every", "0", 0, INT64_MAX,
                   "steps between checkpoints, 0 for once an epoch"),
     IG_INT_OPTION(V, keep, "keep", "2", 1, 1 << 20, "checkpoints to keep besides the best"),
@@ -114,6 +89,7 @@ static ig_status make_optimizer(const ig_cli *cli, const V *v, ig_train_options 
   optimizer.nesterov = optimizer.nesterov || v->nesterov;
   optimizer.clip_norm = v->clip;
   optimizer.ema = v->ema;
+  optimizer.bias_lr = v->bias_lr;
   out->optimizer = optimizer;
   out->lr = usual_lr(kind);
   given(cli, "lr", v->lr, &out->lr);
@@ -132,9 +108,13 @@ ig_status ig_train_options_make(const ig_cli *cli, const V *v, ig_train_options 
       .seed = (uint64_t)cli->common->seed,
       .eval_every = v->eval_every,
       .eval_limit = v->eval_limit,
+      .eval_mirror = v->eval_mirror,
       .checkpoint_every = v->checkpoint_every,
       .patience = (int)v->patience,
-      .augment = {.flip = v->flip, .crop_padding = (int)v->crop, .cutout = (int)v->cutout},
+      .augment = {.flip = v->flip,
+                  .crop_padding = (int)v->crop,
+                  .reflect = strcmp(v->crop_border, "reflect") == 0,
+                  .cutout = (int)v->cutout},
       .workers = (int)v->workers,
       .memory_limit = v->memory_limit,
   };

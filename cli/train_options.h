@@ -13,18 +13,20 @@ typedef struct ig_train_values {
   const char *target, *tokenizer;
   double holdout;
   int64_t context, vocabulary, workers;
-  bool flip, normalize;
+  bool flip, normalize, whiten;
+  const char *crop_border;
   int64_t crop, cutout;
   /* how long */
   int64_t epochs, steps, batch, accumulate, patience;
   /* optimizer */
   const char *optimizer, *schedule, *precision, *recompute;
-  double lr, momentum, beta1, beta2, epsilon, weight_decay, clip, ema;
+  double lr, momentum, beta1, beta2, epsilon, weight_decay, clip, ema, bias_lr;
   bool nesterov;
   int64_t warmup, decay_every;
   double lr_floor, decay, label_smoothing;
   /* when */
   int64_t eval_every, eval_limit, checkpoint_every, keep;
+  bool eval_mirror;
   size_t memory_limit;
 } ig_train_values;
 

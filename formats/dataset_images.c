@@ -1,7 +1,9 @@
-/* Pictures by class: a folder of folders, or the same as a tar. Only names are kept; a sample's
- * file is read and decoded when it is asked for, on the thread that asks. */
+/* Pictures by class: a folder of folders, or the same as a tar. A sample's file is read and decoded
+ * when it is asked for, on the thread that asks. Only names are kept, unless the caller means to read
+ * again and again (keep_images): then each picture is decoded once. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,6 +13,11 @@
 #include "formats/image.h"
 
 #define LOOKED_AT 16 /* headers read while opening */
+#define KEPT_BYTES ((size_t)1 << 30)
+
+/* Of a kept picture. The thread that takes it from NONE to BUSY writes it, and no other reads it before
+ * it is READY. */
+enum { KEPT_NONE, KEPT_BUSY, KEPT_READY };
 
 typedef struct images {
   ig_dataset base;
@@ -18,6 +25,8 @@ typedef struct images {
   int tar;    /* file descriptor, -1 for a folder */
   bool fit;   /* resize to the field's size */
   ig_image_list list;
+  uint8_t *kept; /* decoded pictures one after another; NULL where none are kept */
+  atomic_uchar *kept_state;
 } images;
 
 static bool is_tar(const unsigned char *bytes, size_t n) {
@@ -101,6 +110,30 @@ static ig_status decode(const images *set, int64_t i, const char *name, loader *
   return IG_OK;
 }
 
+static ig_status decode_named(const images *set, int64_t i, loader *l, uint8_t *out) {
+  char *name = ig_format("%s: %s", set->base.path, set->list.entries[i].name);
+  IG_CHECK(name, IG_ERR_MEMORY, "%s: out of memory", set->base.path);
+  ig_status status = decode(set, i, name, l, out);
+  ig_free(name);
+  return status;
+}
+
+static ig_status picture(const images *set, int64_t i, size_t bytes, loader *l, uint8_t *out) {
+  if (!set->kept) return decode_named(set, i, l, out);
+  uint8_t *kept = set->kept + (size_t)i * bytes;
+  if (atomic_load_explicit(&set->kept_state[i], memory_order_acquire) == KEPT_READY) {
+    memcpy(out, kept, bytes);
+    return IG_OK;
+  }
+  IG_TRY(decode_named(set, i, l, out));
+  unsigned char none = KEPT_NONE;
+  if (atomic_compare_exchange_strong(&set->kept_state[i], &none, KEPT_BUSY)) {
+    memcpy(kept, out, bytes);
+    atomic_store_explicit(&set->kept_state[i], KEPT_READY, memory_order_release);
+  }
+  return IG_OK;
+}
+
 static ig_status images_read(ig_dataset *dataset, const int64_t *indices, int64_t count,
                              void *const *buffers) {
   const images *set = (const images *)dataset;
@@ -111,10 +144,7 @@ static ig_status images_read(ig_dataset *dataset, const int64_t *indices, int64_
     const ig_image_entry *entry = &set->list.entries[indices[i]];
     if (dataset->n_fields > 1 && buffers[1]) ((int32_t *)buffers[1])[i] = entry->class;
     if (!buffers[0]) continue;
-    char *name = ig_format("%s: %s", dataset->path, entry->name);
-    status = name ? decode(set, indices[i], name, &l, (uint8_t *)buffers[0] + (size_t)i * bytes)
-                  : ig_fail(IG_ERR_MEMORY, "%s: out of memory", dataset->path);
-    ig_free(name);
+    status = picture(set, indices[i], bytes, &l, (uint8_t *)buffers[0] + (size_t)i * bytes);
   }
   loader_release(&l);
   return status;
@@ -124,6 +154,8 @@ static void images_destroy(ig_dataset *dataset) {
   images *set = (images *)dataset;
   if (set->tar >= 0) close(set->tar);
   ig_image_list_release(&set->list);
+  ig_free(set->kept);
+  ig_free(set->kept_state);
   ig_free(set->path);
   ig_free(set);
 }
@@ -223,6 +255,19 @@ static ig_status open_files(const ig_source *source, images *set) {
   return set->tar < 0 ? ig_fail_errno("open", source->spec) : IG_OK;
 }
 
+/* Pages of pictures that are never read are never touched, so that this costs nothing by itself. */
+static ig_status make_kept(images *set) {
+  size_t bytes, count = (size_t)set->list.count;
+  bool small = ig_mul_size(ig_shape_bytes(&set->base.fields[0].shape, IG_U8), count, &bytes) &&
+               bytes <= KEPT_BYTES;
+  if (!small) return IG_OK;
+  set->kept = ig_alloc(bytes);
+  set->kept_state = ig_alloc_zero(count, sizeof *set->kept_state);
+  IG_CHECK(set->kept && set->kept_state, IG_ERR_MEMORY, "%s: no memory for %zu bytes of pictures",
+           set->base.path, bytes);
+  return IG_OK;
+}
+
 static ig_status open_set(const ig_source *source, const ig_dataset_open_options *options,
                           images *set) {
   IG_TRY(open_files(source, set));
@@ -234,6 +279,7 @@ static ig_status open_set(const ig_source *source, const ig_dataset_open_options
   set->base.n_fields = 1;
   set->base.fields[0] = (ig_field){.name = "x", .kind = IG_FIELD_IMAGE, .dtype = IG_U8};
   IG_TRY(choose_shape(set, options, &set->base.fields[0].shape));
+  if (options->keep_images) IG_TRY(make_kept(set));
   if (!set->list.n_classes || options->no_target) return IG_OK;
   const ig_field *like = ig_like_field(options, "y");
   if (like && like->classes) IG_TRY(follow_classes(set, like));

@@ -70,6 +70,8 @@ typedef struct ig_dataset_open_options {
   int64_t stride;                 /* tokens between windows; 0 for 1 */
   /* Images: 0 takes what the first image has. With a height and width, images are resized. */
   int64_t image_channels, image_height, image_width;
+  bool keep_images; /* decoded pictures stay in memory, where all of them take at most 1 GiB: for
+                       data that is read again and again */
   size_t memory_limit; /* bytes that may be held in memory; 0 for 8 GiB */
 } ig_dataset_open_options;
 

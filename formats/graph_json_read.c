@@ -144,7 +144,8 @@ static ig_status init_of(const reader *r, const json_t *object, ig_init *out) {
     bool has_value;
   } kinds[] = {{"zero", IG_INIT_ZERO, false},        {"one", IG_INIT_ONE, false},
                {"constant", IG_INIT_CONSTANT, true}, {"normal", IG_INIT_NORMAL, true},
-               {"uniform", IG_INIT_UNIFORM, true},   {"data", IG_INIT_ZERO, false}};
+               {"uniform", IG_INIT_UNIFORM, true},   {"dirac", IG_INIT_DIRAC, true},
+               {"data", IG_INIT_ZERO, false}};
   const json_t *init = json_object_get(object, "init");
   const char *name = NULL;
   if (!json_is_object(init)) return bad(r, "init", "an object");
@@ -194,6 +195,7 @@ static ig_status read_value(reader *r, const json_t *object, ig_value_kind kind)
     return ig_graph_status(r->graph);
   }
   IG_TRY(init_of(r, object, &init));
+  if (init.kind == IG_INIT_DIRAC && shape.rank < 2) return bad(r, "shape", "that of filters");
   ig_value *value = kind == IG_VALUE_PARAM ? ig_graph_param(r->graph, name, dtype, shape, init,
                                                             flag_of(object, "decay"))
                                            : ig_graph_state(r->graph, name, dtype, shape, init);

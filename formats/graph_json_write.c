@@ -122,12 +122,13 @@ static ig_status add_attributes(const ig_node *node, json_t *object) {
 static json_t *init_json(const ig_init *init) {
   static const char *const kinds[] = {
       [IG_INIT_ZERO] = "zero",     [IG_INIT_ONE] = "one",         [IG_INIT_CONSTANT] = "constant",
-      [IG_INIT_NORMAL] = "normal", [IG_INIT_UNIFORM] = "uniform", [IG_INIT_DATA] = "data",
+      [IG_INIT_NORMAL] = "normal", [IG_INIT_UNIFORM] = "uniform", [IG_INIT_DIRAC] = "dirac",
+      [IG_INIT_DATA] = "data",
   };
   json_t *object = json_object();
   bool ok = json_object_set_new(object, "kind", json_string(kinds[init->kind])) == 0;
   if (init->kind == IG_INIT_CONSTANT || init->kind == IG_INIT_NORMAL ||
-      init->kind == IG_INIT_UNIFORM) {
+      init->kind == IG_INIT_UNIFORM || init->kind == IG_INIT_DIRAC) {
     ok = ok && json_object_set_new(object, "value", number((double)init->value)) == 0;
   }
   if (ok) return object;

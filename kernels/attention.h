@@ -26,6 +26,11 @@ typedef struct ig_attention {
   ig_dtype mask_dtype;     /* IG_NONE, IG_BOOL (true: visible) or `dtype` (added) */
   int64_t mask_strides[4]; /* batch, head, query, key; 0 where it repeats */
   int64_t mask_keys;       /* keys from here on are not visible; `keys` without a mask */
+  /* In a paged cache an entry's keys lie in pages of 1 << page_shift keys, `pages` of them, each
+   * anywhere among the `pool`: k.batch and v.batch are the strides of pages there. 0: not paged. */
+  int page_shift;
+  int64_t pages, pool;
+  bool last; /* queries are the last of an entry's valid keys: its past is its length - queries */
 } ig_attention;
 
 /* What else a call reads. */
@@ -33,6 +38,7 @@ typedef struct ig_attention_inputs {
   const void *q, *k, *v;
   const void *mask;       /* NULL without */
   const int64_t *lengths; /* by batch entry: how many keys are valid; NULL for all */
+  const int64_t *table; /* paged: [batch, pages], which page of the pool has an entry's next keys */
 } ig_attention_inputs;
 
 /* Sets q, k and v. With NULL for k and v, all three lie in `q`, as a packed projection has them: for
@@ -58,6 +64,17 @@ void ig_cpu_attention(const ig_attention *a, const ig_attention_inputs *in, void
 void ig_cpu_attention_grad(const ig_attention *a, const ig_attention_inputs *in, const void *y,
                            const float *lse, const void *dy, void *dq, void *dk, void *dv,
                            void *workspace, size_t workspace_size);
+
+/* Rows [batch, tokens, inner] of elements of `size` bytes to the places start[b], start[b] + 1 ... of
+ * entry b in a paged cache [pool, 1 << page_shift, inner]; the table is [batch, pages]. */
+typedef struct ig_page_rows {
+  size_t size;
+  int64_t batch, tokens, inner, pages, pool;
+  int page_shift;
+} ig_page_rows;
+/* Places and pages must be in range. */
+void ig_cpu_page_rows(const ig_page_rows *rows, const void *update, const int64_t *table,
+                      const int64_t *start, void *cache);
 
 /* The matrix of scores at one of its stages, as ONNX's qk_matmul_output_mode numbers them. */
 typedef enum ig_attention_stage {
@@ -87,12 +104,13 @@ ig_status ig_cuda_attention_grad(const ig_attention *a, const ig_attention_input
                                  const void *y, const float *lse, const void *dy, void *dq,
                                  void *dk, void *dv, void *workspace, void *stream);
 
-/* Few queries: keys are split over blocks. Heads of at most IG_ATTENTION_MOST_SIZE elements. */
+/* Few queries: keys are split over blocks. Heads of at most IG_ATTENTION_MOST_SIZE elements; caches
+ * may be paged. A key whose page is outside the pool is not visible. */
 size_t ig_cuda_attention_decode_workspace(const ig_attention *a);
 ig_status ig_cuda_attention_decode(const ig_attention *a, const ig_attention_inputs *in, void *y,
                                    float *lse, void *workspace, void *stream);
 
-/* The readable way, any head size. */
+/* The readable way, any head size, paged or not. */
 ig_status ig_cuda_attention_tiles(const ig_attention *a, const ig_attention_inputs *in, void *y,
                                   float *lse, void *stream);
 ig_status ig_cuda_attention_grad_tiles(const ig_attention *a, const ig_attention_inputs *in,
@@ -102,6 +120,9 @@ ig_status ig_cuda_attention_grad_tiles(const ig_attention *a, const ig_attention
 ig_status ig_cuda_attention_scores(const ig_attention *a, const ig_attention_inputs *in,
                                    ig_attention_stage stage, const float *lse, void *scores,
                                    void *stream);
+/* As ig_cpu_page_rows; rows whose place or page is out of range are left out. */
+ig_status ig_cuda_page_rows(const ig_page_rows *rows, const void *update, const int64_t *table,
+                            const int64_t *start, void *cache, void *stream);
 /* Copies [batch, heads, tokens, size] into another tensor of heads, from its token `start` on. */
 ig_status ig_cuda_attention_rows(ig_dtype dtype, int64_t batch, int64_t heads, int64_t tokens,
                                  int64_t size, const void *from, const ig_rows *from_rows, void *to,

@@ -18,6 +18,9 @@ struct ig_evaluator {
   ig_pass_options passes;
   ig_metrics_accumulator *metrics; /* made at the first batch, when the width is known */
   int64_t width;                   /* of a row of logits */
+  /* With `mirror`: one batch of mirrored images, and the mean of the logits. Heap. */
+  float *mirrored, *mean;
+  int64_t mirrored_capacity, mean_capacity;
 };
 
 static ig_status prepare(ig_graph *graph, void *context) {
@@ -61,6 +64,8 @@ void ig_evaluator_destroy(ig_evaluator *e) {
   if (!e) return;
   if (e->plans) ig_plan_cache_destroy(e->plans);
   ig_metrics_destroy(e->metrics);
+  ig_free(e->mirrored);
+  ig_free(e->mean);
   ig_free(e);
 }
 
@@ -113,7 +118,41 @@ static ig_status check_target(const ig_evaluator *e, const ig_value *logits, int
   return IG_OK;
 }
 
-static ig_status add_metrics(ig_evaluator *e, const ig_batch *batch, const ig_plan *plan,
+/* Input 0 of the batch, left and right exchanged. */
+static ig_status mirror_images(ig_evaluator *e, const ig_batch *batch, int64_t count) {
+  const ig_field *field = &e->dataset->fields[e->match.inputs[0]];
+  IG_CHECK(field->kind == IG_FIELD_IMAGE, IG_ERR_USAGE,
+           "%s: field '%s' holds no images that could be mirrored", e->dataset->path, field->name);
+  int64_t width = field->shape.dims[2], rows = count * ig_shape_count(&field->shape) / width;
+  IG_CHECK(ig_grow((void **)&e->mirrored, &e->mirrored_capacity, rows * width,
+                   sizeof *e->mirrored),
+           IG_ERR_MEMORY, "evaluation: no memory for mirrored images");
+  const float *from = batch->fields[e->match.inputs[0]];
+  for (int64_t r = 0; r < rows; r++, from += width) {
+    for (int64_t i = 0; i < width; i++) e->mirrored[r * width + i] = from[width - 1 - i];
+  }
+  return IG_OK;
+}
+
+/* The plan has run on the batch; *logits is what the metrics are of. */
+static ig_status logits_of(ig_evaluator *e, const ig_batch *batch, ig_plan *plan, int64_t count,
+                           const float **logits) {
+  *logits = ig_plan_output(plan, 0);
+  if (!e->options.mirror) return IG_OK;
+  int64_t n = ig_value_count(ig_plan_graph(plan)->outputs[0]);
+  IG_CHECK(ig_grow((void **)&e->mean, &e->mean_capacity, n, sizeof *e->mean), IG_ERR_MEMORY,
+           "evaluation: no memory for logits");
+  for (int64_t i = 0; i < n; i++) e->mean[i] = 0.5f * (*logits)[i];
+  IG_TRY(mirror_images(e, batch, count));
+  IG_TRY(ig_plan_bind_input(plan, 0, e->mirrored));
+  IG_TRY(ig_plan_run(plan, &(ig_rng_state){.seed = e->options.seed}));
+  *logits = ig_plan_output(plan, 0);
+  for (int64_t i = 0; i < n; i++) e->mean[i] += 0.5f * (*logits)[i];
+  *logits = e->mean;
+  return IG_OK;
+}
+
+static ig_status add_metrics(ig_evaluator *e, const ig_batch *batch, ig_plan *plan,
                              int64_t count) {
   int64_t rows = 0, width = 0;
   IG_TRY(check_target(e, ig_plan_graph(plan)->outputs[0], count, &rows, &width));
@@ -123,8 +162,9 @@ static ig_status add_metrics(ig_evaluator *e, const ig_batch *batch, const ig_pl
   }
   IG_CHECK(width == e->width, IG_ERR_SHAPE, "the model's output is %lld wide, before %lld",
            (long long)width, (long long)e->width);
-  ig_status status =
-      ig_metrics_add(e->metrics, ig_plan_output(plan, 0), batch->fields[e->match.target], rows);
+  const float *logits;
+  IG_TRY(logits_of(e, batch, plan, count, &logits));
+  ig_status status = ig_metrics_add(e->metrics, logits, batch->fields[e->match.target], rows);
   if (status == IG_OK) return IG_OK;
   return ig_fail_in(status, "%s: batch from sample %lld", e->dataset->path,
                     (long long)batch->indices[0]);
@@ -142,8 +182,8 @@ static ig_status run_all(ig_evaluator *e, ig_feeder *feeder, ig_eval_sink sink, 
     IG_TRY(bind(e, &part, part.count, &plan));
     IG_TRY(ig_plan_run(plan, &(ig_rng_state){.seed = e->options.seed}));
     bool measured = e->match.target >= 0 && !e->options.no_metrics;
-    if (measured) IG_TRY(add_metrics(e, &part, plan, part.count));
     if (sink) IG_TRY(sink(context, &part, plan));
+    if (measured) IG_TRY(add_metrics(e, &part, plan, part.count));
     done += part.count;
   }
   return IG_OK;

@@ -15,6 +15,8 @@ typedef struct ig_eval_options {
   bool no_metrics; /* targets, where there are any, are not looked at */
   bool
       frozen; /* the store does not change between runs: weights are packed once (ig_plan_options) */
+  bool mirror; /* metrics of the mean of the outputs for each image and for its mirror image; a sink
+                  sees those of the image alone */
   bool release; /* with frozen: the store is this evaluator's alone, and may give up parameters that
                    are packed where all batches are of one size */
   int workers;

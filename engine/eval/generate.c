@@ -1,13 +1,10 @@
-/* Sampling and the decoding loop. Probabilities are summed in double in a fixed order, so that one
- * seed gives one text on one build, whatever the number of threads. */
+/* The decoding loop. Tokens are drawn where the plan runs (ingot.Sample), so that of a step's results
+ * one number comes back; one seed gives one text, whatever the number of threads. */
 #include "engine/eval/generate.h"
 
 #include <inttypes.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
-
-#include "engine/base/rng.h"
 
 ig_status ig_generate_check(const ig_generate_options *o) {
   IG_CHECK(o->tokens >= 0, IG_ERR_USAGE, "tokens is %" PRId64 ", expected 0 or more", o->tokens);
@@ -16,109 +13,6 @@ ig_status ig_generate_check(const ig_generate_options *o) {
   IG_CHECK(o->top_k >= 0, IG_ERR_USAGE, "top_k is %" PRId64 ", expected 0 (all) or more", o->top_k);
   IG_CHECK(o->top_p > 0 && o->top_p <= 1, IG_ERR_USAGE,
            "top_p is %g, expected more than 0 and at most 1", o->top_p);
-  return IG_OK;
-}
-
-/* --- one token ------------------------------------------------------------------------------- */
-
-typedef struct choice {
-  double weight; /* not normalised */
-  int64_t token;
-} choice;
-
-/* The likeliest first, the smaller id among equals. */
-static int compare(const void *a, const void *b) {
-  const choice *x = a, *y = b;
-  if (x->weight != y->weight) return x->weight < y->weight ? 1 : -1;
-  return x->token < y->token ? -1 : x->token > y->token;
-}
-
-static ig_status find_best(const float *logits, int64_t n, int64_t *best) {
-  *best = -1;
-  for (int64_t i = 0; i < n; i++) {
-    IG_CHECK(!isnan(logits[i]), IG_ERR_NUMERIC, "the logit of token %" PRId64 " is NaN", i);
-    if (*best < 0 || logits[i] > logits[*best]) *best = i;
-  }
-  IG_CHECK(*best >= 0 && isfinite(logits[*best]), IG_ERR_NUMERIC,
-           "no finite logit among %" PRId64 " tokens", n);
-  return IG_OK;
-}
-
-/* Sifts choices[0] down a heap whose root is the least likely. */
-static void sift(choice *choices, int64_t count, int64_t at) {
-  choice moved = choices[at];
-  for (int64_t child; (child = 2 * at + 1) < count; at = child) {
-    if (child + 1 < count && compare(&choices[child], &choices[child + 1]) < 0) child++;
-    if (compare(&choices[child], &moved) <= 0) break;
-    choices[at] = choices[child];
-  }
-  choices[at] = moved;
-}
-
-/* Moves the `k` likeliest to the front, in no order; far cheaper than sorting a vocabulary. */
-static void select_likeliest(choice *choices, int64_t n, int64_t k) {
-  for (int64_t i = k / 2 - 1; i >= 0; i--) sift(choices, k, i);
-  for (int64_t i = k; i < n; i++) {
-    if (compare(&choices[i], &choices[0]) >= 0) continue;
-    choices[0] = choices[i];
-    sift(choices, k, 0);
-  }
-}
-
-/* Drops tokens so unlikely that together they weigh less than what top-p cuts off. */
-static int64_t drop_unlikely(choice *choices, int64_t n, double least) {
-  int64_t count = 0;
-  for (int64_t i = 0; i < n; i++) {
-    if (choices[i].weight >= least) choices[count++] = choices[i];
-  }
-  return count;
-}
-
-/* Leaves the choices that top-k and top-p allow at the front; *total becomes their weight. */
-static int64_t restrict_choices(choice *choices, int64_t n, const ig_generate_options *options,
-                                double *total) {
-  int64_t count = n;
-  if (options->top_k > 0 && options->top_k < n) {
-    count = options->top_k;
-    select_likeliest(choices, n, count);
-    *total = 0;
-    for (int64_t i = 0; i < count; i++) *total += choices[i].weight;
-  }
-  if (options->top_p < 1) {
-    count = drop_unlikely(choices, count, (1 - options->top_p) * *total / (double)count);
-  }
-  if (count == n && options->top_p >= 1) return n; /* nothing to cut: the order of ids will do */
-  qsort(choices, (size_t)count, sizeof *choices, compare);
-  double wanted = options->top_p * *total, sum = 0;
-  int64_t kept = 0;
-  while (kept < count && (kept == 0 || sum < wanted)) sum += choices[kept++].weight;
-  *total = sum;
-  return kept;
-}
-
-ig_status ig_sample_token(const float *logits, int64_t n, const ig_generate_options *options,
-                          uint64_t step, int64_t *token) {
-  int64_t best;
-  IG_TRY(find_best(logits, n, &best));
-  *token = best;
-  if (options->temperature == 0 || options->top_k == 1) return IG_OK;
-  choice *choices = ig_alloc_zero((size_t)n, sizeof *choices);
-  IG_CHECK_ALLOC(choices);
-  double total = 0;
-  for (int64_t i = 0; i < n; i++) {
-    double weight = exp(((double)logits[i] - (double)logits[best]) / options->temperature);
-    choices[i] = (choice){weight, i};
-    total += weight;
-  }
-  int64_t count = restrict_choices(choices, n, options, &total);
-  ig_rng rng = ig_rng_stream(options->seed, IG_RNG_SAMPLE, step, 0);
-  double left = (double)ig_rng_uniform(&rng, 0) * total;
-  for (int64_t i = 0; i < count; i++) {
-    if (choices[i].weight > 0) *token = choices[i].token;
-    left -= choices[i].weight;
-    if (left < 0) break;
-  }
-  ig_free(choices);
   return IG_OK;
 }
 
@@ -134,12 +28,26 @@ int64_t ig_generate_prefill_size(int64_t context, int64_t n_prompt, int64_t toke
   return size > 1 ? size : 0;
 }
 
+ig_status ig_generate_sampling(ig_graph *graph) {
+  ig_value *logits = graph->n_outputs == 1 ? graph->outputs[0] : NULL;
+  IG_CHECK(logits && logits->shape.rank == 3 && ig_dtype_is_float(logits->dtype), IG_ERR_USAGE,
+           "graph '%s' has no logits [sequences, tokens, vocabulary]", graph->name);
+  ig_value *in[] = {logits, ig_graph_input(graph, "temperature", IG_F32, IG_SCALAR),
+                    ig_graph_input(graph, "top_k", IG_I64, IG_SCALAR),
+                    ig_graph_input(graph, "top_p", IG_F32, IG_SCALAR)};
+  ig_value *token = ig_op1(graph, "ingot.Sample", NULL, 4, in, IG_NO_ATTRS);
+  graph->n_outputs = 0;
+  ig_graph_output(graph, "token", token);
+  return ig_graph_status(graph);
+}
+
 /* --- the loop -------------------------------------------------------------------------------- */
 
 /* A decoding plan and the memory that it reads its inputs from. */
 typedef struct feeder {
   ig_plan *plan;
-  int64_t fed, context, vocabulary;
+  int token_input, position_input;
+  int64_t fed, context;
   int64_t position;
   int64_t *tokens; /* fed of them */
 } feeder;
@@ -147,42 +55,67 @@ typedef struct feeder {
 typedef struct decoder {
   feeder one, many; /* many.plan is NULL when there is no such plan */
   int64_t *window;  /* the tokens in the cache, by position; what is beyond them does not matter */
-  const float *logits;
+  int64_t vocabulary;
+  ig_rng_state rng; /* the step counts drawn tokens */
+  float temperature, top_p;
 } decoder;
 
-static ig_status open_feeder(ig_plan *plan, bool with_logits, feeder *f) {
-  const ig_graph *graph = ig_plan_graph(plan);
-  int token_input = -1, position_input = -1;
-  f->plan = plan;
+static int find_input(const ig_graph *graph, const char *name) {
   for (int32_t i = 0; i < graph->n_inputs; i++) {
-    if (strcmp(graph->inputs[i]->name, "x") == 0) token_input = i;
-    if (strcmp(graph->inputs[i]->name, "position") == 0) position_input = i;
+    if (strcmp(graph->inputs[i]->name, name) == 0) return i;
   }
+  return -1;
+}
+
+static ig_status open_feeder(ig_plan *plan, feeder *f) {
+  const ig_graph *graph = ig_plan_graph(plan);
+  f->plan = plan;
+  f->token_input = find_input(graph, "x");
+  f->position_input = find_input(graph, "position");
   for (int32_t i = 0; i < graph->n_values; i++) {
     const ig_value *v = graph->values[i];
     bool cache = v->kind == IG_VALUE_STATE && strncmp(v->name, "cache.", 6) == 0;
     if (cache && v->shape.rank > 1) f->context = v->shape.dims[1];
   }
-  bool logits = graph->n_outputs == 1 && graph->outputs[0]->shape.rank == 3;
-  IG_CHECK(token_input >= 0 && position_input >= 0 && f->context > 0 && (logits || !with_logits),
-           IG_ERR_USAGE, "graph '%s' is no decoding graph", graph->name);
-  const ig_shape *x = &graph->inputs[token_input]->shape;
+  IG_CHECK(f->token_input >= 0 && f->position_input >= 0 && f->context > 0, IG_ERR_USAGE,
+           "graph '%s' is no decoding graph", graph->name);
+  const ig_shape *x = &graph->inputs[f->token_input]->shape;
   IG_CHECK(x->rank == 2 && x->dims[0] == 1 && x->dims[1] <= f->context, IG_ERR_USAGE,
            "one sequence at a time is generated, found %s", IG_SHAPE_STR(x));
   f->fed = x->dims[1];
-  f->vocabulary = logits ? graph->outputs[0]->shape.dims[2] : 0;
   f->tokens = ig_alloc_zero((size_t)f->fed, sizeof *f->tokens);
   IG_CHECK_ALLOC(f->tokens);
-  IG_TRY(ig_plan_bind_input(plan, token_input, f->tokens));
-  return ig_plan_bind_input(plan, position_input, &f->position);
+  return IG_OK;
 }
 
-static ig_status open_decoder(ig_plan *one, ig_plan *many, decoder *d) {
-  IG_TRY(open_feeder(one, true, &d->one));
+/* How tokens are drawn, which no step changes. */
+static ig_status open_sampling(const ig_generate_options *options, decoder *d) {
+  const ig_graph *graph = ig_plan_graph(d->one.plan);
+  const ig_node *sample = graph->n_outputs == 1 ? graph->outputs[0]->producer : NULL;
+  IG_CHECK(sample && strcmp(sample->op->name, "ingot.Sample") == 0, IG_ERR_USAGE,
+           "graph '%s' draws no tokens", graph->name);
+  const ig_shape *logits = &sample->inputs[0]->shape;
+  const void *scalars[] = {&d->temperature, &options->top_k, &d->top_p};
+  const char *const names[] = {"temperature", "top_k", "top_p"};
+  d->vocabulary = logits->dims[logits->rank - 1];
+  d->temperature = (float)options->temperature;
+  d->top_p = IG_MAX((float)options->top_p, 0x1p-126f);
+  d->rng.seed = options->seed;
+  for (int i = 0; i < 3; i++) {
+    int input = find_input(graph, names[i]);
+    IG_CHECK(input >= 0, IG_ERR_USAGE, "graph '%s' has no input %s", graph->name, names[i]);
+    IG_TRY(ig_plan_bind_input(d->one.plan, input, scalars[i]));
+  }
+  return IG_OK;
+}
+
+static ig_status open_decoder(ig_plan *one, const ig_generate_options *options, decoder *d) {
+  IG_TRY(open_feeder(one, &d->one));
+  IG_TRY(open_sampling(options, d));
   IG_CHECK(d->one.fed == 1, IG_ERR_USAGE, "generation feeds one token at a time, found %" PRId64,
            d->one.fed);
-  if (many) {
-    IG_TRY(open_feeder(many, false, &d->many));
+  if (options->prefill) {
+    IG_TRY(open_feeder(options->prefill, &d->many));
     IG_CHECK(d->many.context == d->one.context, IG_ERR_USAGE,
              "the two decoding plans are of different models");
   }
@@ -198,7 +131,9 @@ static ig_status feed(const decoder *d, feeder *f, int64_t from, int64_t to) {
   for (int64_t at = from; at < to; at += f->fed) {
     f->position = IG_MIN(at, f->context - f->fed);
     memcpy(f->tokens, d->window + f->position, (size_t)f->fed * sizeof *f->tokens);
-    IG_TRY(ig_plan_run(f->plan, &(ig_rng_state){0}));
+    IG_TRY(ig_plan_bind_input(f->plan, f->token_input, f->tokens));
+    IG_TRY(ig_plan_bind_input(f->plan, f->position_input, &f->position));
+    IG_TRY(ig_plan_run(f->plan, &d->rng));
   }
   return IG_OK;
 }
@@ -208,14 +143,18 @@ static ig_status fill(decoder *d, int64_t count) {
   return feed(d, d->many.plan ? &d->many : &d->one, 0, count);
 }
 
-/* The last of `length` tokens, whose logits are those of the next. */
-static ig_status feed_last(decoder *d, int64_t length) {
+/* The token drawn after the last of `length`. */
+static ig_status draw(decoder *d, int64_t length, int64_t *token) {
   IG_TRY(feed(d, &d->one, length - 1, length));
-  d->logits = ig_plan_output(d->one.plan, 0);
+  *token = *(const int64_t *)ig_plan_output(d->one.plan, 0);
+  IG_CHECK(*token >= 0, IG_ERR_NUMERIC,
+           "no token can be drawn at position %" PRId64 ": a logit is NaN or none is finite",
+           length);
+  d->rng.step++;
   return IG_OK;
 }
 
-/* The next token of a sequence of *length. */
+/* Puts the token at the end of the window, which keeps its last half when it is full. */
 static ig_status append(decoder *d, int64_t *length, int64_t token) {
   int64_t context = d->one.context;
   if (*length == context) {
@@ -224,13 +163,13 @@ static ig_status append(decoder *d, int64_t *length, int64_t token) {
     IG_TRY(fill(d, *length));
   }
   d->window[(*length)++] = token;
-  return feed_last(d, *length);
+  return IG_OK;
 }
 
 static ig_status generate(decoder *d, const int64_t *prompt, int64_t n_prompt,
                           const ig_generate_options *options, ig_generate_sink sink, void *context,
                           int64_t *generated) {
-  int64_t vocabulary = d->one.vocabulary, length = IG_MIN(n_prompt, d->one.context);
+  int64_t vocabulary = d->vocabulary, length = IG_MIN(n_prompt, d->one.context);
   for (int64_t i = 0; i < n_prompt; i++) {
     IG_CHECK(prompt[i] >= 0 && prompt[i] < vocabulary, IG_ERR_INPUT,
              "token %" PRId64 " of the prompt is %" PRId64 ", outside the vocabulary of %" PRId64,
@@ -238,11 +177,10 @@ static ig_status generate(decoder *d, const int64_t *prompt, int64_t n_prompt,
   }
   memcpy(d->window, prompt + (n_prompt - length), (size_t)length * sizeof *d->window);
   IG_TRY(fill(d, length - 1));
-  IG_TRY(feed_last(d, length));
   bool stop = false;
   for (int64_t i = 0; i < options->tokens && !stop; i++) {
     int64_t token;
-    IG_TRY(ig_sample_token(d->logits, vocabulary, options, (uint64_t)i, &token));
+    IG_TRY(draw(d, length, &token));
     if (token == options->stop_token) break;
     ++*generated;
     IG_TRY(sink(context, token, &stop));
@@ -258,7 +196,7 @@ ig_status ig_generate(ig_plan *plan, const int64_t *prompt, int64_t n_prompt,
   IG_TRY(ig_generate_check(options));
   IG_CHECK(n_prompt > 0, IG_ERR_USAGE, "the prompt is empty: give at least one token");
   decoder d = {0};
-  ig_status status = open_decoder(plan, options->prefill, &d);
+  ig_status status = open_decoder(plan, options, &d);
   if (status == IG_OK) {
     status = generate(&d, prompt, n_prompt, options, sink, context, &count);
   }

@@ -10,7 +10,8 @@ typedef struct ig_generate_options {
   int64_t top_k;      /* draw among the k likeliest (Fan, Lewis, Dauphin, ACL 2018); 0 for all */
   double top_p;       /* draw among the fewest whose probabilities sum to p (Holtzman et al., "The
                          Curious Case of Neural Text Degeneration", ICLR 2020); 1 for all */
-  uint64_t seed;      /* token i is a function of (seed, IG_RNG_SAMPLE, i) and the logits */
+  uint64_t seed;      /* token i is a function of (seed, IG_RNG_SAMPLE, i) and the logits
+                         (kernels/sample.h) */
   int64_t stop_token; /* ends generation and is not passed on; -1 for none */
   ig_plan *prefill;   /* a plan over the same store that takes several tokens at once
                          (ig_model_spec.fed), which is faster for prompts; it fills the cache, and
@@ -20,10 +21,9 @@ typedef struct ig_generate_options {
 /* Fails on values out of range, naming the option. */
 ig_status ig_generate_check(const ig_generate_options *options);
 
-/* One choice from `n` logits; `step` counts the generated tokens. Equal logits go to the smaller id.
- * IG_ERR_NUMERIC when a logit is NaN or none is finite. */
-ig_status ig_sample_token(const float *logits, int64_t n, const ig_generate_options *options,
-                          uint64_t step, int64_t *token);
+/* Makes a decoding graph draw its tokens: the output of logits [N, T, vocabulary] gives way to "token",
+ * i64 [N, T], with inputs temperature (f32), top_k (i64) and top_p (f32) of one number each. */
+ig_status ig_generate_sampling(ig_graph *graph);
 
 /* How many tokens a prefill plan should take at once for a prompt and the `tokens` to be generated
  * from it, so that as few as possible are fed in vain; 0 when such a plan is not worth making. */
@@ -33,9 +33,10 @@ int64_t ig_generate_prefill_size(int64_t context, int64_t n_prompt, int64_t toke
 typedef ig_status (*ig_generate_sink)(void *context, int64_t token, bool *stop);
 
 /* Feeds the prompt (at least one token; of a longer one than the context, its last part) and
- * generates from there; `plan` takes one token at a time. When the cache is full, its last half is
+ * generates from there; `plan` takes one token at a time and draws the next
+ * (ig_generate_sampling). When the cache is full, its last half is
  * fed again from position 0, since positions are learned and end with the context. *generated may be
- * NULL. */
+ * NULL. IG_ERR_NUMERIC when a logit is NaN or none is finite. */
 ig_status ig_generate(ig_plan *plan, const int64_t *prompt, int64_t n_prompt,
                       const ig_generate_options *options, ig_generate_sink sink, void *context,
                       int64_t *generated);

@@ -29,6 +29,8 @@ typedef enum ig_init_kind {
   IG_INIT_CONSTANT, /* value */
   IG_INIT_NORMAL,   /* mean 0, standard deviation `value` */
   IG_INIT_UNIFORM,  /* [-value, value) */
+  IG_INIT_DIRAC,    /* filters [out, in, ...]: filter o hands on channel o as it is; those with no such
+                       channel as IG_INIT_UNIFORM */
   IG_INIT_DATA      /* the bytes at ig_value.data (an imported model's weights) */
 } ig_init_kind;
 

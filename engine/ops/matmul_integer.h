@@ -13,6 +13,11 @@ typedef struct ig_integer_operands {
 
 extern const ig_integer_operands ig_mat_mul_integer_operands, ig_q_linear_mat_mul_operands;
 
+/* Fails unless input i is i8 or u8, and its zero point, where there is one, of that type and one number or
+ * `zeros` of them. */
+ig_status ig_integer_check(const ig_node *node, int i, int zero_input, int64_t zeros);
+/* The scales of QLinearMatMul and QLinearConv, inputs 1, 4 and 6, with the zero points behind them. */
+ig_status ig_q_linear_check(const ig_node *node);
 /* Checks the four and gives the result's shape: NumPy's rules for matrices, batches of them, vectors. */
 ig_status ig_matmul_integer_shape(const ig_node *node, const ig_integer_operands *which,
                                   ig_shape *result);

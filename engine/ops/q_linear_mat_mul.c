@@ -5,30 +5,11 @@
 
 const ig_integer_operands ig_q_linear_mat_mul_operands = {.a = 0, .b = 3, .a_zero = 2, .b_zero = 5};
 
-static ig_status check_scale(const ig_node *node, int i) {
-  const ig_value *scale = node->inputs[i], *zero = node->inputs[i + 1];
-  IG_CHECK(scale->dtype == IG_F32 || scale->dtype == IG_BF16 || scale->dtype == IG_F16,
-           IG_ERR_SHAPE, "scale %d must be f32, bf16 or f16, found %s", i,
-           ig_dtype_name(scale->dtype));
-  IG_CHECK(scale->dtype == node->inputs[1]->dtype, IG_ERR_SHAPE,
-           "scale %d is %s where scale 1 is %s", i, ig_dtype_name(scale->dtype),
-           ig_dtype_name(node->inputs[1]->dtype));
-  IG_CHECK(ig_shape_equal(&scale->shape, &zero->shape), IG_ERR_SHAPE,
-           "scale %d has shape %s where its zero point has %s", i, IG_SHAPE_STR(&scale->shape),
-           IG_SHAPE_STR(&zero->shape));
-  return IG_OK;
-}
-
 static ig_status infer(ig_node *node) {
-  const ig_value *y_scale = node->inputs[6], *y_zero = node->inputs[7];
   ig_shape result;
   IG_TRY(ig_matmul_integer_shape(node, &ig_q_linear_mat_mul_operands, &result));
-  for (int i = 1; i < 8; i += i == 1 ? 3 : 2) IG_TRY(check_scale(node, i));
-  IG_CHECK(y_zero->dtype == IG_I8 || y_zero->dtype == IG_U8, IG_ERR_SHAPE,
-           "zero point 7 must be i8 or u8, found %s", ig_dtype_name(y_zero->dtype));
-  IG_CHECK(ig_value_count(y_scale) == 1, IG_ERR_UNSUPPORTED,
-           "scale 6 has shape %s, expected one number", IG_SHAPE_STR(&y_scale->shape));
-  return ig_infer_set(node, 0, y_zero->dtype, &result);
+  IG_TRY(ig_q_linear_check(node));
+  return ig_infer_set(node, 0, node->inputs[7]->dtype, &result);
 }
 
 ig_requantize ig_requantize_of(const ig_node *node, const ig_matmul_integer *s) {

@@ -150,15 +150,33 @@ size_t ig_store_bytes(const ig_store *store) {
 
 #define FILL_CHUNK 4096
 
+static void draw_uniform(const ig_rng *rng, int64_t first, int count, float bound, float *out) {
+  for (int i = 0; i < count; i++) {
+    out[i] = bound * (2.0f * ig_rng_uniform(rng, (uint64_t)(first + i)) - 1.0f);
+  }
+}
+
+/* Filter o of [out, in, ...] has a 1 in the middle of channel o, where there is that channel. */
+static void draw_dirac(const ig_value *value, const ig_rng *rng, int64_t first, int count,
+                       float *out) {
+  int64_t filter = ig_value_count(value) / value->shape.dims[0], channels = value->shape.dims[1];
+  int64_t place = filter / channels, middle = 0;
+  for (int d = 2; d < value->shape.rank; d++) {
+    middle = middle * value->shape.dims[d] + value->shape.dims[d] / 2;
+  }
+  draw_uniform(rng, first, count, value->init.value, out);
+  for (int i = 0; i < count; i++) {
+    int64_t o = (first + i) / filter;
+    if (o < channels) out[i] = (first + i) % filter == o * place + middle ? 1.0f : 0.0f;
+  }
+}
+
 /* Elements [first, first + count) of the parameter's initial values. */
 static void draw(const ig_value *value, const ig_rng *rng, int64_t first, int count, float *out) {
   switch (value->init.kind) {
+  case IG_INIT_DIRAC: draw_dirac(value, rng, first, count, out); return;
   case IG_INIT_NORMAL: ig_rng_normals(rng, (uint64_t)first, count, out); break;
-  case IG_INIT_UNIFORM:
-    for (int i = 0; i < count; i++) {
-      out[i] = 2.0f * ig_rng_uniform(rng, (uint64_t)(first + i)) - 1.0f;
-    }
-    break;
+  case IG_INIT_UNIFORM: draw_uniform(rng, first, count, 1.0f, out); break;
   default:
     for (int i = 0; i < count; i++) out[i] = 1.0f;
     break;

@@ -9,8 +9,11 @@
 #include "engine/train/snapshot.h"
 
 typedef struct ig_augment {
-  bool flip;        /* horizontally, half of the time */
-  int crop_padding; /* random crop after zero padding by this many pixels; 0 for none */
+  /* Horizontally, in every other epoch, each sample beginning at random: a model sees every sample
+   * both ways equally often (Jordan 2024, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU"). */
+  bool flip;
+  int crop_padding; /* random crop after padding by this many pixels; 0 for none */
+  bool reflect;     /* pad with what lies as far inside of the border, and not with zero pixels */
   int cutout;       /* side of a square set to the mean (to 0 when not normalised); 0 for none */
 } ig_augment;
 

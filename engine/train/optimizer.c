@@ -60,7 +60,8 @@ static ig_status check(const ig_optimizer *o) {
       {"ema",          o->ema,          1   },
       {"epsilon",      o->epsilon,      1   },
       {"weight decay", o->weight_decay, 1e30},
-      {"clip norm",    o->clip_norm,    1e30}
+      {"clip norm",    o->clip_norm,    1e30},
+      {"bias lr",      o->bias_lr,      1e30}
   };
   for (int i = 0; i < IG_COUNT(rates); i++)
     IG_CHECK(rates[i].value >= 0 && rates[i].value < rates[i].below, IG_ERR_USAGE,
@@ -154,14 +155,19 @@ ig_status ig_optimizer_append(ig_graph *graph, const ig_optimizer *optimizer, ig
   *norm = ig_op1(graph, "ingot.GlobalNorm", loss_scale ? "scaled_norm" : "grad_norm", n, norms,
                  IG_NO_ATTRS);
   if (loss_scale && *norm) append_unscaling(graph, loss_scale, norm);
-  ig_value *scale = NULL;
+  ig_value *scale = NULL, *bias_lr = lr;
+  if (optimizer->bias_lr > 0 && optimizer->bias_lr != 1) {
+    ig_value *factor = ig_graph_const_f32(graph, (float)optimizer->bias_lr);
+    bias_lr = ig_op1(graph, "Mul", "bias_lr", IG_INS(lr, factor), IG_NO_ATTRS);
+  }
   bool common = optimizer->clip_norm > 0 || loss_scale;
   for (int i = 0; i < n && graph->status == IG_OK; i++) {
     if (i == 0 || !common) scale = scale_of(graph, optimizer, *norm, common ? *norm : norms[i]);
     if (i == 0 && loss_scale) {
       scale = ig_op1(graph, "Div", NULL, IG_INS(scale, loss_scale), IG_NO_ATTRS);
     }
-    append_update(graph, optimizer, lr, step, scale, params[i], grads[i]);
+    append_update(graph, optimizer, params[i]->decay ? lr : bias_lr, step, scale, params[i],
+                  grads[i]);
   }
   return ig_graph_status(graph);
 }

@@ -19,6 +19,8 @@ typedef struct ig_optimizer {
   bool nesterov;
   double clip_norm; /* global norm; 0 for none */
   double ema;       /* decay of averaged parameters; 0 for none */
+  double bias_lr;   /* learning rate of parameters without weight decay (biases, norms) as a multiple of
+                       the others'; 0 for the same */
 } ig_optimizer;
 
 ig_status ig_optimizer_parse(const char *name, ig_optimizer_kind *out);

@@ -67,6 +67,7 @@ static ig_status create_evaluator(ig_trainer *t) {
   ig_eval_options options = {.task = t->options.task,
                              .batch = t->options.batch,
                              .limit = t->options.eval_limit,
+                             .mirror = t->options.eval_mirror,
                              .workers = t->options.workers,
                              .n_normalizations = t->n_normalizations,
                              .normalizations = t->normalizations};

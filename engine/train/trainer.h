@@ -28,6 +28,7 @@ typedef struct ig_train_options {
   uint64_t seed;
   int64_t eval_every; /* steps between validations; 0 for once an epoch */
   int64_t eval_limit; /* validation samples at most; 0 for all */
+  bool eval_mirror;   /* validation takes the mean of an image's and its mirror image's outputs */
   int64_t checkpoint_every; /* steps between on_checkpoint calls; 0 for once an epoch */
   int patience;       /* validations without improvement before stopping early; 0 for never */
   ig_augment augment;

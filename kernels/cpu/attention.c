@@ -75,10 +75,8 @@ static void forward_tile(const ig_attention *a, const ig_attention_inputs *in, i
   transpose_rows(q, queries, a->size, a->scale, m->qt);
   for (int64_t j0 = 0; j0 < keys; j0 += KEYS_TILE) {
     int64_t n = IG_MIN(KEYS_TILE, keys - j0);
-    matrix k =
-        read_rows(a->dtype, in->k, row_offset(&a->k, b, group, j0), a->k.row, n, a->size, m->k);
-    matrix v =
-        read_rows(a->dtype, in->v, row_offset(&a->v, b, group, j0), a->v.row, n, a->v_size, m->v);
+    matrix k = read_keys(a, in, in->k, &a->k, a->size, b, group, j0, n, m->k);
+    matrix v = read_keys(a, in, in->v, &a->v, a->v_size, b, group, j0, n, m->v);
     score_tile(a, n, k, m->qt, m->s);
     mask_tile(a, in, b, h, i0, j0, n, m->s);
     soften(m->s, n, maximum, sum, shrink);
@@ -131,7 +129,7 @@ static void forward_row(const ig_attention *a, const ig_attention_inputs *in, in
                         const scratch *m, void *y, float *lse) {
   int64_t group = h / (a->heads / a->kv_heads), keys = visible_keys(a, in, b, 0);
   int64_t size = padded_size(a->size), v_size = padded_size(a->v_size);
-  bool copies = a->dtype != IG_F32 || a->size != size || a->v_size != v_size;
+  bool copies = a->dtype != IG_F32 || a->size != size || a->v_size != v_size || a->page_shift > 0;
   int64_t step = copies ? KEYS_TILE : ROW_KEYS;
   float maximum = -INFINITY, sum = 0, *result = m->result;
   memset(m->qt, 0, (size_t)size * sizeof(float));
@@ -141,8 +139,7 @@ static void forward_row(const ig_attention *a, const ig_attention_inputs *in, in
   memset(result, 0, (size_t)v_size * sizeof(float));
   for (int64_t j0 = 0; j0 < keys; j0 += step) {
     int64_t n = IG_MIN(step, keys - j0);
-    matrix k =
-        read_rows(a->dtype, in->k, row_offset(&a->k, b, group, j0), a->k.row, n, a->size, m->k);
+    matrix k = read_keys(a, in, in->k, &a->k, a->size, b, group, j0, n, m->k);
     float top = score_row(a, in, b, h, j0, n, k, m->qt, m->s);
     if (top > maximum) {
       float shrink = ig_vexp_nonpositive(maximum - top);
@@ -152,8 +149,7 @@ static void forward_row(const ig_attention *a, const ig_attention_inputs *in, in
     }
     if (maximum == -INFINITY) continue;
     for (int64_t j = 0; j < n; j++) m->s[j] = ig_vexp_nonpositive(m->s[j] - maximum);
-    matrix v =
-        read_rows(a->dtype, in->v, row_offset(&a->v, b, group, j0), a->v.row, n, a->v_size, m->v);
+    matrix v = read_keys(a, in, in->v, &a->v, a->v_size, b, group, j0, n, m->v);
     for (int64_t j = 0; j < n; j++) sum += m->s[j];
     ig_tile_product(1, v_size, n, m->s, 1, 1, v.data, v.row, result, v_size, true);
   }
@@ -179,6 +175,19 @@ int ig_cpu_threads(void) {
 #else
   return 1;
 #endif
+}
+
+void ig_cpu_page_rows(const ig_page_rows *rows, const void *update, const int64_t *table,
+                      const int64_t *start, void *cache) {
+  size_t bytes = rows->size * (size_t)rows->inner;
+  int64_t page = (int64_t)1 << rows->page_shift;
+  for (int64_t b = 0; b < rows->batch; b++) {
+    for (int64_t t = 0; t < rows->tokens; t++) {
+      int64_t at = start[b] + t, row = table[b * rows->pages + at / page] * page + at % page;
+      memcpy((char *)cache + (size_t)row * bytes,
+             (const char *)update + (size_t)(b * rows->tokens + t) * bytes, bytes);
+    }
+  }
 }
 
 /* --- all -------------------------------------------------------------------------------------- */

@@ -18,6 +18,14 @@ static int64_t group_of(const ig_attention *a, int64_t h) {
   return h / (a->heads / a->kv_heads);
 }
 
+/* Of key j, whose page the table names. */
+static int64_t key_offset(const ig_attention *a, const ig_attention_inputs *in, const ig_rows *rows,
+                          place p, int64_t j) {
+  int64_t page = (int64_t)1 << a->page_shift;
+  if (page == 1) return offset(rows, p.b, group_of(a, p.h), j);
+  return offset(rows, in->table[p.b * a->pages + j / page], group_of(a, p.h), j % page);
+}
+
 static double dot(ig_dtype dtype, const void *x, int64_t x_at, const void *y, int64_t y_at,
                   int64_t n) {
   double sum = 0;
@@ -33,13 +41,14 @@ static double cap(const ig_attention *a, double s) {
 
 static double raw_score(const ig_attention *a, const ig_attention_inputs *in, place p, int64_t j) {
   return a->scale * dot(a->dtype, in->q, offset(&a->q, p.b, p.h, p.i), in->k,
-                        offset(&a->k, p.b, group_of(a, p.h), j), a->size);
+                        key_offset(a, in, &a->k, p, j), a->size);
 }
 
 /* What is added to a score: -inf where the key is not visible. */
 static double mask_of(const ig_attention *a, const ig_attention_inputs *in, place p, int64_t j) {
   const int64_t *stride = a->mask_strides;
-  if (j >= a->mask_keys || (a->causal && j > p.i + a->past)) return -INFINITY;
+  int64_t past = a->last ? in->lengths[p.b] - a->queries : a->past;
+  if (j >= a->mask_keys || (a->causal && j > p.i + past)) return -INFINITY;
   if (in->lengths && j >= in->lengths[p.b]) return -INFINITY;
   if (!in->mask) return 0;
   double m = ig_load_f64(a->mask_dtype, in->mask,
@@ -81,8 +90,8 @@ static void forward(const ig_attention *a, const ig_attention_inputs *in, place 
     double sum = 0;
     for (int64_t j = 0; j < a->keys; j++) {
       double weight = exp(score(a, in, p, j) - total);
-      int64_t from = offset(&a->v, p.b, group_of(a, p.h), j) + d;
-      if (weight != 0) sum += weight * ig_load_f64(a->dtype, in->v, from);
+      if (weight == 0) continue;
+      sum += weight * ig_load_f64(a->dtype, in->v, key_offset(a, in, &a->v, p, j) + d);
     }
     ig_store_f64(a->dtype, y, to + d, sum);
   }

@@ -51,6 +51,33 @@ static inline matrix read_rows(ig_dtype dtype, const void *x, int64_t at, int64_
   return (matrix){buffer, padded};
 }
 
+/* Rows of keys (or values) [j, j + n) of entry b. Of a paged cache they are copied, since a tile may
+ * span pages. */
+static inline matrix read_keys(const ig_attention *a, const ig_attention_inputs *in, const void *x,
+                               const ig_rows *rows, int64_t size, int64_t b, int64_t group,
+                               int64_t j, int64_t n, float *buffer) {
+  if (a->page_shift == 0) {
+    return read_rows(a->dtype, x, row_offset(rows, b, group, j), rows->row, n, size, buffer);
+  }
+  int64_t page = (int64_t)1 << a->page_shift, padded = padded_size(size);
+  for (int64_t done = 0, count; done < n; done += count) {
+    int64_t at = (j + done) % page;
+    int64_t from = row_offset(rows, in->table[b * a->pages + (j + done) / page], group, at);
+    float *to = buffer + done * padded;
+    count = IG_MIN(n - done, page - at);
+    matrix part = read_rows(a->dtype, x, from, rows->row, count, size, to);
+    for (int64_t i = 0; i < count && part.data != to; i++) {
+      memcpy(to + i * padded, part.data + i * part.row, (size_t)padded * sizeof *to);
+    }
+  }
+  return (matrix){buffer, padded};
+}
+
+/* Keys before the first query of entry b. */
+static inline int64_t past_of(const ig_attention *a, const ig_attention_inputs *in, int64_t b) {
+  return a->last ? in->lengths[b] - a->queries : a->past;
+}
+
 /* to[d][i] = factor * x[i][d], with zeros for the rows that a full tile has beyond `n`. */
 static inline void transpose_rows(matrix x, int64_t n, int64_t size, float factor,
                                   float *restrict to) {
@@ -63,7 +90,7 @@ static inline int64_t visible_keys(const ig_attention *a, const ig_attention_inp
                                    int64_t i) {
   int64_t keys = a->mask_keys;
   int64_t last = IG_MIN(i + QUERIES_TILE, a->queries) - 1;
-  if (a->causal) keys = IG_MIN(keys, last + a->past + 1);
+  if (a->causal) keys = IG_MIN(keys, last + past_of(a, in, b) + 1);
   if (in->lengths) keys = IG_MIN(keys, IG_MAX(in->lengths[b], 0));
   return IG_MAX(keys, 0);
 }
@@ -101,8 +128,9 @@ static inline void mask_tile(const ig_attention *a, const ig_attention_inputs *i
                              int64_t h, int64_t i0, int64_t j0, int64_t n, float *s) {
   if (in->mask) add_mask(a, in->mask, b, h, i0, j0, n, s);
   if (!a->causal) return;
-  for (int64_t j = IG_MAX(0, i0 + a->past + 1 - j0); j < n; j++) { /* the first query sees fewer */
-    int64_t blind = IG_MIN(QUERIES_TILE, j0 + j - a->past - i0);
+  int64_t past = past_of(a, in, b);
+  for (int64_t j = IG_MAX(0, i0 + past + 1 - j0); j < n; j++) { /* the first query sees fewer */
+    int64_t blind = IG_MIN(QUERIES_TILE, j0 + j - past - i0);
     for (int64_t i = 0; i < blind; i++) s[j * QUERIES_TILE + i] = -INFINITY;
   }
 }

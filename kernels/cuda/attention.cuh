@@ -32,6 +32,21 @@ __device__ static inline int64_t key_limit(const attention_work &w, int64_t b) {
   return limit < 0 ? 0 : limit;
 }
 
+/* Keys before the first query of batch entry b. */
+__device__ static inline int64_t past_of(const attention_work &w, int64_t b) {
+  return w.a.last ? w.in.lengths[b] - w.a.queries : w.a.past;
+}
+
+/* Where key j of entry b lies, in a paged cache too; negative where the table names no page. */
+__device__ static inline int64_t key_offset(const attention_work &w, const ig_rows &rows, int64_t b,
+                                            int64_t group, int64_t j) {
+  const ig_attention &a = w.a;
+  if (a.page_shift == 0) return row_offset(rows, b, group, j);
+  int64_t page = w.in.table[b * a.pages + (j >> a.page_shift)];
+  if (page < 0 || page >= a.pool) return -1;
+  return row_offset(rows, page, group, j & (((int64_t)1 << a.page_shift) - 1));
+}
+
 /* What the mask adds to a score. */
 template <typename T>
 __device__ static inline float mask_at(const attention_work &w, int64_t b, int64_t h, int64_t i,

@@ -27,7 +27,7 @@ template <typename T>
 __device__ static inline float raw_score(const attention_work &w, place p, int64_t j) {
   const ig_attention &a = w.a;
   return a.scale * dot((const T *)w.in.q + row_offset(a.q, p.b, p.h, p.t),
-                       (const T *)w.in.k + row_offset(a.k, p.b, group_of(a, p.h), j), a.size);
+                       (const T *)w.in.k + key_offset(w, a.k, p.b, group_of(a, p.h), j), a.size);
 }
 
 __device__ static inline float cap(const ig_attention &a, float s) {
@@ -37,7 +37,8 @@ __device__ static inline float cap(const ig_attention &a, float s) {
 /* -inf where query p does not see key j. */
 template <typename T>
 __device__ static inline float score(const attention_work &w, place p, int64_t limit, int64_t j) {
-  if (!sees(w, limit, p.t, j)) return -INFINITY;
+  if (j >= limit || (w.a.causal && j > p.t + past_of(w, p.b))) return -INFINITY;
+  if (key_offset(w, w.a.k, p.b, 0, j) < 0) return -INFINITY;
   float mask = mask_at<T>(w, p.b, p.h, p.t, j);
   return mask == -INFINITY ? mask : cap(w.a, raw_score<T>(w, p, j)) + mask;
 }
@@ -54,7 +55,7 @@ __global__ void __launch_bounds__(THREADS)
   const ig_attention &a = w.a;
   place p = place_of(blockIdx.x, a.heads, a.queries);
   int64_t limit = key_limit(w, p.b), d = blockIdx.y * THREADS + threadIdx.x;
-  const T *v = (const T *)w.in.v + row_offset(a.v, p.b, group_of(a, p.h), 0);
+  const T *v = (const T *)w.in.v;
   float top = -INFINITY, total = 0, result = 0;
   for (int64_t j0 = 0; j0 < limit; j0 += THREADS) {
     float s = score<T>(w, p, limit, j0 + threadIdx.x);
@@ -65,7 +66,9 @@ __global__ void __launch_bounds__(THREADS)
     top = above;
     result *= shrink;
     for (int64_t j = 0; j < THREADS && j0 + j < limit && d < a.v_size; j++) {
-      if (weights[j] != 0) result += weights[j] * ig_to_f32(v[(j0 + j) * a.v.row + d]);
+      if (weights[j] == 0) continue;
+      int64_t row = key_offset(w, a.v, p.b, group_of(a, p.h), j0 + j);
+      result += weights[j] * ig_to_f32(v[row + d]);
     }
   }
   if (d < a.v_size) {

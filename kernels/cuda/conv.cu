@@ -5,13 +5,8 @@
  * pixel is read once for every tap and every BN channels (from L2 mostly), weights once for every BM
  * pixels. Where channels do not make whole chunks of sixteen bytes, or lie apart in row-major memory,
  * pixels are read one element at a time. */
-#include "kernels/cuda/conv_core.cuh"
-#include "kernels/cuda/conv_map.cuh"
-#include "kernels/cuda/copy.cuh"
+#include "kernels/cuda/conv_walk.cuh"
 #include "kernels/cuda/functions.cuh"
-
-#define STAGES 3
-#define FAR (-(1 << 14)) /* no tap reaches the image from here */
 
 /* What is done to a sum before it is stored. Channels count from the first group's. */
 template <typename T> struct conv_end {
@@ -29,114 +24,23 @@ __global__ void pack_kernel(conv_map m, conv_weights w, const T *weights, T *pac
   if (element >= count) return;
   int k = (int)(element % m.k_padded);
   int64_t line = element / m.k_padded, group = line / m.out_c, o = line % m.out_c;
-  T value = ig_from_f32<T>(0);
-  if (k < m.k) {
-    int c = k % m.in_c, tap = k / m.in_c;
-    int i = m.h.index0 + tap / m.w.taps * m.h.index_step;
-    int j = m.w.index0 + tap % m.w.taps * m.w.index_step;
-    int64_t dst = group * w.dst_per_group + (w.backward ? c : o), src = w.backward ? o : c;
-    value = weights[((dst * w.src_per_group + src) * w.kernel_h + i) * w.kernel_w + j];
-  }
-  packed[element] = value;
+  packed[element] = k < m.k ? weights[conv_weight_at(m, w, group, o, k)] : conv_zero<T>();
 }
 
 /* --- the product ------------------------------------------------------------------------------ */
-
-/* The pixels that a thread fetches: four lines of chunks each are a thread's, ROWS of them. */
-template <typename T, int ROWS> struct conv_gather {
-  enum { CHUNK = 16 / (int)sizeof(T), APART = CONV_THREADS / CONV_CHUNKS };
-  int offset[ROWS], h[ROWS], w[ROWS]; /* of tap 0 and channel 0 */
-  conv_place at;                      /* of the thread's chunk in the next tile */
-
-  __device__ inline conv_gather(const conv_map &m, uint32_t first, int channel) {
-#pragma unroll
-    for (int r = 0; r < ROWS; r++) {
-      uint32_t pixel = first + threadIdx.x / CONV_CHUNKS + r * APART;
-      conv_pixel p = conv_pixel_of(m, pixel);
-      h[r] = pixel < m.pixels ? p.h * m.h.step + m.h.first : FAR;
-      w[r] = p.w * m.w.step + m.w.first;
-      offset[r] = (int)(p.n * m.in.n + h[r] * m.in.h + w[r] * m.in.w + channel * m.in.c);
-    }
-    at = {0, 0, 0};
-    if (m.k) conv_advance(m, at, threadIdx.x % CONV_CHUNKS * CHUNK);
-  }
-
-  __device__ inline bool inside(const conv_map &m, const conv_place &p, int r) const {
-    return p.h < m.h.taps && (unsigned)(h[r] + p.h * m.h.tap) < (unsigned)m.h.source &&
-           (unsigned)(w[r] + p.w * m.w.tap) < (unsigned)m.w.source;
-  }
-
-  __device__ inline int from(const conv_map &m, const conv_place &p, int r) const {
-    return offset[r] + (int)(p.h * m.h.tap * m.in.h + p.w * m.w.tap * m.in.w + p.c * m.in.c);
-  }
-
-  template <bool WIDE, int PITCH> __device__ inline void fetch(const conv_map &m, const T *in, T *to) {
-    T *line = to + threadIdx.x / CONV_CHUNKS * PITCH + threadIdx.x % CONV_CHUNKS * CHUNK;
-    if (WIDE) {
-#pragma unroll
-      for (int r = 0; r < ROWS; r++) {
-        bool valid = inside(m, at, r);
-        ig_copy16(line + r * APART * PITCH, valid ? in + from(m, at, r) : in, valid);
-      }
-    } else {
-      conv_place p = at;
-      for (int e = 0; e < CHUNK; e++) {
-#pragma unroll
-        for (int r = 0; r < ROWS; r++) {
-          line[r * APART * PITCH + e] = inside(m, p, r) ? in[from(m, p, r)] : ig_from_f32<T>(0);
-        }
-        conv_advance(m, p, 1);
-      }
-    }
-    conv_advance(m, at, CONV_CHUNKS * CHUNK);
-  }
-};
 
 template <typename T, int BM, int BN, bool WIDE, bool TF32>
 __global__ void __launch_bounds__(CONV_THREADS)
     conv_kernel(conv_map m, const T *in, const T *packed, conv_end<T> end, T *out) {
   typedef conv_core<T, BM, BN, TF32> core_type;
-  enum {
-    CHUNK = core_type::CHUNK,
-    PITCH = core_type::PITCH,
-    STAGE = (BM + BN) * PITCH,
-    APART = CONV_THREADS / CONV_CHUNKS
-  };
+  enum { CHUNK = core_type::CHUNK };
   IG_DYNAMIC_SHARED(T, shared);
   int across = (m.out_c + BN - 1) / BN, group = blockIdx.y;
   uint32_t first = blockIdx.x / across * BM;
   int column = blockIdx.x % across * BN;
-  int tiles = (m.k_padded + core_type::BK - 1) / core_type::BK;
   core_type core;
-  conv_gather<T, BM / APART> pixels(m, first, group * m.in_c);
-  const T *weights = packed + ((int64_t)group * m.out_c + column) * m.k_padded;
-
-  auto fetch = [&](int tile) {
-    T *to = shared + tile % STAGES * STAGE;
-    pixels.template fetch<WIDE, PITCH>(m, in, to);
-    int line = threadIdx.x / CONV_CHUNKS, chunk = threadIdx.x % CONV_CHUNKS;
-    int k = tile * core_type::BK + chunk * CHUNK;
-    to += BM * PITCH + line * PITCH + chunk * CHUNK;
-#pragma unroll
-    for (int r = 0; r < BN / APART; r++) {
-      bool valid = column + line + r * APART < m.out_c && k < m.k_padded;
-      const T *from = weights + (int64_t)(line + r * APART) * m.k_padded + k;
-      ig_copy16(to + r * APART * PITCH, valid ? from : packed, valid);
-    }
-  };
-  for (int tile = 0; tile < STAGES - 1; tile++) {
-    if (tile < tiles) fetch(tile);
-    ig_copy_commit();
-  }
-  for (int tile = 0; tile < tiles; tile++) {
-    ig_copy_wait<STAGES - 2>();
-    __syncthreads(); /* all have this tile, and are done with the one that is overwritten next */
-    if (tile + STAGES - 1 < tiles) fetch(tile + STAGES - 1);
-    ig_copy_commit();
-    const T *stage = shared + tile % STAGES * STAGE;
-    core.across(stage, stage + BM * PITCH);
-  }
-  ig_copy_wait<0>();
+  conv_walk<core_type, T, BM, BN, WIDE>(m, group, first, column, in, (const T *)NULL, packed,
+                                        shared, [&](const T *a, const T *b) { core.across(a, b); });
   float *staged = reinterpret_cast<float *>(shared); /* [BM / 2][BN + 4] */
   for (int half = 0; half < 2; half++) {
     __syncthreads();
@@ -163,8 +67,7 @@ __global__ void __launch_bounds__(CONV_THREADS)
         if (end.bias) value += ig_to_f32(end.bias[channel + e]);
         if (end.sum) value += ig_to_f32(end.wide ? sum.v[e] : end.sum[to + e * m.out.c]);
         if (end.activation.on) {
-          value =
-              ig_unary_f32(end.activation.kind, value, end.activation.a, end.activation.b);
+          value = ig_unary_f32(end.activation.kind, value, end.activation.a, end.activation.b);
         }
         result.v[e] = ig_from_f32<T>(value);
         if (!end.wide) out[to + e * m.out.c] = result.v[e];
@@ -180,12 +83,13 @@ template <typename T, int BM, int BN, bool WIDE, bool TF32>
 static ig_status launch_tile(const conv_map *m, int64_t groups, const T *in, const T *packed,
                              const conv_end<T> *end, T *out, void *stream) {
   typedef conv_core<T, BM, BN, TF32> core_type;
-  size_t tiles = STAGES * (size_t)(BM + BN) * core_type::PITCH * sizeof(T);
+  size_t tiles = CONV_STAGES * (size_t)(BM + BN) * core_type::PITCH * sizeof(T);
   size_t staged = BM / 2 * (BN + 4) * sizeof(float), bytes = tiles > staged ? tiles : staged;
   int64_t blocks = (m->pixels + BM - 1) / BM * ((m->out_c + BN - 1) / BN);
   if (bytes > 48 * 1024) IG_TRY(IG_ALLOW_SHARED((conv_kernel<T, BM, BN, WIDE, TF32>), bytes));
-  return IG_LAUNCH((conv_kernel<T, BM, BN, WIDE, TF32>), dim3(ig_blocks(blocks, 1), (unsigned)groups),
-                   CONV_THREADS, bytes, stream, *m, in, packed, *end, out);
+  return IG_LAUNCH((conv_kernel<T, BM, BN, WIDE, TF32>),
+                   dim3(ig_blocks(blocks, 1), (unsigned)groups), CONV_THREADS, bytes, stream, *m,
+                   in, packed, *end, out);
 }
 
 /* The largest tile of which there are enough to keep a large device busy. */
@@ -279,8 +183,8 @@ ig_status ig_cuda_conv_product(const ig_conv *s, bool backward, const void *in, 
       for (int64_t w = 0; w < residues(s, backward, 1); w++) {
         conv_map m = conv_map_of(s, backward, h, w);
         if (m.pixels * m.out_c == 0) continue;
-        end.wide = m.out.c == 1 && m.out_c % IG_PACK(T) == 0 && ig_aligned16(out) &&
-                   ig_aligned16(sum);
+        end.wide =
+            m.out.c == 1 && m.out_c % IG_PACK(T) == 0 && ig_aligned16(out) && ig_aligned16(sum);
         IG_TRY(run_residue<T>(s, &m, backward, (const T *)in, (const T *)weights, &end, (T *)out,
                               (T *)packed, stream));
         packed += packed_bytes(&m, s->groups, s->dtype);

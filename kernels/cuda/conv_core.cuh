@@ -1,7 +1,6 @@
-/* The arithmetic of a block of 128 threads on one pair of tiles: 16-bit types, and f32 where it may be
- * rounded to tf32, on tensor cores, a warp's share 16 x 8 at a time; other f32 by multiply-adds of a
- * thread's own rows and columns. Four warps
- * stand two by two over BM x BN results. Operands lie in shared memory with k innermost ("across"), or
+/* The arithmetic of a block of 128 threads on one pair of tiles: 16-bit types, 8-bit integers, and f32
+ * where it may be rounded to tf32, on tensor cores, a warp's share 16 x 8 at a time; other f32 by
+ * multiply-adds of a thread's own rows and columns. Four warps stand two by two over BM x BN results. Operands lie in shared memory with k innermost ("across"), or
  * with rows or columns innermost ("along"), in lines that sixteen bytes lengthen, so that the eight
  * rows that are read together lie in different banks. */
 #ifndef IG_KERNELS_CUDA_CONV_CORE_CUH
@@ -11,6 +10,9 @@
 
 #define CONV_THREADS 128
 #define CONV_CHUNKS 4 /* of sixteen bytes along k in a tile */
+
+template <typename T> struct conv_sum { typedef float type; };
+template <> struct conv_sum<int8_t> { typedef int32_t type; };
 
 /* TF32 is for f32 alone. */
 template <typename T, int BM, int BN, bool TF32> struct conv_core {
@@ -24,7 +26,8 @@ template <typename T, int BM, int BN, bool TF32> struct conv_core {
     MT = BM / 32, /* 16 x 8 results of a warp, down and across */
     NT = BN / 16
   };
-  float sum[MT][NT][4];
+  typedef typename conv_sum<T>::type sum_type;
+  sum_type sum[MT][NT][4];
   int warp_m, warp_n, lane;
 
   __device__ inline conv_core() {
@@ -42,9 +45,11 @@ template <typename T, int BM, int BN, bool TF32> struct conv_core {
     }
   }
 
-  __device__ static inline void multiply(float (&d)[4], const uint32_t (&a)[4],
+  __device__ static inline void multiply(sum_type (&d)[4], const uint32_t (&a)[4],
                                          const uint32_t (&b)[2]) {
-    if constexpr (TF32) {
+    if constexpr (sizeof(T) == 1) {
+      ig_mma_i8(d, a, b);
+    } else if constexpr (TF32) {
       ig_mma_tf32(d, a, b);
     } else {
       ig_mma<T>(d, a, b);
@@ -60,7 +65,8 @@ template <typename T, int BM, int BN, bool TF32> struct conv_core {
   }
 
   /* One step along k, with a (16 x STEP each) and b (two of STEP x 8 each) fetched. */
-  template <typename A, typename B> __device__ inline void step(const A &fetch_a, const B &fetch_b) {
+  template <typename A, typename B>
+  __device__ inline void step(const A &fetch_a, const B &fetch_b) {
     uint32_t b[NT / 2][4];
 #pragma unroll
     for (int j = 0; j < NT / 2; j++) {
@@ -117,12 +123,12 @@ template <typename T, int BM, int BN, bool TF32> struct conv_core {
         int row = lane % 8, low = lane / 8 % 2, high = lane / 16;
         step(
             [&](uint32_t(&r)[4], int i) {
-              ig_ldmatrix_transposed(
-                  r, a + (k + high * 8 + row) * PITCH_M + warp_m + i * 16 + low * 8);
+              ig_ldmatrix_transposed(r, a + (k + high * 8 + row) * PITCH_M + warp_m + i * 16 +
+                                            low * 8);
             },
             [&](uint32_t(&r)[4], int j) {
-              ig_ldmatrix_transposed(
-                  r, b + (k + low * 8 + row) * PITCH_N + warp_n + j * 16 + high * 8);
+              ig_ldmatrix_transposed(r, b + (k + low * 8 + row) * PITCH_N + warp_n + j * 16 +
+                                            high * 8);
             });
       }
     }
@@ -223,8 +229,12 @@ template <int BM, int BN> struct conv_core<float, BM, BN, false> {
     }
   }
 
-  __device__ static inline int slot_of(int row) { return row % (BM / 2); }
-  __device__ static inline int row_of(int half, int slot) { return half * (BM / 2) + slot; }
+  __device__ static inline int slot_of(int row) {
+    return row % (BM / 2);
+  }
+  __device__ static inline int row_of(int half, int slot) {
+    return half * (BM / 2) + slot;
+  }
 
   template <typename Put> __device__ inline void each(int half, const Put &put) const {
 #pragma unroll

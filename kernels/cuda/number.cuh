@@ -122,4 +122,19 @@ struct alignas(16) ig_word16 {
   } break;                                                                                         \
   }
 
+/* The whole number of x / scale from a zero point, least to most. Saturates before it rounds, to the
+ * same end, since the bounds are whole. */
+__device__ static inline int ig_quantized(float x, float scale, int zero, int least, int most) {
+  const float low = (float)(least - zero), high = (float)(most - zero);
+  float v = x / scale;
+  v = v == v ? v : 0.0f;
+  v = v > low ? v : low;
+  v = v < high ? v : high;
+  return (int)rintf(v) + zero;
+}
+template <typename Whole>
+__device__ static inline Whole ig_quantized(float x, float scale, int zero) {
+  return (Whole)ig_quantized(x, scale, zero, ig_range<Whole>::least, ig_range<Whole>::most);
+}
+
 #endif

@@ -75,21 +75,10 @@ template <typename Whole> struct walk {
   }
 };
 
-/* Saturates before it rounds, to the same end, since the bounds are whole. */
-template <typename Whole> __device__ static inline Whole quantized(float x, float scale, int zero) {
-  const float low = (float)((int)ig_range<Whole>::least - zero);
-  const float high = (float)((int)ig_range<Whole>::most - zero);
-  float v = x / scale;
-  v = v == v ? v : 0.0f;
-  v = v > low ? v : low;
-  v = v < high ? v : high;
-  return (Whole)((int)rintf(v) + zero);
-}
-
 /* One element, either way. */
 template <typename Whole, typename Real>
 __device__ static inline void convert(const Real &x, Whole *y, const walk<Whole> &w) {
-  *y = quantized<Whole>(ig_to_f32(x), w.scale, (int)w.zero);
+  *y = ig_quantized<Whole>(ig_to_f32(x), w.scale, (int)w.zero);
 }
 template <typename Whole, typename Real>
 __device__ static inline void convert(const Whole &x, Real *y, const walk<Whole> &w) {
@@ -190,7 +179,7 @@ __global__ void requantize_kernel(ig_requantize r, const int32_t *sums, steps sc
     float a_step = (float)ig_load_number(scale.dtype, scale.a, r.by_row ? row % r.m : 0);
     float b_step = (float)ig_load_number(scale.dtype, scale.b, r.by_column ? i - row * r.n : 0);
     float value = (float)sums[i] * (a_step * b_step / y_step);
-    y[i] = quantized<Whole>(value, 1.0f, (int)*y_zero);
+    y[i] = ig_quantized<Whole>(value, 1.0f, (int)*y_zero);
   }
 }
 
@@ -225,7 +214,7 @@ __global__ void range_kernel(const ig_extremes *seen, float *scale, uint8_t *zer
   float above = above_zero(seen->most), below = above_zero(seen->most_negated);
   float step = above + below > 0.0f ? (above + below) / 255.0f : 1.0f;
   *scale = step;
-  *zero = quantized<uint8_t>(below, step, 0);
+  *zero = ig_quantized<uint8_t>(below, step, 0);
 }
 
 ig_status ig_cuda_quantize_dynamic(const float *x, int64_t count, uint8_t *y, float *scale,

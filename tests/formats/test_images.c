@@ -356,6 +356,31 @@ static void cifar(void **state) {
   ig_dataset_destroy(d);
 }
 
+/* Read a second time, pictures come from memory: their files are gone by then. */
+static void kept_pictures(void **state) {
+  (void)state;
+  make_folder("kept");
+  ig_dataset *plain = open_ok(scratch("kept"), NULL);
+  ig_dataset *kept = open_ok(scratch("kept"), &(ig_dataset_open_options){.keep_images = true});
+  uint8_t *want = read_field(plain, 0), *first = read_field(kept, 0);
+  for (int i = 0; i < 4; i++) {
+    static const char *const files[] = {"zebra/2.jpg", "zebra/1.PNG", "ant/a.png", "ant-lion/b.png"};
+    char path[64];
+    snprintf(path, sizeof path, "kept/%s", files[i]);
+    assert_int_equal(remove(scratch(path)), 0);
+  }
+  uint8_t *second = read_field(kept, 0);
+  assert_memory_equal(first, want, 4 * 480);
+  assert_memory_equal(second, want, 4 * 480);
+  int64_t index = 0;
+  assert_int_equal(ig_dataset_read(plain, &index, 1, (void *[]){want, NULL}), IG_ERR_INPUT);
+  free(want);
+  free(first);
+  free(second);
+  ig_dataset_destroy(plain);
+  ig_dataset_destroy(kept);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(folder),
@@ -363,6 +388,7 @@ int main(void) {
       cmocka_unit_test(tar),
       cmocka_unit_test(compressed_tar),
       cmocka_unit_test(grey_pictures),
+      cmocka_unit_test(kept_pictures),
       cmocka_unit_test(palettes_and_deep_pictures),
       cmocka_unit_test(resizing),
       cmocka_unit_test(sizes_that_differ),

@@ -300,8 +300,11 @@ static void bad_options_are_named(void **state) {
   assert_non_null(strstr(ig_last_error(), "has 3 channels; its normalisation is for 2"));
 }
 
+static int reflect(int i) { return i < 0 ? -i : i >= SIDE ? 2 * (SIDE - 1) - i : i; }
+
 /* Finds the (dy, dx, flip) that explains every pixel of an augmented image. */
-static bool explain(int64_t sample, const float *image, int padding, bool *flipped, int *shift) {
+static bool explain(int64_t sample, const float *image, int padding, bool reflected, bool *flipped,
+                    int *shift) {
   for (int flip = 0; flip < 2; flip++) {
     for (int code = 0; code < (2 * padding + 1) * (2 * padding + 1); code++) {
       int dy = code / (2 * padding + 1) - padding, dx = code % (2 * padding + 1) - padding;
@@ -309,7 +312,7 @@ static bool explain(int64_t sample, const float *image, int padding, bool *flipp
       for (int at = 0; at < PIXELS && fits; at++) {
         int c = at / (SIDE * SIDE), y = at / SIDE % SIDE, x = at % SIDE;
         if (flip) x = SIDE - 1 - x;
-        int sy = y + dy, sx = x + dx;
+        int sy = reflected ? reflect(y + dy) : y + dy, sx = reflected ? reflect(x + dx) : x + dx;
         bool inside = sy >= 0 && sy < SIDE && sx >= 0 && sx < SIDE;
         float want = inside ? pixel(sample, c * SIDE * SIDE + sy * SIDE + sx) : 0;
         fits = image[at] == want;
@@ -335,7 +338,8 @@ static void augmentation_moves_and_mirrors(void **state) {
   for (int64_t i = 0; i < 400; i++) {
     bool flipped = false;
     int shift = 0;
-    assert_true(explain(i, (const float *)batch->fields[0] + i * PIXELS, 2, &flipped, &shift));
+    const float *image = (const float *)batch->fields[0] + i * PIXELS;
+    assert_true(explain(i, image, 2, false, &flipped, &shift));
     flips += flipped;
     shifts[shift]++;
   }
@@ -347,6 +351,29 @@ static void augmentation_moves_and_mirrors(void **state) {
   int changed = memcmp(first, next(feeder)->fields[0], sizeof first);
   changed |= memcmp(first, next(feeder)->fields[0], sizeof first);
   assert_int_not_equal(changed, 0);
+  ig_feeder_destroy(feeder);
+}
+
+/* Beyond the border lies what lies inside of it, and each sample is mirrored every other epoch. */
+static void reflections_and_turns(void **state) {
+  (void)state;
+  synthetic s = make(60);
+  ig_feeder *feeder = feed(&s.base, (ig_feeder_options){.batch = 60, .seed = 9,
+                                                        .augment = {.flip = true,
+                                                                    .crop_padding = 3,
+                                                                    .reflect = true}});
+  bool last[60];
+  for (int epoch = 0; epoch < 4; epoch++) {
+    const ig_batch *batch = next(feeder);
+    for (int64_t i = 0; i < 60; i++) {
+      const float *image = (const float *)batch->fields[0] + i * PIXELS;
+      bool flipped = false;
+      int shift = 0;
+      assert_true(explain(i, image, 3, true, &flipped, &shift));
+      if (epoch > 0) assert_true(flipped != last[i]);
+      last[i] = flipped;
+    }
+  }
   ig_feeder_destroy(feeder);
 }
 
@@ -546,6 +573,7 @@ int main(void) {
       cmocka_unit_test(a_readers_failure_comes_out),
       cmocka_unit_test(bad_options_are_named),
       cmocka_unit_test(augmentation_moves_and_mirrors),
+      cmocka_unit_test(reflections_and_turns),
       cmocka_unit_test(cutout_clears_a_square),
       TABLE(measured_statistics),
       cmocka_unit_test(measured_images),

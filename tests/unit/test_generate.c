@@ -7,6 +7,7 @@
 #include "engine/eval/generate.h"
 #include "engine/models/model.h"
 #include "engine/passes/pass.h"
+#include "kernels/sample.h"
 
 /* --- sampling -------------------------------------------------------------------------------- */
 
@@ -15,6 +16,17 @@
 static void made_up_logits(float logits[WORDS], uint64_t salt) {
   ig_rng rng = ig_rng_stream(1, IG_RNG_TEST, 0, salt);
   for (int i = 0; i < WORDS; i++) logits[i] = 3 * ig_rng_normal(&rng, (uint64_t)i);
+}
+
+static int64_t draw(const float *logits, int64_t n, const ig_generate_options *options,
+                    uint64_t step) {
+  float temperature = (float)options->temperature, top_p = (float)options->top_p;
+  uint64_t zero = 0, room[2 * WORDS];
+  int64_t token = -2;
+  ig_sample_scalars scalars = {&options->seed, &step, &zero, &temperature, &options->top_k, &top_p};
+  assert_true(ig_cpu_sample_workspace(n) <= sizeof room);
+  ig_cpu_sample(IG_F32, &scalars, 1, n, logits, &token, room);
+  return token;
 }
 
 /* Probability of each token by definition: sort, keep k, keep the shortest prefix that reaches p. */
@@ -52,8 +64,7 @@ static void frequencies(const ig_generate_options *options) {
   made_up_logits(logits, 1);
   probabilities(logits, options, expected);
   for (int i = 0; i < DRAWS; i++) {
-    int64_t token;
-    GOOD(ig_sample_token(logits, WORDS, options, (uint64_t)i, &token));
+    int64_t token = draw(logits, WORDS, options, (uint64_t)i);
     assert_in_range(token, 0, WORDS - 1);
     found[token]++;
   }
@@ -87,11 +98,9 @@ static void sampling_is_a_function_of_seed_and_step(void **state) {
   ig_generate_options options = {.temperature = 1, .top_p = 1, .seed = 4};
   int same = 0;
   for (uint64_t i = 0; i < 200; i++) {
-    int64_t a, b, c;
-    GOOD(ig_sample_token(logits, WORDS, &options, i, &a));
-    GOOD(ig_sample_token(logits, WORDS, &options, i, &b));
+    int64_t a = draw(logits, WORDS, &options, i), b = draw(logits, WORDS, &options, i);
     options.seed = 5;
-    GOOD(ig_sample_token(logits, WORDS, &options, i, &c));
+    int64_t c = draw(logits, WORDS, &options, i);
     options.seed = 4;
     assert_int_equal(a, b);
     same += a == c;
@@ -101,20 +110,33 @@ static void sampling_is_a_function_of_seed_and_step(void **state) {
 
 static void sampling_edges(void **state) {
   (void)state;
-  float logits[] = {1, 5, 5, -INFINITY};
-  int64_t token;
-  ig_generate_options greedy = {.top_p = 1};
-  GOOD(ig_sample_token(logits, 4, &greedy, 0, &token));
-  assert_int_equal(token, 1);
-  ig_generate_options warm = {.temperature = 1, .top_p = 1};
+  float logits[] = {1, 5, 5, -INFINITY}, none[] = {-INFINITY, -INFINITY};
+  ig_generate_options greedy = {.top_p = 1}, warm = {.temperature = 1, .top_p = 1};
+  assert_int_equal(draw(logits, 4, &greedy, 0), 1);
   for (uint64_t i = 0; i < 500; i++) {
-    GOOD(ig_sample_token(logits, 4, &warm, i, &token));
-    assert_int_not_equal(token, 3); /* probability 0 */
+    assert_int_not_equal(draw(logits, 4, &warm, i), 3); /* probability 0 */
   }
   logits[2] = NAN;
-  assert_int_equal(ig_sample_token(logits, 4, &greedy, 0, &token), IG_ERR_NUMERIC);
-  float none[] = {-INFINITY, -INFINITY};
-  assert_int_equal(ig_sample_token(none, 2, &warm, 0, &token), IG_ERR_NUMERIC);
+  assert_int_equal(draw(logits, 4, &greedy, 0), -1);
+  assert_int_equal(draw(none, 2, &warm, 0), -1);
+}
+
+/* Weights are 2^-40 of the greatest: a draw is off by less than a part in ten million. */
+static void weights(void **state) {
+  (void)state;
+  double worst = 0;
+  for (int i = 0; i <= 30000; i++) {
+    float x = -20 * (float)i / 30000, factor = 0x1.715476p+0f / 0.8f;
+    double want = exp2((double)x * (double)factor) * 0x1p40;
+    double got = (double)ig_sample_weight(x, 0, factor);
+    worst = fmax(worst, fabs(got - want) / (want + 0x1p24));
+    assert_int_equal(ig_sample_key(ig_sample_logit(ig_sample_key(x))), ig_sample_key(x));
+  }
+  print_message("weights are off by %.2g of themselves or 2^-16 at most\n", worst);
+  assert_true(worst < 3e-7);
+  assert_true(ig_sample_weight(3, 3, 1) == (uint64_t)1 << 40);
+  assert_true(ig_sample_weight(-INFINITY, 3, 1) == 0);
+  assert_true(ig_sample_key(-0.0f) == ig_sample_key(0.0f));
 }
 
 static void bad_options(void **state) {
@@ -137,7 +159,7 @@ static void bad_options(void **state) {
 
 typedef struct pair {
   run_env env;
-  ig_graph *full, *decode, *many;
+  ig_graph *full, *decode, *many; /* decode gives logits, or draws tokens */
   ig_plan *full_plan, *decode_plan, *many_plan;
 } pair;
 
@@ -150,7 +172,8 @@ static ig_plan *plan_of(run_env *env, ig_graph *graph, bool frozen) {
 }
 
 /* The full model over `tokens` tokens and the decoding one, over one store. */
-static pair open_pair(const char *model, int64_t tokens, int64_t vocabulary, int64_t sequences) {
+static pair open_pair(const char *model, int64_t tokens, int64_t vocabulary, int64_t sequences,
+                      bool draws) {
   pair p = {.env = run_env_open()};
   ig_model_spec spec = {.input = IG_SHAPE(tokens), .n_outputs = vocabulary, .sequences = sequences};
   ig_graph *template;
@@ -159,6 +182,7 @@ static pair open_pair(const char *model, int64_t tokens, int64_t vocabulary, int
   GOOD(ig_graph_specialize(template, &shape, &p.full));
   ig_graph_destroy(template);
   GOOD(ig_model_build_decode(model, &spec, &p.decode));
+  if (draws) GOOD(ig_generate_sampling(p.decode));
   spec.fed = 4;
   GOOD(ig_model_build_decode(model, &spec, &p.many));
   p.full_plan = plan_of(&p.env, p.full, false);
@@ -181,7 +205,7 @@ static void close_pair(pair *p) {
  * sequence. */
 static void cache_equals_full(const char *model, int64_t sequences, int64_t fed) {
   enum { TOKENS = 12, VOCABULARY = 31 };
-  pair p = open_pair(model, TOKENS, VOCABULARY, sequences);
+  pair p = open_pair(model, TOKENS, VOCABULARY, sequences, false);
   ig_plan *plan = fed == 1 ? p.decode_plan : p.many_plan;
   int64_t *x = run_input(p.full->inputs[0], VOCABULARY), step[16], position;
   GOOD(ig_plan_bind_input(p.full_plan, 0, x));
@@ -249,7 +273,7 @@ static void greedy_by_full(pair *p, const int64_t *prompt, int n_prompt, int tok
 static void generates(void **state) {
   (void)state;
   const char *model = "gpt:layers=2,heads=2,embd=32,ctx=16";
-  pair p = open_pair(model, 16, 31, 1);
+  pair p = open_pair(model, 16, 31, 1, true);
   run_env_shake(&p.env); /* fresh weights give nearly equal logits */
   int64_t prompt[] = {3, 1, 4, 1, 5}, expected[11], count;
   /* Weights were packed when the plans were made: make them again for the shaken ones. */
@@ -291,6 +315,7 @@ static void generates(void **state) {
   assert_int_equal(ig_generate(p.decode_plan, prompt, 0, &options, collect, &c, NULL),
                    IG_ERR_USAGE);
   assert_int_equal(ig_generate(p.full_plan, prompt, 5, &options, collect, &c, NULL), IG_ERR_USAGE);
+  assert_int_equal(ig_generate(p.many_plan, prompt, 5, &options, collect, &c, NULL), IG_ERR_USAGE);
   close_pair(&p);
 }
 
@@ -299,7 +324,7 @@ static void generates(void **state) {
 static void prompts_in_one_pass(void **state) {
   (void)state;
   const char *model = "gpt:layers=3,heads=4,kv_heads=2,embd=32,ctx=24";
-  pair p = open_pair(model, 24, 31, 1);
+  pair p = open_pair(model, 24, 31, 1, true);
   run_env_shake(&p.env);
   ig_plan_destroy(p.decode_plan);
   p.decode_plan = plan_of(&p.env, p.decode, true);
@@ -353,6 +378,7 @@ int main(void) {
       cmocka_unit_test(sampling_frequencies),
       cmocka_unit_test(sampling_is_a_function_of_seed_and_step),
       cmocka_unit_test(sampling_edges),
+      cmocka_unit_test(weights),
       cmocka_unit_test(bad_options),
       cmocka_unit_test(decoding_equals_full),
       cmocka_unit_test(generates),

@@ -51,6 +51,10 @@ static const struct {
     {"mobilenetv2", imagenet, 1000, 3504872},
     {"resnet18:cifar", cifar, 10, 11173962},
     {"mobilenetv2:cifar", cifar, 10, 2236682},
+    /* airbench94's 1.97 million, with 1,152 frozen ones of batch norm, without a bias of 24 */
+    {"airbench", cifar, 10, 24 * 12 + 64 * 9 * (24 + 64) + 256 * 9 * (64 + 3 * 256) + 4 * 576 + 2560},
+    {"airbench:8,16,32", cifar, 10,
+     24 * 12 + 8 * 9 * 32 + 16 * 9 * 24 + 32 * 9 * 48 + 4 * 56 + 320},
     {"vit:tiny", imagenet, 1000, 5717416}, /* timm's vit_tiny_patch16_224 */
     {"vit:small", imagenet, 1000, 22050664},
     {"vit:base", imagenet, 1000, 86567656}, /* torchvision's vit_b_16 */
@@ -293,6 +297,24 @@ static void near(double got, double want) {
 }
 
 /* Deviations by the formulas of layers.h and GPT-2, over samples of 10^4 and more. */
+/* Filters as many as channels hand them on; the rest are uniform. */
+static void dirac_filters(void **state) {
+  (void)state;
+  run_env env = run_env_open();
+  ig_graph *g = build("airbench", cifar, 10);
+  GOOD(ig_store_add_graph(env.store, g, 1));
+  const float *w = ig_store_find(env.store, "block1.conv1.weight")->data; /* [64, 24, 3, 3] */
+  double most = 0;
+  for (int i = 0; i < 64 * 216; i++) {
+    int filter = i / 216, channel = i % 216 / 9, tap = i % 9;
+    if (filter < 24) assert_true(w[i] == (channel == filter && tap == 4 ? 1.0f : 0.0f));
+    if (filter >= 24) most = fmax(most, fabs((double)w[i]));
+  }
+  assert_true(most <= sqrt(1.0 / 216) && most > 0.99 * sqrt(1.0 / 216));
+  ig_graph_destroy(g);
+  run_env_close(&env);
+}
+
 static void initial_values(void **state) {
   (void)state;
   run_env env = run_env_open();
@@ -395,7 +417,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(counts),   cmocka_unit_test(any_batch),      cmocka_unit_test(decay),
       cmocka_unit_test(logits),   cmocka_unit_test(initial_values), cmocka_unit_test(bad_arguments),
-      cmocka_unit_test(contexts),
+      cmocka_unit_test(contexts), cmocka_unit_test(dirac_filters),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -34,12 +34,17 @@ typedef struct operand {
 
 typedef struct refusal {
   const char *op;
-  operand in[8];
+  operand in[9];
   int n_in, n_out;
   int n_attrs;
   ig_attr attrs[2];
   const char *says;
 } refusal;
+
+#define HEADS                                                                                      \
+  {.name = "q_num_heads", .type = IG_ATTR_INT, .i = 2}, {                                          \
+    .name = "kv_num_heads", .type = IG_ATTR_INT, .i = 2                                            \
+  }
 
 static const refusal refusals[] = {
     {.op = "Add", .in = {F32(2, 3), F32(2)}, .n_in = 2, .says = "does not broadcast"},
@@ -204,6 +209,67 @@ static const refusal refusals[] = {
      .in = {BYTES(2, 3), F32(1), BYTES(1), BYTES(3, 2), F32(1), BYTES(1), F32(1), I64(1)},
      .n_in = 8,
      .says = "zero point 7 must be i8 or u8, found i64"},
+    {.op = "ConvInteger",
+     .in = {F32(1, 2, 5), BYTES(3, 2, 3)},
+     .n_in = 2,
+     .says = "input 0 must be i8 or u8"},
+    {.op = "ConvInteger",
+     .in = {BYTES(1, 2, 5), BYTES(3, 1, 3)},
+     .n_in = 2,
+     .says = "an input of 2 channels in 1 groups does not fit the filter [3, 1, 3]"},
+    {.op = "ConvInteger",
+     .in = {BYTES(1, 2, 5), BYTES(3, 2, 3), BYTES(2)},
+     .n_in = 3,
+     .says = "zero point 2 has shape [2], expected one number or [1]"},
+    {.op = "ConvInteger",
+     .in = {BYTES(1, 2, 5), BYTES(3, 2, 3), BYTES(1), BYTES(2)},
+     .n_in = 4,
+     .says = "zero point 3 has shape [2], expected one number or [3]"},
+    {.op = "QLinearConv",
+     .in = {BYTES(1, 2, 5), F32(1), BYTES(1), BYTES(3, 2, 3), F32(1), BYTES(3), F32(1), BYTES(1)},
+     .n_in = 8,
+     .says = "scale 4 has shape [1] where its zero point has [3]"},
+    {.op = "QLinearConv",
+     .in = {BYTES(1, 2, 5), F32(1), BYTES(1), BYTES(3, 2, 3), F32(1), BYTES(1), F32(1), BYTES(1),
+            F32(3)},
+     .n_in = 9,
+     .says = "the bias is f32[3], expected i32[3]"},
+    {.op = "ingot.PagedAttention",
+     .in = {F32(2, 1, 8), F32(4, 24, 8), F32(4, 24, 8), I64(2, 3), I64(2)},
+     .n_in = 5,
+     .n_attrs = 2,
+     .attrs = {HEADS},
+     .says = "a page size of a power of two from 16 to 65536"},
+    {.op = "ingot.PagedAttention",
+     .in = {F32(2, 1, 8), F32(4, 16, 8), F32(4, 16, 8), I64(3, 3), I64(2)},
+     .n_in = 5,
+     .n_attrs = 2,
+     .attrs = {HEADS},
+     .says = "a block table i64[3, 3], expected i64[2, pages]"},
+    {.op = "ingot.PagedAttention",
+     .in = {F32(2, 1, 12), F32(4, 16, 8), F32(4, 16, 8), I64(2, 3), I64(2)},
+     .n_in = 5,
+     .n_attrs = 2,
+     .attrs = {HEADS},
+     .says = "queries of size 6, keys [4, 16, 8] and values [4, 16, 8] do not fit together"},
+    {.op = "ingot.PagedAttention",
+     .in = {F32(2, 1, 8), F32(4, 16, 8), F32(4, 16, 8), I64(2, 3), I64(3)},
+     .n_in = 5,
+     .n_attrs = 2,
+     .attrs = {HEADS},
+     .says = "lengths are i64[3], expected i64[2]"},
+    {.op = "ingot.PagedScatter",
+     .in = {F32(4, 16, 8), F32(2, 1, 7), I64(2, 3), I64(2)},
+     .n_in = 4,
+     .says = "rows f32 [2, 1, 7] do not fit a cache f32 [4, 16, 8]"},
+    {.op = "ingot.Sample",
+     .in = {I64(2, 3)},
+     .n_in = 1,
+     .says = "must have a float type, found i64"},
+    {.op = "ingot.Sample",
+     .in = {F32(2, 3), F32(2)},
+     .n_in = 2,
+     .says = "temperature must be one f32, found f32[2]"},
 };
 
 static ig_value *add_operand(ig_graph *graph, const operand *o) {
@@ -217,7 +283,7 @@ static void wrong_operands_are_refused(void **state) {
   for (int i = 0; i < IG_COUNT(refusals); i++) {
     const refusal *r = &refusals[i];
     ig_graph *graph;
-    ig_value *in[8];
+    ig_value *in[9];
     assert_int_equal(ig_graph_create("refusal", &graph), IG_OK);
     for (int k = 0; k < r->n_in; k++) in[k] = add_operand(graph, &r->in[k]);
     ig_clear_error();
@@ -256,6 +322,46 @@ static void wrong_labels_fail_the_run(void **state) {
   ig_graph_destroy(graph);
 }
 
+/* A page or a place that is not there: an error before anything is read or written. */
+static void wrong_pages_fail_the_run(void **state) {
+  IG_UNUSED(state);
+  static const float q[8] = {0}, rows[16] = {0};
+  static float cache[2 * 16 * 8];
+  const int64_t table[2] = {1, 2};
+  int64_t length = 17;
+  ig_graph *graph;
+  assert_int_equal(ig_graph_create("pages", &graph), IG_OK);
+  ig_value *query = ig_graph_input(graph, "q", IG_F32, IG_SHAPE(1, 1, 8));
+  ig_value *pages = ig_graph_input(graph, "pages", IG_F32, IG_SHAPE(2, 16, 8));
+  ig_value *update = ig_graph_input(graph, "rows", IG_F32, IG_SHAPE(1, 2, 8));
+  ig_value *where = ig_graph_input(graph, "table", IG_I64, IG_SHAPE(1, 2));
+  ig_value *count = ig_graph_input(graph, "length", IG_I64, IG_SHAPE(1));
+  ig_node *attention =
+      ig_graph_node(graph, "ingot.PagedAttention", NULL, IG_INS(query, pages, pages, where, count),
+                    2, (const ig_attr[]){HEADS}, 1);
+  ig_node *scatter = ig_graph_node(graph, "ingot.PagedScatter", NULL,
+                                   IG_INS(pages, update, where, count), IG_NO_ATTRS, 1);
+  float result[2 * 16 * 8];
+  void *out[1] = {result};
+  const void *read[] = {q, cache, cache, table, &length};
+  assert_int_equal(ig_op_evaluate(attention, NULL, read, out), IG_ERR_INPUT);
+  assert_non_null(strstr(ig_last_error(), "entry 1 of sequence 0 in the block table is 2"));
+  length = 33;
+  assert_int_equal(ig_op_evaluate(attention, NULL, read, out), IG_ERR_INPUT);
+  assert_non_null(strstr(ig_last_error(), "sequence 0 has 33 keys, expected 0 to 32"));
+  const void *written[] = {cache, rows, table, &length};
+  for (length = -1; length < 34; length += 32) { /* -1 and 31 */
+    assert_int_equal(ig_op_evaluate(scatter, NULL, written, out), IG_ERR_INPUT);
+    assert_non_null(strstr(ig_last_error(), "leave the 32 places of sequence 0"));
+  }
+  length = 15;
+  assert_int_equal(ig_op_evaluate(scatter, NULL, written, out), IG_ERR_INPUT);
+  assert_non_null(strstr(ig_last_error(), "in the block table is 2, expected one of 2 pages"));
+  length = 1;
+  assert_int_equal(ig_op_evaluate(scatter, NULL, written, out), IG_OK);
+  ig_graph_destroy(graph);
+}
+
 /* When nothing accepts a node, the error has every reason. */
 static void no_implementation_lists_reasons(void **state) {
   IG_UNUSED(state);
@@ -281,6 +387,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(wrong_operands_are_refused),
       cmocka_unit_test(wrong_labels_fail_the_run),
+      cmocka_unit_test(wrong_pages_fail_the_run),
       cmocka_unit_test(no_implementation_lists_reasons),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -163,6 +163,23 @@ static void test_figures(void **state) {
 }
 
 /* With clipping the global norm withholds all updates; without, each parameter's own does. */
+/* Plain steps of one and of three times the rate, for what has weight decay and what has not. */
+static void test_bias_lr(void **state) {
+  (void)state;
+  ig_optimizer o = ig_optimizer_default(IG_OPT_SGD);
+  o.momentum = 0;
+  o.bias_lr = 3;
+  setup s;
+  setup_open(&s, &o, false);
+  fill(s.grad_w, 6, false, 1);
+  fill(s.grad_b, 4, true, 1);
+  run_step(&s, 1);
+  const float *w = stored(&s, "w"), *b = stored(&s, "b");
+  for (int i = 0; i < 6; i++) assert_true(w[i] == s.w[i] - rates[0] * s.grad_w[i]);
+  for (int i = 0; i < 4; i++) assert_true(b[i] == s.b[i] - 3 * rates[0] * s.grad_b[i]);
+  setup_close(&s);
+}
+
 static void test_not_finite(void **state) {
   IG_UNUSED(state);
   for (int kind = IG_OPT_SGD; kind <= IG_OPT_LION; kind++) {
@@ -243,6 +260,7 @@ static void test_refused(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_figures),
+      cmocka_unit_test(test_bias_lr),
       cmocka_unit_test(test_not_finite),
       cmocka_unit_test(test_overflow),
       cmocka_unit_test(test_refused),
