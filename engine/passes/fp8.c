@@ -248,9 +248,6 @@ static ig_status rewrite(fp8 *f, int *changes) {
 
 static ig_status fp8_run(ig_graph *graph, const ig_pass_options *options, int *changes) {
   if (!options->fp8) return IG_OK;
-  IG_CHECK(!options->parallel || options->parallel->size == 1, IG_ERR_UNSUPPORTED,
-           "fp8 trains in one process: the maxima of its tensors are not shared by %d ranks",
-           options->parallel->size);
   size_t nodes = (size_t)graph->n_nodes + 1;
   fp8 f = {.graph = graph, .n_values = graph->n_values, .n_nodes = graph->n_nodes};
   f.by_value = ig_alloc_zero((size_t)graph->n_values + 1, sizeof *f.by_value);
