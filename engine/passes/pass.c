@@ -37,7 +37,7 @@ const char *const ig_pipeline_forward[] = {
     NULL,
 };
 const char *const ig_pipeline_training[] = {
-    "fp8", "data_parallel", "simplify", "fold", "cse", "keep_copies", "share_forward",
+    "fp8", "sync_batch_norm", "data_parallel", "simplify", "fold", "cse", "keep_copies", "share_forward",
     "fuse_gather_grad", "recompute", "layout", "fuse_elementwise", "group_updates", "dce", NULL,
 };
 
