@@ -274,7 +274,9 @@ static ig_status host_wait(ig_comm *comm, const void *out, void *stream) {
   return IG_OK; /* it has ended before, when its slot was needed */
 }
 
-static ig_status host_check(ig_comm *comm) { return ig_control_check(host_of(comm)->control); }
+static ig_status host_check(ig_comm *comm) {
+  return ig_control_check(host_of(comm)->control);
+}
 
 static ig_status host_exchange(ig_comm *comm, const void *mine, size_t bytes, void *all) {
   ig_control_note(host_of(comm)->control, comm->step);
@@ -306,6 +308,7 @@ static void host_destroy(ig_comm *comm) {
     let_go(host, host->allotments[i].memory);
   for (int64_t i = 0; host->node && i < host->n_stand_ins; i++)
     let_go(host, host->stand_ins[i].memory);
+  if (host->across) host->across->link->orderly = orderly;
   ig_across_destroy(host->across);
   ig_node_destroy(host->node);
   if (host->mpi && orderly) host->mpi->finish();
