@@ -6,6 +6,7 @@
 
 #include "engine/autodiff.h"
 #include "engine/passes/pass.h"
+#include "engine/train/proximal.h"
 
 int ig_step_input(const ig_graph *graph, const char *name) {
   for (int32_t i = 0; i < graph->n_inputs; i++) {
@@ -94,6 +95,9 @@ static ig_status add_update(ig_graph *graph, const ig_train_options *options, ig
   if (kind != IG_STEP_UPDATE) add_sums(graph, n, params, grads, kind == IG_STEP_UPDATE_FROM_SUM);
   IG_TRY(ig_graph_status(graph));
   if (kind == IG_STEP_ACCUMULATE) return IG_OK;
+  if (options->proximal > 0) {
+    ig_proximal_append(graph, options->proximal, scale, n, params, grads);
+  }
   IG_TRY(ig_optimizer_append(graph, &options->optimizer, lr, step, scale, n, params, grads, &norm));
   ig_graph_output(graph, "grad_norm", norm);
   if (scale) ig_graph_output(graph, "loss_scale", scale);

@@ -23,6 +23,7 @@ typedef struct ig_train_options {
   int64_t batch;
   int accumulate; /* micro-batches of `batch` samples per optimizer step; at least 1 */
   double label_smoothing;
+  double proximal; /* mu of the proximal term towards a round's start (round.h); 0 for none */
   ig_precision precision;
   ig_recompute recompute;
   uint64_t seed;

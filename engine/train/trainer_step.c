@@ -102,7 +102,7 @@ static void move_on(ig_progress *progress, int64_t samples, int64_t epoch) {
 ig_status ig_trainer_submit_step(ig_trainer *t, bool *ended) {
   int64_t total = step_samples(t), done = 0;
   t->lr = (float)(t->options.lr * ig_schedule_factor(&t->options.schedule, t->progress.step));
-  t->step_number = (float)(t->progress.step + 1);
+  t->step_number = (float)(t->progress.step - t->round_start + 1);
   *ended = false;
   ig_progress after = t->progress;
   move_on(&after, total, t->data->n_samples);

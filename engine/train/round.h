@@ -1,0 +1,23 @@
+/* Training in rounds, for federated averaging: a trainer that starts again and again from parameters
+ * that someone else writes, and all parameters as one vector. */
+#ifndef IG_TRAIN_ROUND_H
+#define IG_TRAIN_ROUND_H
+
+#include "engine/train/trainer.h"
+
+/* The parameters in the trainer's store are a new start: moments are as at the beginning, the optimizer
+ * counts its steps from 1, and the proximal term pulls to here. Where data and schedule stand stays. */
+ig_status ig_trainer_begin_round(ig_trainer *trainer);
+/* Trains for `steps` more steps, whatever the options' total; as ig_trainer_run otherwise. */
+ig_status ig_trainer_run_steps(ig_trainer *trainer, int64_t steps);
+
+/* The parameters and running statistics of a store, one after another in its order. All must be f32. */
+ig_status ig_flat_count(const ig_store *store, int64_t *count);
+/* A digest of their names and shapes: vectors of equal layouts may be added. */
+uint64_t ig_flat_layout(const ig_store *store);
+/* Whether there are running statistics among them. */
+bool ig_flat_has_states(const ig_store *store);
+ig_status ig_flat_read(const ig_store *store, float *vector);
+ig_status ig_flat_write(ig_store *store, const float *vector);
+
+#endif
