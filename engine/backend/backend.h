@@ -8,17 +8,25 @@
 
 typedef struct ig_backend ig_backend;
 
+/* A queue has lanes. Each does its work in order; what has to come after work of another lane says so
+ * by a mark. Kernels run, and memory is given and freed, on IG_LANE_RUN. */
+typedef enum ig_lane { IG_LANE_RUN, IG_LANE_UP, IG_LANE_DOWN, IG_LANES } ig_lane;
+
 /* What only a backend has whose work is queued and done later, in order. Host memory given to the
  * two copies is best made by host_alloc (pinned), and must stay as it is until a mark that was
  * recorded behind the copy has been waited for. */
 typedef struct ig_queue_vtable {
   ig_status (*host_alloc)(ig_backend *backend, size_t bytes, void **out);
   void (*host_free)(ig_backend *backend, void *memory);
-  ig_status (*send)(ig_backend *backend, void *device, const void *host, size_t bytes);
-  ig_status (*receive)(ig_backend *backend, void *host, const void *device, size_t bytes);
-  /* A mark is a place in the queue: recorded, then waited for by the host. */
+  ig_status (*send)(ig_backend *backend, ig_lane lane, void *device, const void *host,
+                    size_t bytes);
+  ig_status (*receive)(ig_backend *backend, ig_lane lane, void *host, const void *device,
+                       size_t bytes);
+  /* A mark is a place in a lane: recorded, then waited for by the host, or followed by another lane,
+   * whose later work begins when the mark is reached (at once where it was never recorded). */
   ig_status (*mark_create)(ig_backend *backend, void **out);
-  ig_status (*mark_record)(ig_backend *backend, void *mark);
+  ig_status (*mark_record)(ig_backend *backend, ig_lane lane, void *mark);
+  ig_status (*mark_follow)(ig_backend *backend, ig_lane lane, void *mark);
   ig_status (*mark_wait)(ig_backend *backend, void *mark);
   void (*mark_destroy)(ig_backend *backend, void *mark);
   /* What is queued between begin and end is not run but recorded, and replayed as one piece.
@@ -44,7 +52,7 @@ typedef struct ig_backend_vtable {
   ig_status (*upload)(ig_backend *backend, void *device, const void *host, size_t bytes);
   ig_status (*download)(ig_backend *backend, void *host, const void *device, size_t bytes);
   ig_status (*copy)(ig_backend *backend, void *to, const void *from, size_t bytes);
-  ig_status (*synchronize)(ig_backend *backend);
+  ig_status (*synchronize)(ig_backend *backend); /* with all lanes */
   /* Bytes free and in total. */
   ig_status (*memory)(ig_backend *backend, size_t *available, size_t *total);
   void (*destroy)(ig_backend *backend);

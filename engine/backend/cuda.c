@@ -1,5 +1,6 @@
-/* The CUDA backend: one device, one stream that all work is queued on, memory from the device's
- * stream-ordered pool, which keeps what is freed. CUDA's own default stream is never used. */
+/* The CUDA backend: one device, one stream that all work is queued on and two for copies from and to the
+ * host, memory from the device's stream-ordered pool, which keeps what is freed. CUDA's own default
+ * stream is never used. */
 #include <nvtx3/nvToolsExt.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,11 +11,15 @@
 
 typedef struct cuda_backend {
   ig_backend base;
-  cudaStream_t stream;
+  cudaStream_t lanes[IG_LANES]; /* that of IG_LANE_RUN is base.stream */
 } cuda_backend;
 
 static cudaStream_t stream_of(ig_backend *backend) {
   return (cudaStream_t)backend->stream;
+}
+
+static cudaStream_t lane_of(ig_backend *backend, ig_lane lane) {
+  return ((cuda_backend *)backend)->lanes[lane];
 }
 
 /* --- memory ----------------------------------------------------------------------------------- */
@@ -58,31 +63,34 @@ static ig_status waited(cudaError_t error) {
 }
 
 static ig_status cuda_synchronize(ig_backend *backend) {
-  return waited(cudaStreamSynchronize(stream_of(backend)));
-}
-
-static ig_status cuda_send(ig_backend *backend, void *device, const void *host, size_t bytes) {
-  if (bytes) {
-    IG_TRY_CUDA(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, stream_of(backend)));
+  for (int lane = IG_LANES - 1; lane >= 0; lane--) {
+    IG_TRY(waited(cudaStreamSynchronize(lane_of(backend, (ig_lane)lane))));
   }
   return IG_OK;
 }
 
-static ig_status cuda_receive(ig_backend *backend, void *host, const void *device, size_t bytes) {
-  if (bytes) {
-    IG_TRY_CUDA(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, stream_of(backend)));
-  }
+static ig_status cuda_send(ig_backend *backend, ig_lane lane, void *device, const void *host,
+                           size_t bytes) {
+  cudaStream_t stream = lane_of(backend, lane);
+  if (bytes) IG_TRY_CUDA(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, stream));
+  return IG_OK;
+}
+
+static ig_status cuda_receive(ig_backend *backend, ig_lane lane, void *host, const void *device,
+                              size_t bytes) {
+  cudaStream_t stream = lane_of(backend, lane);
+  if (bytes) IG_TRY_CUDA(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, stream));
   return IG_OK;
 }
 
 static ig_status cuda_upload(ig_backend *backend, void *device, const void *host, size_t bytes) {
-  IG_TRY(cuda_send(backend, device, host, bytes));
-  return cuda_synchronize(backend);
+  IG_TRY(cuda_send(backend, IG_LANE_RUN, device, host, bytes));
+  return waited(cudaStreamSynchronize(stream_of(backend)));
 }
 
 static ig_status cuda_download(ig_backend *backend, void *host, const void *device, size_t bytes) {
-  IG_TRY(cuda_receive(backend, host, device, bytes));
-  return cuda_synchronize(backend);
+  IG_TRY(cuda_receive(backend, IG_LANE_RUN, host, device, bytes));
+  return waited(cudaStreamSynchronize(stream_of(backend)));
 }
 
 static ig_status cuda_memory(ig_backend *backend, size_t *available, size_t *total) {
@@ -112,8 +120,13 @@ static ig_status cuda_mark_create(ig_backend *backend, void **out) {
   return IG_OK;
 }
 
-static ig_status cuda_mark_record(ig_backend *backend, void *mark) {
-  IG_TRY_CUDA(cudaEventRecord((cudaEvent_t)mark, stream_of(backend)));
+static ig_status cuda_mark_record(ig_backend *backend, ig_lane lane, void *mark) {
+  IG_TRY_CUDA(cudaEventRecord((cudaEvent_t)mark, lane_of(backend, lane)));
+  return IG_OK;
+}
+
+static ig_status cuda_mark_follow(ig_backend *backend, ig_lane lane, void *mark) {
+  IG_TRY_CUDA(cudaStreamWaitEvent(lane_of(backend, lane), (cudaEvent_t)mark, 0));
   return IG_OK;
 }
 
@@ -170,6 +183,7 @@ static const ig_queue_vtable cuda_queue = {
     .receive = cuda_receive,
     .mark_create = cuda_mark_create,
     .mark_record = cuda_mark_record,
+    .mark_follow = cuda_mark_follow,
     .mark_wait = cuda_mark_wait,
     .mark_destroy = cuda_mark_destroy,
     .record_begin = cuda_record_begin,
@@ -184,9 +198,10 @@ static const ig_queue_vtable cuda_queue = {
 
 static void cuda_destroy(ig_backend *backend) {
   cuda_backend *cuda = (cuda_backend *)backend;
-  if (cuda->stream) {
-    cudaStreamSynchronize(cuda->stream);
-    cudaStreamDestroy(cuda->stream);
+  for (int lane = IG_LANES - 1; lane >= 0; lane--) {
+    if (!cuda->lanes[lane]) continue;
+    cudaStreamSynchronize(cuda->lanes[lane]);
+    cudaStreamDestroy(cuda->lanes[lane]);
   }
   ig_free(cuda);
 }
@@ -251,10 +266,12 @@ static ig_status open_device(cuda_backend *cuda, int index) {
   IG_TRY(check_architecture(cuda, index));
   IG_TRY_CUDA(cudaSetDevice(index));
   IG_TRY(keep_freed_memory(index));
-  IG_TRY_CUDA(cudaStreamCreateWithFlags(&cuda->stream, cudaStreamNonBlocking));
+  for (int lane = 0; lane < IG_LANES; lane++) {
+    IG_TRY_CUDA(cudaStreamCreateWithFlags(&cuda->lanes[lane], cudaStreamNonBlocking));
+  }
   cuda->base.vtable = &cuda_vtable;
   cuda->base.index = index;
-  cuda->base.stream = cuda->stream;
+  cuda->base.stream = cuda->lanes[IG_LANE_RUN];
   return IG_OK;
 }
 

@@ -18,8 +18,27 @@ static ig_status run(const ig_call *call) {
   return IG_OK;
 }
 
-static const ig_impl impls[] = {{.name = "reference", .reject = ig_integer_conv_reject, .run = run},
-                                {0}};
+static const char *reject_onednn(const ig_node *node) {
+  return ig_integer_conv_reject_onednn(node, &ig_conv_integer_operands);
+}
+
+static ig_status prepare_onednn(ig_call *call) {
+  return ig_integer_conv_prepare_onednn(call, &ig_conv_integer_operands);
+}
+
+static ig_status run_onednn(const ig_call *call) {
+  return ig_integer_conv_run_onednn(call, &ig_conv_integer_operands, call->out[0], call->workspace);
+}
+
+static const ig_impl impls[] = {
+    {.name = "onednn",
+     .reject = reject_onednn,
+     .prepare = prepare_onednn,
+     .release = ig_conv_release,
+     .run = run_onednn},
+    {.name = "reference", .reject = ig_integer_conv_reject, .run = run},
+    {0},
+};
 
 const ig_op ig_op_conv_integer = {
     .name = "ConvInteger",

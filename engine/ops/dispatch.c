@@ -48,11 +48,19 @@ const ig_op *ig_op_find(const char *name) {
 
 const ig_impl *ig_op_impl(const ig_op *op, ig_device device, int index) {
   pthread_once(&index_once, build_index);
-  const ig_impl *impls = device == IG_CPU ? op->impls : device_index[slot_of(op->name)];
-  for (const ig_impl *impl = impls; impl && impl->name; impl++) {
+  const ig_impl *own = device == IG_CPU ? NULL : device_index[slot_of(op->name)];
+  for (const ig_impl *impl = own; impl && impl->name; impl++) {
     if (impl->device == device && index-- == 0) return impl;
   }
+  for (const ig_impl *impl = op->impls; impl && impl->name; impl++) {
+    if ((impl->device == device || impl->device == IG_ANY_DEVICE) && index-- == 0) return impl;
+  }
   return NULL;
+}
+
+int64_t ig_op_within(const ig_node *node, int output) {
+  if (node->op->within) return node->op->within(node, output);
+  return (node->op->flags & IG_OP_VIEW) && output == 0 ? 0 : -1;
 }
 
 static const char *device_name(ig_device device) {

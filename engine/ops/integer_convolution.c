@@ -3,6 +3,9 @@
 
 #include <inttypes.h>
 
+#include "engine/base/checked.h"
+#include "kernels/lib/onednn.h"
+
 const ig_attr_field ig_integer_conv_attrs[] = {
     IG_WINDOW_FIELDS(ig_conv_attrs),
     IG_FIELD_INT(ig_conv_attrs, group, 1),
@@ -100,6 +103,44 @@ const char *ig_integer_conv_reject(const ig_node *node) {
     }
   }
   return ig_conv_reject_reference(node);
+}
+
+/* --- oneDNN ----------------------------------------------------------------------------------- */
+
+const char *ig_integer_conv_reject_onednn(const ig_node *node, const ig_integer_operands *which) {
+  ig_conv_integer spec;
+  const char *reason = ig_integer_conv_reject(node);
+  if (reason) return reason;
+  if (!ig_dnn_supports(IG_I8)) return "no instructions for products of bytes here";
+  if (ig_value_count(node->inputs[which->a]) == 0 || ig_value_count(node->outputs[0]) == 0) {
+    return "an operand is empty";
+  }
+  if (ig_integer_conv_describe(node, which, &spec) != IG_OK) return "not described";
+  if (spec.weights != IG_I8) return "a filter that is not i8";
+  return spec.centered ? NULL : "a filter with zero points that are not known to be 0";
+}
+
+ig_status ig_integer_conv_prepare_onednn(ig_call *call, const ig_integer_operands *which) {
+  ig_conv_integer spec;
+  ig_dnn *dnn;
+  IG_TRY(ig_integer_conv_describe(call->node, which, &spec));
+  IG_TRY(ig_dnn_conv_integer_create(&spec, input(call->node, 8) != NULL, call->in[which->b], &dnn));
+  call->state = dnn;
+  if (ig_dnn_keeps(dnn, 1)) call->packed = 1u << which->b;
+  IG_CHECK(ig_align_size(call->workspace_size, IG_ALIGNMENT, &call->workspace_size) &&
+               ig_add_size(call->workspace_size, ig_dnn_workspace(dnn), &call->workspace_size),
+           IG_ERR_MEMORY, "the workspace exceeds the address space");
+  return IG_OK;
+}
+
+ig_status ig_integer_conv_run_onednn(const ig_call *call, const ig_integer_operands *which,
+                                     int32_t *sums, void *workspace) {
+  const void *zero = ig_integer_in(call, which->a_zero);
+  ig_dtype dtype = call->node->inputs[which->a]->dtype;
+  int32_t number = zero ? (int32_t)ig_load_f64(dtype, zero, 0) : 0;
+  const void *operands[] = {call->in[which->a], call->in[which->b], ig_integer_in(call, 8), sums,
+                            &number};
+  return ig_dnn_run(call->state, operands, workspace);
 }
 
 ig_cost ig_integer_conv_cost(const ig_node *node) {

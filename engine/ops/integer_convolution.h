@@ -22,6 +22,12 @@ ig_status ig_integer_conv_gather(const ig_call *call, const ig_integer_operands 
 ig_conv_requantize ig_integer_conv_requantize(const ig_call *call);
 /* NULL unless an operand's layout is not for these kernels. */
 const char *ig_integer_conv_reject(const ig_node *node);
+/* oneDNN's sums: i8 filters whose zero points are known to be 0. `reject`, `prepare` (which leaves room for
+ * the sums in front of the workspace where they are not the result) and `run`, which gives them. */
+const char *ig_integer_conv_reject_onednn(const ig_node *node, const ig_integer_operands *which);
+ig_status ig_integer_conv_prepare_onednn(ig_call *call, const ig_integer_operands *which);
+ig_status ig_integer_conv_run_onednn(const ig_call *call, const ig_integer_operands *which,
+                                     int32_t *sums, void *workspace);
 ig_cost ig_integer_conv_cost(const ig_node *node);
 
 #endif

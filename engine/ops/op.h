@@ -7,7 +7,8 @@
 #include "engine/backend/comm.h"
 #include "engine/graph/graph.h"
 
-typedef enum ig_device { IG_CPU = 0, IG_CUDA = 1 } ig_device;
+/* IG_ANY_DEVICE is an implementation's that calls the communicator alone: one serves all. */
+typedef enum ig_device { IG_CPU = 0, IG_CUDA = 1, IG_ANY_DEVICE = 2 } ig_device;
 
 enum {
   IG_OP_INPLACE = 1 << 0,     /* output 0 may overwrite input 0 (same bytes); op->inplace refines */
@@ -125,6 +126,9 @@ struct ig_op {
   /* Input that output `output` may overwrite, or -1. NULL with IG_OP_INPLACE means output 0 over
    * input 0 when their bytes agree. */
   int (*inplace)(const ig_node *node, int output);
+  /* Byte of input 0 at which output `output` lies, always: the node runs, and writes there only what
+   * it changes. -1 for an output with memory of its own. NULL: IG_OP_VIEW says it. */
+  int64_t (*within)(const ig_node *node, int output);
   const ig_impl *impls; /* on the CPU: ordered, ended by a row with a NULL name; the reference last */
 };
 
@@ -149,6 +153,9 @@ extern const ig_op *const ig_op_registry[];
 const ig_op *ig_op_find(const char *name);
 /* Implementations of `op` on `device`, in order, by index; NULL past the end. */
 const ig_impl *ig_op_impl(const ig_op *op, ig_device device, int index);
+/* Byte of input 0 at which output `output` of the node lies by its operator's word (IG_OP_VIEW,
+ * `within`), or -1. */
+int64_t ig_op_within(const ig_node *node, int output);
 /* The first that does not reject, or NULL with an error that lists every reason. */
 ig_status ig_op_choose(const ig_node *node, ig_device device, const ig_impl **out);
 

@@ -20,6 +20,7 @@ static ig_status infer(ig_node *node) {
   return ig_infer_set(node, 0, node->inputs[7]->dtype, &y);
 }
 
+/* The sums, and after them what oneDNN needs. */
 static size_t workspace(const ig_node *node) {
   return (size_t)ig_value_count(node->outputs[0]) * sizeof(int32_t);
 }
@@ -48,9 +49,34 @@ static ig_status run(const ig_call *call) {
   return IG_OK;
 }
 
+static const char *reject_onednn(const ig_node *node) {
+  return ig_integer_conv_reject_onednn(node, &ig_q_linear_mat_mul_operands);
+}
+
+static ig_status prepare_onednn(ig_call *call) {
+  return ig_integer_conv_prepare_onednn(call, &ig_q_linear_mat_mul_operands);
+}
+
+static ig_status run_onednn(const ig_call *call) {
+  ig_conv_integer spec;
+  size_t sums = (workspace(call->node) + IG_ALIGNMENT - 1) / IG_ALIGNMENT * IG_ALIGNMENT;
+  IG_TRY(ig_integer_conv_describe(call->node, &ig_q_linear_mat_mul_operands, &spec));
+  IG_TRY(ig_integer_conv_run_onednn(call, &ig_q_linear_mat_mul_operands, call->workspace,
+                                    (char *)call->workspace + sums));
+  requantize(call, &spec, call->workspace);
+  return IG_OK;
+}
+
 static const ig_impl impls[] = {
+    {.name = "onednn",
+     .reject = reject_onednn,
+     .workspace = workspace,
+     .prepare = prepare_onednn,
+     .release = ig_conv_release,
+     .run = run_onednn},
     {.name = "reference", .reject = ig_integer_conv_reject, .workspace = workspace, .run = run},
-    {0}};
+    {0},
+};
 
 const ig_op ig_op_q_linear_conv = {
     .name = "QLinearConv",

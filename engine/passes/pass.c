@@ -37,7 +37,7 @@ const char *const ig_pipeline_forward[] = {
     NULL,
 };
 const char *const ig_pipeline_training[] = {
-    "simplify", "fold", "cse", "share_forward", "fuse_gather_grad", "recompute", "layout",
+    "data_parallel", "simplify", "fold", "cse", "share_forward", "fuse_gather_grad", "recompute", "layout",
     "fuse_elementwise", "group_updates", "dce", NULL,
 };
 

@@ -1,5 +1,14 @@
 /* Inputs, outputs and the generator's position in blocks: one on the device, and per run one of
- * pinned memory of the same arrangement, so that neighbours travel in one copy. */
+ * pinned memory of the same arrangement, so that neighbours travel in one copy.
+ *
+ * Where that is much, it travels on lanes of its own, between pinned memory and a second block on the
+ * device; the steps' own block is written from there, and outputs are written to there, on the lane of
+ * the steps, at the speed of the device's memory. So the steps' addresses stay the same, and these marks
+ * keep the order:
+ *   taken    the steps' lane has read the inputs' block: the next run's may be sent there
+ *   arrived  a run's inputs are in that block: the steps' lane may read them
+ *   ready    a run's outputs are in theirs: they may be received
+ *   marks    they have been: the next run's may be written there, and the host may look */
 #include "engine/plan/border.h"
 
 #include <string.h>
@@ -8,6 +17,8 @@
 #include "engine/base/memory.h"
 
 #define ALIGNMENT 256
+/* From here on a copy takes longer than the calls that put it beside the steps (about 10 us). */
+#define MUCH ((size_t)1 << 20)
 
 struct ig_border {
   const ig_graph *graph;
@@ -20,6 +31,10 @@ struct ig_border {
   char *in[IG_BORDER_RUNS], *out[IG_BORDER_RUNS];
   size_t *out_offset;
   void *marks[IG_BORDER_RUNS];
+  /* Where copies travel beside the steps; otherwise NULL. */
+  char *in_block, *out_block;
+  void *taken, *arrived, *ready;
+  bool receiving; /* an output of this run has been copied to its block */
   int64_t submitted, finished; /* runs so far */
 };
 
@@ -50,6 +65,21 @@ static ig_status lay_out(ig_border *border, bool outputs) {
   return IG_OK;
 }
 
+static ig_status allocate_lanes(ig_border *border) {
+  ig_backend *backend = border->backend;
+  const ig_queue_vtable *queue = backend->vtable->queue;
+  void *memory;
+  IG_TRY(backend->vtable->alloc(backend, border->in_bytes, &memory));
+  border->in_block = memory;
+  IG_TRY(backend->vtable->alloc(backend, border->out_bytes, &memory));
+  border->out_block = memory;
+  IG_TRY(queue->mark_create(backend, &border->taken));
+  IG_TRY(queue->mark_create(backend, &border->arrived));
+  IG_TRY(queue->mark_create(backend, &border->ready));
+  /* Memory is given on the steps' lane, and used on others. */
+  return backend->vtable->synchronize(backend);
+}
+
 static ig_status allocate(ig_border *border) {
   ig_backend *backend = border->backend;
   const ig_queue_vtable *queue = backend->vtable->queue;
@@ -63,7 +93,9 @@ static ig_status allocate(ig_border *border) {
     border->out[k] = memory;
     IG_TRY(queue->mark_create(backend, &border->marks[k]));
   }
-  return IG_OK;
+  /* Large outputs would need as much memory again: those of inference, which waits for them anyhow. */
+  bool apart = border->in_bytes >= MUCH && border->out_bytes <= border->in_bytes;
+  return apart ? allocate_lanes(border) : IG_OK;
 }
 
 ig_status ig_border_create(const ig_graph *graph, ig_backend *backend, bool outputs,
@@ -92,7 +124,13 @@ void ig_border_destroy(ig_border *border) {
     queue->host_free(backend, border->out[k]);
     queue->mark_destroy(backend, border->marks[k]);
   }
-  if (border->device) backend->vtable->free(backend, border->device);
+  queue->mark_destroy(backend, border->taken);
+  queue->mark_destroy(backend, border->arrived);
+  queue->mark_destroy(backend, border->ready);
+  char *blocks[] = {border->device, border->in_block, border->out_block};
+  for (int i = 0; i < IG_COUNT(blocks); i++) {
+    if (blocks[i]) backend->vtable->free(backend, blocks[i]);
+  }
   ig_free(border->offset);
   ig_free(border->bytes);
   ig_free(border->bound);
@@ -122,35 +160,81 @@ ig_status ig_border_bind(ig_border *border, int index, const void *host) {
   return IG_OK;
 }
 
-ig_status ig_border_send(ig_border *border, const ig_rng_state *rng) {
-  int run;
-  IG_TRY(next_run(border, &run));
-  const ig_rng_state none = {0};
-  memcpy(border->in[run], rng ? rng : &none, sizeof *rng);
-  size_t first = 0, end = sizeof *rng; /* the stretch to send, gaps between neighbours included */
+/* Host to the inputs' block, or straight to the steps'; `from` is NULL for the way between the two. */
+static ig_status move_stretch(ig_border *border, const char *from, size_t first, size_t bytes) {
+  ig_backend *backend = border->backend;
+  const ig_queue_vtable *queue = backend->vtable->queue;
+  char *to = border->device + first;
+  if (!from) return backend->vtable->copy(backend, to, border->in_block + first, bytes);
+  if (!border->in_block) return queue->send(backend, IG_LANE_RUN, to, from + first, bytes);
+  return queue->send(backend, IG_LANE_UP, border->in_block + first, from + first, bytes);
+}
+
+/* The generator's position and what is bound, by stretches, gaps between neighbours included. */
+static ig_status move_bound(ig_border *border, const char *from) {
+  size_t first = 0, end = sizeof(ig_rng_state);
   for (int32_t i = 0; i <= border->graph->n_inputs; i++) {
     bool more = i < border->graph->n_inputs && border->bound[i];
     if (more && first == end) first = border->offset[i];
     if (more) end = border->offset[i] + border->bytes[i];
     if (more || first == end) continue;
-    IG_TRY(border->backend->vtable->queue->send(border->backend, border->device + first,
-                                                border->in[run] + first, end - first));
+    IG_TRY(move_stretch(border, from, first, end - first));
     first = end;
   }
+  return IG_OK;
+}
+
+static ig_status send_beside(ig_border *border, const char *from) {
+  ig_backend *backend = border->backend;
+  const ig_queue_vtable *queue = backend->vtable->queue;
+  IG_TRY(queue->mark_follow(backend, IG_LANE_UP, border->taken));
+  IG_TRY(move_bound(border, from));
+  IG_TRY(queue->mark_record(backend, IG_LANE_UP, border->arrived));
+  IG_TRY(queue->mark_follow(backend, IG_LANE_RUN, border->arrived));
+  IG_TRY(move_bound(border, NULL));
+  return queue->mark_record(backend, IG_LANE_RUN, border->taken);
+}
+
+ig_status ig_border_send(ig_border *border, const ig_rng_state *rng) {
+  int run;
+  IG_TRY(next_run(border, &run));
+  const ig_rng_state none = {0};
+  memcpy(border->in[run], rng ? rng : &none, sizeof *rng);
+  border->receiving = false;
+  IG_TRY(border->in_block ? send_beside(border, border->in[run])
+                          : move_bound(border, border->in[run]));
   memset(border->bound, 0, (size_t)border->graph->n_inputs * sizeof *border->bound);
   return IG_OK;
 }
 
 ig_status ig_border_receive(ig_border *border, int index, const void *device) {
+  ig_backend *backend = border->backend;
+  const ig_queue_vtable *queue = backend->vtable->queue;
   int run = (int)(border->submitted % IG_BORDER_RUNS);
-  return border->backend->vtable->queue->receive(
-      border->backend, border->out[run] + border->out_offset[index], device,
-      ig_value_bytes(border->graph->outputs[index]));
+  size_t at = border->out_offset[index], bytes = ig_value_bytes(border->graph->outputs[index]);
+  if (!border->out_block) {
+    return queue->receive(backend, IG_LANE_RUN, border->out[run] + at, device, bytes);
+  }
+  if (!border->receiving) {
+    void *last = border->marks[(run + IG_BORDER_RUNS - 1) % IG_BORDER_RUNS];
+    IG_TRY(queue->mark_follow(backend, IG_LANE_RUN, last));
+  }
+  border->receiving = true;
+  return backend->vtable->copy(backend, border->out_block + at, device, bytes);
 }
 
 ig_status ig_border_submitted(ig_border *border) {
+  ig_backend *backend = border->backend;
+  const ig_queue_vtable *queue = backend->vtable->queue;
   int run = (int)(border->submitted % IG_BORDER_RUNS);
-  IG_TRY(border->backend->vtable->queue->mark_record(border->backend, border->marks[run]));
+  ig_lane lane = border->out_block ? IG_LANE_DOWN : IG_LANE_RUN;
+  if (border->out_block) {
+    IG_TRY(queue->mark_record(backend, IG_LANE_RUN, border->ready));
+    IG_TRY(queue->mark_follow(backend, IG_LANE_DOWN, border->ready));
+    IG_TRY(queue->receive(backend, IG_LANE_DOWN, border->out[run], border->out_block,
+                          border->out_bytes));
+  }
+  IG_TRY(queue->mark_record(backend, lane, border->marks[run]));
   border->submitted++;
   return IG_OK;
 }

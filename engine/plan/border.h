@@ -1,6 +1,7 @@
 /* What stands between a plan and the host where tensors are not in host memory: device copies of the
  * graph's inputs and of the generator's position, and pinned host memory for both directions, twice,
- * so that the host prepares a run while the one before is still under way. */
+ * so that the host prepares a run while the one before is still under way. Where much is copied, a run's
+ * inputs travel while the one before computes, and its outputs while the next does. */
 #ifndef IG_PLAN_BORDER_H
 #define IG_PLAN_BORDER_H
 
@@ -23,7 +24,7 @@ const ig_rng_state *ig_border_rng(const ig_border *border);
 ig_status ig_border_bind(ig_border *border, int index, const void *host);
 /* Queues what the next run reads: inputs bound since the last, and the generator's position. */
 ig_status ig_border_send(ig_border *border, const ig_rng_state *rng);
-/* Queues the copy of output `index`, which is at `device`. */
+/* Queues the copy of output `index`, which is at `device`; after the run's steps. */
 ig_status ig_border_receive(ig_border *border, int index, const void *device);
 /* The run is queued whole; what follows belongs to the next. */
 ig_status ig_border_submitted(ig_border *border);

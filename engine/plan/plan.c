@@ -119,7 +119,8 @@ static ig_status stage_sources(ig_plan *plan) {
 
 void *ig_plan_address(const ig_plan *plan, const ig_value *value) {
   int storage = value ? plan->map.of_value[value->id] : -1;
-  return storage >= 0 ? plan->map.storages[storage].memory : NULL;
+  char *memory = storage >= 0 ? plan->map.storages[storage].memory : NULL;
+  return memory ? memory + plan->map.offset[value->id] : NULL;
 }
 
 /* Pointers of a step from its storages; before the slab exists, only what is fixed is given. */
@@ -343,11 +344,14 @@ static ig_status create_in_stages(ig_plan *plan) {
   find_fixed(plan);
   IG_TRY(ig_storage_assign(graph, plan->order, plan->n_steps, plan->fixed, &plan->map));
   IG_TRY(allocate_tables(plan));
+  IG_TRY(ig_plan_count_buckets(plan));
   IG_TRY(bind_leaves(plan));
   IG_TRY(stage_sources(plan));
   IG_TRY(prepare_steps(plan));
   IG_TRY(lay_out_slab(plan));
-  return plan->options.measure ? IG_OK : bind_borders(plan);
+  if (plan->options.measure) return IG_OK;
+  IG_TRY(bind_borders(plan));
+  return ig_plan_bind_buckets(plan);
 }
 
 ig_status ig_plan_create(ig_graph *graph, ig_backend *backend, ig_store *store,

@@ -39,6 +39,12 @@ struct ig_plan {
   const ig_node *nonfinite;
 };
 
+/* Sums up the communicator's memory, which a plan without communicator may only measure; values in the
+ * same operand's must not live at the same time. */
+ig_status ig_plan_count_buckets(ig_plan *plan);
+/* Asks the communicator for that memory, again before every run: another plan may have had it moved. */
+ig_status ig_plan_bind_buckets(ig_plan *plan);
+
 /* Where a value's bytes are; NULL for a value that nothing reads. */
 void *ig_plan_address(const ig_plan *plan, const ig_value *value);
 

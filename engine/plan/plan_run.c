@@ -75,7 +75,8 @@ static ig_status run_step(ig_plan *plan, ig_planned *s) {
     return ig_fail_in(status, "node '%s' (%s)", s->node->name, s->node->op->name);
   }
   if (plan->profiling) s->seconds += now() - start;
-  if (plan->options.check_finite && !plan->nonfinite) return note_nonfinite(plan, s);
+  bool under_way = (s->node->op->flags & IG_OP_BUCKET) != 0; /* the communicator's until awaited */
+  if (plan->options.check_finite && !plan->nonfinite && !under_way) return note_nonfinite(plan, s);
   return IG_OK;
 }
 
@@ -142,6 +143,7 @@ ig_status ig_plan_submit(ig_plan *plan, const ig_rng_state *rng) {
              "input '%s' was not bound", plan->graph->inputs[i]->name);
   }
   plan->nonfinite = NULL;
+  IG_TRY(ig_plan_bind_buckets(plan));
   IG_TRY(plan->border ? submit_to_device(plan, rng) : run_steps(plan, rng));
   plan->runs++;
   if (plan->profiling) plan->profiled_runs++;

@@ -9,8 +9,20 @@
 /* Results up to this size are cheap to keep and often let large inputs go (norms, losses). */
 #define TINY_BYTES 256
 
+/* Adding to what a STATE holds, as accumulated gradients do. */
+static bool accumulates(const ig_node *node) {
+  bool state = false, result = false;
+  for (int i = 0; i < node->n_inputs; i++) {
+    const ig_value *v = node->inputs[i];
+    state = state || (v && v->kind == IG_VALUE_STATE);
+    result = result || (v && v->kind == IG_VALUE_RESULT);
+  }
+  return state && result && (node->op->flags & IG_OP_ELEMENTWISE);
+}
+
 static bool is_hoisted(const ig_node *node) {
-  if (node->op->flags & IG_OP_UPDATE) return true;
+  if (node->op->flags & (IG_OP_UPDATE | IG_OP_EAGER) || accumulates(node)) return true;
+  if (node->op->within) return false; /* makes nothing smaller, and what it waits for takes time */
   size_t out = 0, in = 0;
   for (int i = 0; i < node->n_outputs; i++) out += ig_value_storage(node->outputs[i]);
   for (int i = 0; i < node->n_inputs; i++) {
@@ -40,7 +52,7 @@ static int anchor_of(const ig_node *node, const int *anchors) {
     const ig_value *v = node->inputs[i];
     if (!v) continue;
     if (v->producer) anchor = IG_MAX(anchor, anchors[v->producer->id]);
-    if (!(node->op->flags & IG_OP_UPDATE)) continue;
+    if (!(node->op->flags & IG_OP_UPDATE) && !accumulates(node)) continue;
     if (v->kind != IG_VALUE_PARAM && v->kind != IG_VALUE_STATE) continue;
     for (int32_t u = 0; u < v->n_uses; u++) { /* readers that come first today stay first */
       const ig_node *reader = v->uses[u].node;

@@ -1,5 +1,6 @@
-/* The order in which a plan runs nodes: the graph's, except that optimizer updates and nodes with a
- * tiny result run as soon as they can, which lets go of gradients early. */
+/* The order in which a plan runs nodes: the graph's, except that optimizer updates, additions to a STATE
+ * and nodes with a tiny result run as soon as they can, which lets go of gradients early, and that what
+ * travels between ranks begins to at once. */
 #ifndef IG_PLAN_SCHEDULE_H
 #define IG_PLAN_SCHEDULE_H
 

@@ -1,10 +1,12 @@
-/* Storage decisions, in running order. Three ways to avoid a fresh block: a view takes its input's;
+/* Storage decisions, in running order. Three ways to avoid a fresh block: a view takes its input's, as
+ * does any output that lies within it;
  * an operator that allows it writes over an input that nothing reads later; the new value of a PARAM
  * or STATE is written over the old one when every reader of the old value has run. */
 #include "engine/plan/storage.h"
 
 #include <limits.h>
 
+#include "engine/graph/attrs.h"
 #include "engine/ops/op.h"
 
 typedef struct assigner {
@@ -18,8 +20,6 @@ typedef struct assigner {
   ig_storage_map *map;
 } assigner;
 
-static bool is_view(const ig_node *node) { return (node->op->flags & IG_OP_VIEW) != 0; }
-
 static void find_roots_and_uses(assigner *a) {
   for (int32_t i = 0; i < a->graph->n_values; i++) {
     a->root[i] = i;
@@ -28,7 +28,10 @@ static void find_roots_and_uses(assigner *a) {
   for (int t = 0; t < a->n; t++) {
     const ig_node *node = a->order[t];
     a->step_of[node->id] = t;
-    if (is_view(node)) a->root[node->outputs[0]->id] = a->root[node->inputs[0]->id];
+    for (int k = 0; k < node->n_outputs; k++) {
+      if (ig_op_within(node, k) < 0) continue;
+      a->root[node->outputs[k]->id] = a->root[node->inputs[0]->id];
+    }
     for (int i = 0; i < node->n_inputs; i++) {
       if (node->inputs[i]) a->last_use[a->root[node->inputs[i]->id]] = t;
     }
@@ -58,7 +61,7 @@ static int overwrites(const ig_node *node, int k) {
  * readers of the old value, and may overwrite it if it reads it itself. */
 static bool assign_in_place(const assigner *a, int32_t i) {
   const ig_value *source = a->graph->assigns[i].source, *target = a->graph->assigns[i].target;
-  if (source->kind != IG_VALUE_RESULT || is_view(source->producer)) return false;
+  if (source->kind != IG_VALUE_RESULT || ig_op_within(source->producer, source->output) >= 0) return false;
   if (source->layout != IG_LAYOUT_ROWS) return false;
   for (int32_t j = 0; j < a->graph->n_assigns; j++) {
     const ig_assign *other = &a->graph->assigns[j];
@@ -128,6 +131,7 @@ static int take_over(const assigner *a, const ig_node *node, int t, int k) {
   /* A node that runs once runs before all others: it may not touch what they read. */
   if (s->place != IG_IN_SLAB || (a->fixed && a->fixed[node->id])) return -1;
   if (s->last != t || s->size < ig_value_storage(node->outputs[k])) return -1;
+  if (a->map->offset[input->id] != 0) return -1;
   for (int j = 0; j < node->n_inputs; j++) { /* no other operand may live there too */
     if (j != i && node->inputs[j] && a->map->of_value[node->inputs[j]->id] == storage) return -1;
   }
@@ -139,7 +143,16 @@ static int take_over(const assigner *a, const ig_node *node, int t, int k) {
 
 static int storage_of_output(assigner *a, const ig_node *node, int t, int k) {
   const ig_value *out = node->outputs[k];
-  if (is_view(node) && k == 0) return a->map->of_value[node->inputs[0]->id];
+  int64_t within = ig_op_within(node, k);
+  if (within >= 0) {
+    a->map->offset[out->id] = a->map->offset[node->inputs[0]->id] + (size_t)within;
+    return a->map->of_value[node->inputs[0]->id];
+  }
+  if ((node->op->flags & IG_OP_BUCKET) && k == 0) {
+    int storage = add_storage(a, IG_IN_BUCKET, out, t);
+    a->map->storages[storage].operand = (int)ig_attrs_of(node, "operand").i;
+    return storage;
+  }
   for (int32_t i = 0; i < a->graph->n_assigns; i++) {
     if (a->map->in_place[i] && a->graph->assigns[i].source == out) {
       return a->map->of_value[a->graph->assigns[i].target->id];
@@ -174,6 +187,7 @@ static void decide(assigner *a) {
 void ig_storage_map_free(ig_storage_map *map) {
   ig_free(map->storages);
   ig_free(map->of_value);
+  ig_free(map->offset);
   ig_free(map->in_place);
   *map = (ig_storage_map){0};
 }
@@ -183,13 +197,15 @@ ig_status ig_storage_assign(const ig_graph *graph, ig_node *const *order, int n,
   size_t values = (size_t)graph->n_values + 1, nodes = (size_t)graph->n_nodes + 1;
   *out = (ig_storage_map){.storages = ig_alloc_zero(values, sizeof *out->storages),
                           .of_value = ig_alloc_zero(values, sizeof *out->of_value),
+                          .offset = ig_alloc_zero(values, sizeof *out->offset),
                           .in_place = ig_alloc_zero((size_t)graph->n_assigns + 1, 1)};
   assigner a = {.graph = graph, .order = order, .n = n, .fixed = fixed, .map = out};
   a.step_of = ig_alloc_zero(nodes, sizeof *a.step_of);
   a.last_use = ig_alloc_zero(values, sizeof *a.last_use);
   a.root = ig_alloc_zero(values, sizeof *a.root);
   ig_status status = IG_OK;
-  if (!out->storages || !out->of_value || !out->in_place || !a.step_of || !a.last_use || !a.root) {
+  if (!out->storages || !out->of_value || !out->offset || !out->in_place || !a.step_of ||
+      !a.last_use || !a.root) {
     status = ig_fail(IG_ERR_MEMORY, "plan: out of memory");
     ig_storage_map_free(out);
   } else {

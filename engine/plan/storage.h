@@ -10,13 +10,15 @@ typedef enum ig_place {
   IG_IN_FIXED, /* computed once from frozen parameters; a block of its own */
   IG_IN_STORE, /* a PARAM or STATE */
   IG_IN_CONST, /* the graph's constant bytes */
-  IG_IN_BOUND  /* the caller's input, or the device copy of it */
+  IG_IN_BOUND, /* the caller's input, or the device copy of it */
+  IG_IN_BUCKET /* the communicator's memory of an operand, by the attribute of that name */
 } ig_place;
 
 typedef struct ig_storage {
   ig_place place;
   const ig_value *owner; /* the PARAM, STATE, CONST, INPUT or first RESULT that lives there */
   size_t size;
+  int operand;     /* IG_IN_BUCKET */
   int first, last; /* steps of the first write and the last read; outputs last to the end */
   void *memory;    /* filled in by the plan */
 } ig_storage;
@@ -25,6 +27,7 @@ typedef struct ig_storage_map {
   int n;
   ig_storage *storages;
   int *of_value;     /* by value id; -1 for values that no step touches */
+  size_t *offset;    /* by value id: where in its storage the value begins */
   bool *in_place;    /* by assignment: the producer writes the target directly */
 } ig_storage_map;
 

@@ -73,6 +73,20 @@ static void add_sums(ig_graph *graph, int n, ig_value *const *params, ig_value *
   }
 }
 
+/* On several ranks the loss that is reported is the sum over all ranks and micro-steps of each one's
+ * times its weight: here this rank's part, so far. */
+static void weigh_loss(ig_graph *graph, ig_step_kind kind, ig_value *loss, ig_value *weight) {
+  ig_value *sum = ig_op1(graph, "Mul", NULL, IG_INS(loss, weight), IG_NO_ATTRS);
+  if (kind != IG_STEP_UPDATE && sum) {
+    ig_value *before = ig_graph_state(graph, "optimizer.sum.loss", loss->dtype, loss->shape,
+                                      (ig_init){.kind = IG_INIT_ZERO});
+    sum = ig_op1(graph, "Add", NULL, IG_INS(before, sum), IG_NO_ATTRS);
+    bool clear = kind == IG_STEP_UPDATE_FROM_SUM;
+    ig_graph_assign(graph, before, clear ? ig_graph_const_f32(graph, 0.0f) : sum);
+  }
+  if (sum) keep_only_loss(graph, sum);
+}
+
 static ig_status add_update(ig_graph *graph, const ig_train_options *options, ig_step_kind kind,
                             ig_value *loss, ig_value **params, ig_value **grads) {
   int n = collect_trainable(graph, params);
@@ -82,13 +96,15 @@ static ig_status add_update(ig_graph *graph, const ig_train_options *options, ig
     lr = ig_graph_input(graph, "lr", IG_F32, IG_SCALAR);
     step = ig_graph_input(graph, "step", IG_F32, IG_SCALAR);
   }
-  if (kind != IG_STEP_UPDATE) weight = ig_graph_input(graph, "weight", IG_F32, IG_SCALAR);
+  bool ranks = options->parallel.size > 1;
+  if (ranks || kind != IG_STEP_UPDATE) weight = ig_graph_input(graph, "weight", IG_F32, IG_SCALAR);
   ig_value *scale = options->precision == IG_PRECISION_F16 ? ig_optimizer_loss_scale(graph) : NULL;
   ig_value *seed = scale && weight ? ig_op1(graph, "Mul", NULL, IG_INS(weight, scale), IG_NO_ATTRS)
                    : scale         ? scale
                                    : weight;
   IG_TRY(ig_graph_status(graph));
   IG_TRY(ig_autodiff(graph, loss, seed, n, params, grads));
+  if (ranks) weigh_loss(graph, kind, loss, weight);
   n = drop_without_gradient(n, params, grads);
   IG_CHECK(n > 0, IG_ERR_INPUT, "model '%s': the loss depends on no trainable parameter",
            graph->name);
@@ -107,7 +123,8 @@ static ig_status add_update(ig_graph *graph, const ig_train_options *options, ig
 ig_status ig_step_build(ig_graph *graph, const ig_train_options *options, ig_device device,
                         ig_step_kind kind) {
   ig_pass_options passes = {.device = device, .training = true, .recompute = options->recompute,
-                            .compute = ig_precision_dtype(options->precision)};
+                            .compute = ig_precision_dtype(options->precision),
+                            .parallel = options->parallel.size > 1 ? &options->parallel : NULL};
   ig_value *loss;
   IG_TRY(ig_task_add_loss(graph, options->task, options->label_smoothing, &loss));
   keep_only_loss(graph, loss);

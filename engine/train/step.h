@@ -13,9 +13,11 @@ typedef enum ig_step_kind {
 } ig_step_kind;
 
 /* Inputs after the model's own: "target", then "lr" and "step" of the updating kinds, then "weight"
- * of the accumulating ones (this micro-batch's share of the step's samples). Outputs: the logits are
- * dropped; "loss", then of the updating kinds "grad_norm", and in f16 "loss_scale", by which the loss
- * was multiplied for the gradients. */
+ * of the accumulating ones (this micro-batch's share of the step's samples), on several ranks of all
+ * (this rank's share). Outputs: the logits are dropped; "loss", then of the updating kinds "grad_norm",
+ * and in f16 "loss_scale", by which the loss was multiplied for the gradients. On several ranks the
+ * "loss" of an updating kind is that of the whole step, over all ranks and micro-batches; that of an
+ * accumulating one says nothing to others. */
 ig_status ig_step_build(ig_graph *graph, const ig_train_options *options, ig_device device,
                         ig_step_kind kind);
 

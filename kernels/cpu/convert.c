@@ -1,6 +1,8 @@
 /* ig_convert by parts. */
 #include "kernels/convert.h"
 
+#include <string.h>
+
 #include "kernels/cpu/parallel.h"
 
 void ig_cpu_convert(ig_dtype from, const void *source, ig_dtype to, void *target, int64_t count) {
@@ -12,4 +14,15 @@ void ig_cpu_convert(ig_dtype from, const void *source, ig_dtype to, void *target
     ig_convert(from, (const char *)source + begin * from_size, to, (char *)target + begin * to_size,
                ig_part_begin(count, parts, part + 1) - begin);
   }
+}
+
+ig_status ig_cpu_copy_segments(ig_dtype from, ig_dtype to, const ig_segment *segments, int n,
+                               void *stream) {
+  (void)stream;
+  for (int i = 0; i < n; i++) {
+    const ig_segment *s = &segments[i];
+    if (s->from) ig_cpu_convert(from, s->from, to, s->to, s->count);
+    else memset(s->to, 0, (size_t)s->count * ig_dtype_size(to));
+  }
+  return IG_OK;
 }

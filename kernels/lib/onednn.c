@@ -41,8 +41,14 @@ ig_status ig_dnn_engine(dnnl_engine_t *engine_out, dnnl_stream_t *stream_out) {
   return ig_dnn_status(status, "engine");
 }
 
+/* Without instructions for four products of bytes at once, oneDNN adds pairs of them in 16 bits, which
+ * saturate. */
 bool ig_dnn_supports(ig_dtype dtype) {
   if (dtype == IG_F32) return true;
+  if (dtype == IG_I8 || dtype == IG_U8) {
+    return (dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core_vnni) ==
+           dnnl_cpu_isa_avx512_core_vnni;
+  }
   return dtype == IG_BF16 && (dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core_bf16) ==
                                  dnnl_cpu_isa_avx512_core_bf16;
 }
@@ -178,7 +184,9 @@ int ig_dnn_addend_arg(float alpha) {
   return DNNL_ARG_ATTR_MULTIPLE_POST_OP(before) | DNNL_ARG_SRC_1;
 }
 
-bool ig_dnn_headroom(void) { return ig_memory_headroom((size_t)32 << 20); }
+bool ig_dnn_headroom(void) {
+  return ig_memory_headroom((size_t)32 << 20);
+}
 
 /* oneDNN 2.6 confuses two eltwise post-ops of one kind: there is at most one linear. */
 ig_status ig_dnn_attr_create(float alpha, bool sum, ig_dnn_md addend,
@@ -202,6 +210,17 @@ ig_status ig_dnn_attr_create(float alpha, bool sum, ig_dnn_md addend,
   if (s && attr) dnnl_primitive_attr_destroy(attr);
   *out = s ? NULL : attr;
   return ig_dnn_status(s, "attributes");
+}
+
+ig_status ig_dnn_attr_src_zero(dnnl_primitive_attr_t attr) {
+#if DNN_V3
+  return ig_dnn_status(dnnl_primitive_attr_set_zero_points_mask(attr, DNNL_ARG_SRC, 0),
+                       "zero points");
+#else
+  const int32_t later = DNNL_RUNTIME_S32_VAL;
+  return ig_dnn_status(dnnl_primitive_attr_set_zero_points(attr, DNNL_ARG_SRC, 1, 0, &later),
+                       "zero points");
+#endif
 }
 
 ig_status ig_dnn_matmul_desc(ig_dnn_md a, ig_dnn_md b, ig_dnn_md bias, ig_dnn_md c,

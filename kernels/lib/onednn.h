@@ -11,7 +11,7 @@
 
 #include "engine/base/layout.h"
 #include "engine/base/shape.h"
-#include "kernels/conv.h"
+#include "kernels/conv_integer.h"
 #include "kernels/matmul.h"
 
 typedef struct ig_dnn ig_dnn;
@@ -43,6 +43,11 @@ ig_status ig_dnn_conv_src_create(const ig_conv *spec, const void *fixed_weights,
 /* Gradient of weights. Operands: src, dst gradient, weights gradient (row-major), bias gradient
  * when spec->bias. */
 ig_status ig_dnn_conv_weights_create(const ig_conv *spec, ig_dnn **out);
+
+/* Sums of i8 weights without zero points, and with `bias`. Operands: src, weights, bias, sums (both i32),
+ * src's zero point as one i32. */
+ig_status ig_dnn_conv_integer_create(const ig_conv_integer *spec, bool bias,
+                                     const void *fixed_weights, ig_dnn **out);
 
 /* Copies an activation [N, C, H, W] from one layout to another. Operands: from, to. */
 ig_status ig_dnn_reorder_create(ig_dtype dtype, const int64_t dims[4], ig_layout from, ig_layout to,

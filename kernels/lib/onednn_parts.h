@@ -74,6 +74,8 @@ void ig_dnn_md_free(ig_dnn_md md);
  * `addend`, through the activation. Both may be NULL. */
 ig_status ig_dnn_attr_create(float alpha, bool sum, ig_dnn_md addend,
                              const ig_activation *activation, dnnl_primitive_attr_t *out);
+/* Of a source of bytes, given when running: one number, i32. */
+ig_status ig_dnn_attr_src_zero(dnnl_primitive_attr_t attr);
 /* The argument number of the addend. */
 int ig_dnn_addend_arg(float alpha);
 
@@ -99,6 +101,8 @@ typedef enum ig_dnn_use { IG_DNN_IN, IG_DNN_OUT, IG_DNN_INOUT } ig_dnn_use;
 /* Argument `arg` is the caller's operand `index`, which lies in memory as `user` says. */
 ig_status ig_dnn_operand_add(ig_dnn *dnn, int arg, int index, ig_dnn_use use, ig_dnn_md user,
                              const void *fixed);
+/* Argument `arg` of attributes is operand `index`, one i32. */
+ig_status ig_dnn_number_add(ig_dnn *dnn, int arg, int index);
 /* Creates the primitive. On failure the caller destroys `dnn`. */
 ig_status ig_dnn_close(ig_dnn *dnn);
 

@@ -109,6 +109,19 @@ ig_status ig_dnn_operand_add(ig_dnn *dnn, int arg, int index, ig_dnn_use use, ig
   return IG_OK;
 }
 
+ig_status ig_dnn_number_add(ig_dnn *dnn, int arg, int index) {
+  const int64_t one = 1;
+  ig_dnn_md md;
+  ig_dnn_operand *o = &dnn->operands[dnn->n_operands++];
+  *o = (ig_dnn_operand){.index = index};
+  IG_TRY(ig_dnn_md_rows(IG_I32, 1, &one, &md));
+  ig_status status = memory_of(dnn, md, &o->user);
+  ig_dnn_md_free(md);
+  o->own = o->user;
+  dnn->args[dnn->n_args++] = (dnnl_exec_arg_t){arg, o->own};
+  return status;
+}
+
 ig_status ig_dnn_close(ig_dnn *dnn) {
   ig_dnn_md scratch = dnnl_primitive_desc_query_md(dnn->desc, dnnl_query_scratchpad_md, 0);
   IG_TRY(memory_of(dnn, scratch, &dnn->scratch));

@@ -72,6 +72,23 @@ static const ig_op_case cases[] = {
                 ONE(IG_U8, 9)},
      .n_attrs = 1,
      .attrs = {PAD1}},
+    {.name = "filter and its zero point known, bias, to i8",
+     .inputs = {BYTES(2, 19, 6, 5),
+                ONE(IG_F32, 0.02),
+                ONE(IG_U8, 77),
+                {.dtype = IG_I8,
+                 .shape = DIMS(33, 19, 3, 3),
+                 .fill = IG_FILL_INT,
+                 .low = -128,
+                 .high = 127,
+                 .constant = true},
+                ONE(IG_F32, 0.03),
+                {.dtype = IG_I8, .fill = IG_FILL_INT, .constant = true},
+                ONE(IG_F32, 0.7),
+                ONE(IG_I8, 11),
+                BIAS(33)},
+     .n_attrs = 2,
+     .attrs = {PAD1, LIST("strides", 2, 1)}},
 };
 
 const ig_op_cases ig_cases_q_linear_conv = {

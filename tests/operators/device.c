@@ -1,10 +1,31 @@
-/* The driver's calls on another device than the host: guarded blocks are carried there whole and
- * back, so that the same checks hold. */
+/* The driver's calls on another device than the host, and of operators that lie in their input or speak
+ * with other ranks: guarded blocks are carried there whole and back, so that the same checks hold. */
 #include <string.h>
 
 #include "driver.h"
 
 ig_backend *driver_backend;
+
+/* --- one rank alone: every operation is a copy ---------------------------------------------------- */
+
+static ig_status alone_begin(ig_comm *comm, const ig_collective *op, void *stream) {
+  IG_UNUSED(comm);
+  IG_UNUSED(stream);
+  if (op->in == op->out) return IG_OK;
+  return driver_backend->vtable->copy(driver_backend, op->out, op->in,
+                                      (size_t)op->count * ig_dtype_size(op->dtype));
+}
+
+static ig_status alone_wait(ig_comm *comm, const void *out, void *stream) {
+  IG_UNUSED(comm);
+  IG_UNUSED(stream);
+  IG_CHECK(out, IG_ERR_INTERNAL, "nothing to wait for");
+  return IG_OK;
+}
+
+static const ig_comm_vtable alone_vtable = {
+    .name = "alone", .begin = alone_begin, .wait = alone_wait};
+static ig_comm alone = {.vtable = &alone_vtable, .size = 1};
 
 typedef struct call_blocks {
   int n;
@@ -72,7 +93,9 @@ static ig_status call_on_device(ig_call *call, const ig_impl *impl) {
 ig_status evaluate(instance *it, const ig_impl *impl, uint8_t **in, uint8_t **out) {
   const void *inputs[IG_CASE_MAX_INPUTS] = {NULL};
   void *outputs[IG_CASE_MAX_OUTPUTS] = {NULL}, *address;
-  if (driver_backend->vtable->host_memory || it->op->flags & IG_OP_VIEW) {
+  bool plain = driver_backend->vtable->host_memory && !it->op->within &&
+               !(it->op->flags & IG_OP_BUCKET);
+  if (plain || it->op->flags & IG_OP_VIEW) {
     for (int i = 0; i < it->n_in; i++) inputs[i] = in[i];
     for (int i = 0; i < it->n_out; i++) outputs[i] = out[i];
     return ig_op_evaluate(it->node, impl, inputs, outputs);
@@ -86,11 +109,18 @@ ig_status evaluate(instance *it, const ig_impl *impl, uint8_t **in, uint8_t **ou
     inputs[i] = address;
   }
   for (int i = 0; i < it->n_out && status == IG_OK; i++) {
-    status = carry(&blocks, out[i], ig_value_storage(it->node->outputs[i]), &outputs[i]);
+    int64_t within = ig_op_within(it->node, i);
+    if (within >= 0) outputs[i] = (char *)(void *)(uintptr_t)inputs[0] + within;
+    else status = carry(&blocks, out[i], ig_value_storage(it->node->outputs[i]), &outputs[i]);
   }
   ig_call call = {.node = it->node, .in = inputs, .out = outputs, .rng = rng,
-                  .tf32 = it->tf32, .stream = driver_backend->stream};
+                  .tf32 = it->tf32, .stream = driver_backend->stream, .comm = &alone};
   if (status == IG_OK) status = call_on_device(&call, impl);
+  for (int i = 0; i < it->n_out && status == IG_OK; i++) {
+    if (ig_op_within(it->node, i) < 0 || !out[i]) continue;
+    status = driver_backend->vtable->download(driver_backend, out[i], outputs[i],
+                                              ig_value_storage(it->node->outputs[i]));
+  }
   if (status == IG_OK) status = bring_back(&blocks);
   for (int i = 0; i < blocks.n; i++) {
     driver_backend->vtable->free(driver_backend, blocks.block[i].device);

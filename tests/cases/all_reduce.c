@@ -1,0 +1,10 @@
+/* Cases of ingot.AllReduce on one rank; with several, tests/unit/test_data_parallel.c. */
+#include "case_tools.h"
+
+static const ig_op_case cases[] = {
+    {.name = "alone", .inputs = {NORMAL(IG_F32, 32)}},
+    {.name = "behind another", .inputs = {NORMAL(IG_F32, 64), FIXED(IG_F32, 16)}},
+};
+
+const ig_op_cases ig_cases_all_reduce = {
+    .op = "ingot.AllReduce", .reference = copy_reference, .n_cases = IG_COUNT(cases), .cases = cases};
