@@ -298,6 +298,10 @@ static ig_status on_checkpoint(void *context, const ig_train_step *step, bool be
   return ig_checkpoint_writer_submit(run->writer, snapshot, best);
 }
 
+ig_status ig_train_run_flush(ig_train_run *run) {
+  return ig_checkpoint_writer_flush(run->writer);
+}
+
 ig_train_observer ig_train_run_observer(ig_train_run *run) {
   return (ig_train_observer){.context = run,
                              .on_step = on_step,
@@ -327,6 +331,14 @@ static json_t *result_json(const ig_train_run *run, bool finished) {
     ig_json_real(best, "score", run->best_score);
     json_object_set_new(result, "best", best);
   }
+  if (last->round) {
+    json_t *round = json_object();
+    json_object_set_new(round, "rounds", json_integer(last->step));
+    json_object_set_new(round, "clients", json_integer(last->round->clients));
+    ig_json_real(round, "epsilon", last->round->epsilon);
+    ig_json_real(round, "delta", last->round->delta);
+    json_object_set_new(result, "federation", round);
+  }
   json_t *validation = run->metrics ? json_loads(run->metrics, 0, NULL) : NULL;
   if (validation) json_object_set_new(result, "validation", validation);
   return result;
@@ -340,9 +352,14 @@ static void say_end(const ig_train_run *run) {
     ig_say(run->cli, "%s: trained to its end before; nothing left to do\n", run->values->out);
     return;
   }
-  ig_say(run->cli, "%s: %lld steps, %.2f epochs in %s of training, waiting for data %.0f %%\n",
-         run->values->out, (long long)last->step, (double)last->epoch + last->fraction,
-         ig_duration_text(last->seconds, text), 100 * last->waited);
+  if (last->round) {
+    ig_say(run->cli, "%s: %lld rounds in %s\n", run->values->out, (long long)last->step,
+           ig_duration_text(last->seconds, text));
+  } else {
+    ig_say(run->cli, "%s: %lld steps, %.2f epochs in %s of training, waiting for data %.0f %%\n",
+           run->values->out, (long long)last->step, (double)last->epoch + last->fraction,
+           ig_duration_text(last->seconds, text), 100 * last->waited);
+  }
   if (*run->best_line) {
     ig_say(run->cli, "best at step %lld: %s\n", (long long)run->best_step, run->best_line);
   }

@@ -66,7 +66,9 @@ uint8_t *ig_fed_frame(ig_fed_kind kind, uint32_t round, size_t size) {
   return frame;
 }
 
-void ig_fed_hold(const void *frame) { ++*owners(frame); }
+void ig_fed_hold(const void *frame) {
+  ++*owners(frame);
+}
 
 void ig_fed_release(const void *frame) {
   if (frame && --*owners(frame) == 0) ig_free(owners(frame));

@@ -3,7 +3,6 @@
 #include "dist/federate_net.h"
 
 #include <errno.h>
-#include <math.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,13 +13,14 @@
 
 #define MOST_VISITORS 32
 #define MOST_ADDRESSES 8
+#define SEND_SECONDS 600
 #define PREFIX 8 /* bytes of a frame's length */
 
 /* Frames to be sent to a client; the server asks for a handful before it waits for an answer. */
 #define MOST_QUEUED 16
 
 typedef struct connection {
-  int fd; /* -1: none */
+  int fd;       /* -1: none */
   double until; /* a visitor's time */
   char host[IG_NAME_BYTES];
   /* incoming */
@@ -44,7 +44,9 @@ struct ig_fed_hub {
   connection clients[IG_FED_MOST_CLIENTS + 1]; /* by number */
 };
 
-double ig_fed_now(void) { return ig_seconds(); }
+double ig_fed_now(void) {
+  return ig_seconds();
+}
 
 /* --- creation ---------------------------------------------------------------------------------- */
 
@@ -83,7 +85,9 @@ static void shut(connection *c) {
   *c = (connection){.fd = -1};
 }
 
-void ig_fed_hub_serve(ig_fed_hub *hub, ig_fed_server *server) { hub->server = server; }
+void ig_fed_hub_serve(ig_fed_hub *hub, ig_fed_server *server) {
+  hub->server = server;
+}
 
 /* --- sending ----------------------------------------------------------------------------------- */
 
@@ -120,7 +124,9 @@ static ig_status hub_send(void *context, int client, const void *frame, size_t s
   return IG_OK;
 }
 
-static void hub_close(void *context, int client) { shut(&((ig_fed_hub *)context)->clients[client]); }
+static void hub_close(void *context, int client) {
+  shut(&((ig_fed_hub *)context)->clients[client]);
+}
 
 static void hub_note(void *context, const char *line) {
   const ig_fed_hub *hub = context;
@@ -158,12 +164,22 @@ static void turn_away(ig_fed_hub *hub, connection *visitor, const char *reason) 
   shut(visitor);
 }
 
-static ig_status welcome(ig_fed_hub *hub, int client, const char *name) {
-  IG_TRY(ig_fed_server_joined(hub->server, client, name));
+/* Takes the connection over, whatever comes of it. */
+static ig_status add(ig_fed_hub *hub, int client, int fd, const char *name) {
+  hub->clients[client] = (connection){.fd = fd};
+  ig_status status = ig_fed_server_joined(hub->server, client, name);
+  if (status == IG_OK) {
+    status = hub_send(hub, client, hub->options.welcome, hub->options.welcome_size);
+    if (status != IG_OK) ig_fed_server_lost(hub->server, client, ig_last_error(), ig_seconds());
+  }
+  if (status != IG_OK) {
+    shut(&hub->clients[client]);
+    return status;
+  }
   char line[IG_NAME_BYTES + 64];
   snprintf(line, sizeof line, "%s is here", name);
   hub_note(hub, line);
-  return hub_send(hub, client, hub->options.welcome, hub->options.welcome_size);
+  return IG_OK;
 }
 
 static void let_in(ig_fed_hub *hub, connection *visitor) {
@@ -184,16 +200,14 @@ static void let_in(ig_fed_hub *hub, connection *visitor) {
     return;
   }
   answer(visitor->fd, &(ig_welcome){.accepted = true, .rank = hello.rank, .ranks = hello.ranks});
-  connection *c = &hub->clients[hello.rank];
-  *c = (connection){.fd = visitor->fd};
+  int fd = visitor->fd;
   *visitor = (connection){.fd = -1};
   snprintf(name, sizeof name, "client %d (%s)", hello.rank, hello.host);
-  if (welcome(hub, hello.rank, name) != IG_OK) shut(c);
+  if (add(hub, hello.rank, fd, name) != IG_OK) ig_clear_error(); /* told by the server */
 }
 
 ig_status ig_fed_hub_add(ig_fed_hub *hub, int client, int fd, const char *name) {
-  hub->clients[client] = (connection){.fd = fd};
-  return welcome(hub, client, name);
+  return add(hub, client, fd, name);
 }
 
 static void visit(ig_fed_hub *hub, connection *v) {
@@ -231,8 +245,8 @@ static int read_some(int fd, connection *c, size_t longest) {
   ssize_t n = recv(fd, to, left, 0);
   if (n < 0 && (errno == EAGAIN || errno == EINTR)) return 0;
   if (n <= 0) {
-    ig_fail(IG_ERR_PEER, "its connection %s%s", n == 0 ? "was closed" : "broke: ",
-            n == 0 ? "" : strerror(errno));
+    ig_fail(IG_ERR_PEER, "its connection %s%s",
+            n == 0 ? "was closed" : "broke: ", n == 0 ? "" : strerror(errno));
     return -1;
   }
   c->have += (size_t)n;
@@ -255,29 +269,22 @@ static int read_some(int fd, connection *c, size_t longest) {
 
 static ig_status hear(ig_fed_hub *hub, int client) {
   connection *c = &hub->clients[client];
-  while (c->fd >= 0) {
-    int found = read_some(c->fd, c, hub->options.longest);
-    if (found < 0) {
-      char why[256];
-      snprintf(why, sizeof why, "%s", ig_last_error());
-      shut(c);
-      return ig_fed_server_lost(hub->server, client, why, ig_seconds());
-    }
-    if (found == 0) {
-      struct pollfd p = {.fd = c->fd, .events = POLLIN};
-      if (poll(&p, 1, 0) <= 0) return IG_OK;
-      continue;
-    }
-    uint8_t *frame = c->frame;
-    size_t size = c->size;
-    c->frame = NULL;
-    c->have = c->size = 0;
-    ig_status status = ig_fed_server_receive(hub->server, client, frame, size, ig_seconds());
-    ig_fed_release(frame);
-    IG_TRY(status);
-    return IG_OK; /* the others' turn */
+  if (c->fd < 0) return IG_OK;
+  int found = read_some(c->fd, c, hub->options.longest);
+  if (found < 0) {
+    char why[256];
+    snprintf(why, sizeof why, "%s", ig_last_error());
+    shut(c);
+    return ig_fed_server_lost(hub->server, client, why, ig_seconds());
   }
-  return IG_OK;
+  if (found == 0) return IG_OK; /* the rest at the next step: others have their turn before */
+  uint8_t *frame = c->frame;
+  size_t size = c->size;
+  c->frame = NULL;
+  c->have = c->size = 0;
+  ig_status status = ig_fed_server_receive(hub->server, client, frame, size, ig_seconds());
+  ig_fed_release(frame);
+  return status;
 }
 
 static ig_status write_on(ig_fed_hub *hub, int client) {
@@ -377,8 +384,10 @@ ig_status ig_fed_receive(int fd, size_t longest, int (*interrupted)(void *), uin
 
 ig_status ig_fed_send(int fd, const void *frame, size_t size) {
   uint8_t prefix[PREFIX];
+  double deadline = ig_seconds() + SEND_SECONDS;
   ig_put64(prefix, size);
-  IG_CHECK(ig_send_all(fd, prefix, sizeof prefix, INFINITY) && ig_send_all(fd, frame, size, INFINITY),
+  IG_CHECK(ig_send_all(fd, prefix, sizeof prefix, deadline) &&
+               ig_send_all(fd, frame, size, deadline),
            IG_ERR_PEER, "the connection to the server broke: %s", strerror(errno));
   return IG_OK;
 }

@@ -53,6 +53,11 @@ ig_status ig_trainer_run_steps(ig_trainer *t, int64_t steps) {
   return ig_trainer_run(t);
 }
 
+void ig_trainer_set_round(ig_trainer *t, int64_t round, double seconds) {
+  t->progress.step = t->progress.epoch = round;
+  t->progress.seconds = seconds;
+}
+
 /* --- the vector -------------------------------------------------------------------------------- */
 
 static bool is_flat(const ig_store_entry *entry) {

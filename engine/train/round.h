@@ -11,6 +11,13 @@ ig_status ig_trainer_begin_round(ig_trainer *trainer);
 /* Trains for `steps` more steps, whatever the options' total; as ig_trainer_run otherwise. */
 ig_status ig_trainer_run_steps(ig_trainer *trainer, int64_t steps);
 
+/* For who averages and does not train: the parameters in the store are those after so many rounds and
+ * seconds, which snapshots say then. */
+void ig_trainer_set_round(ig_trainer *trainer, int64_t round, double seconds);
+/* Measures them on the validation data, which the trainer must have. *best: no measurement before was
+ * better. */
+ig_status ig_trainer_validate(ig_trainer *trainer, ig_metrics *metrics, bool *best);
+
 /* The parameters and running statistics of a store, one after another in its order. All must be f32. */
 ig_status ig_flat_count(const ig_store *store, int64_t *count);
 /* A digest of their names and shapes: vectors of equal layouts may be added. */

@@ -43,6 +43,12 @@ typedef struct ig_train_options {
   int elastic;
 } ig_train_options;
 
+/* A round of federated averaging, which is a step of the server's. */
+typedef struct ig_train_round {
+  int clients, dropped;  /* in the mean; asked and not in it */
+  double epsilon, delta; /* what all rounds so far amount to; NaN without noise */
+} ig_train_round;
+
 typedef struct ig_train_step {
   int64_t step, epoch; /* completed steps; epoch as a count from 0 */
   int64_t total_steps, steps_per_epoch;
@@ -53,6 +59,7 @@ typedef struct ig_train_step {
   double waited; /* share of the time spent waiting for data, 0 to 1 */
   const ig_metrics *validation; /* when this step ended with one; otherwise NULL */
   bool best;                    /* that validation is the best so far */
+  const ig_train_round *round;  /* NULL unless the step is one */
 } ig_train_step;
 
 /* Called from the training thread; a failure ends training with that status. Any may be NULL. */

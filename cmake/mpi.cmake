@@ -1,0 +1,12 @@
+# MPI: a module of its own, which the program opens only under an MPI launcher (dist/mpi/module.h).
+set(IG_MPI AUTO CACHE STRING "Build ingot_mpi.so: AUTO (where MPI is found), ON or OFF")
+set_property(CACHE IG_MPI PROPERTY STRINGS AUTO ON OFF)
+set(IG_HAVE_MPI OFF)
+if(NOT IG_MPI STREQUAL OFF)
+  find_package(MPI COMPONENTS C QUIET)
+  if(MPI_C_FOUND)
+    set(IG_HAVE_MPI ON)
+  elseif(IG_MPI STREQUAL ON)
+    message(FATAL_ERROR "IG_MPI=ON, but no MPI was found: install libopenmpi-dev or set MPI_HOME")
+  endif()
+endif()
