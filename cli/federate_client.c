@@ -169,6 +169,7 @@ static ig_status train(void *context, int64_t round, const float *global, float 
   *loss = c->loss_sum / (double)IG_MAX(c->loss_steps, 1);
   ig_say(c->cli, "client %d: round %lld, %lld steps on %lld samples, training loss %.4f\n",
          c->number, (long long)round, (long long)c->loss_steps, (long long)*weight, *loss);
+  fflush(stdout);
   return IG_OK;
 }
 

@@ -55,7 +55,7 @@ const ig_option ig_federate_options_table[] = {
      .high = 1e6,
      .values = "X",
      .flags = IG_OPTION_TRANSIENT,
-     .what = "seconds to wait for the server, or for all clients before the first round"},
+     .what = "seconds to wait for the server; for all clients at first, and for enough later"},
 
     IG_INT_OPTION(V, rounds, "rounds", "10", 1, 1 << 30, "rounds of training and averaging"),
     IG_INT_OPTION(V, local_epochs, "local-epochs", "1", 1, 1 << 30,
@@ -195,8 +195,8 @@ static bool is_local(const char *name) {
 }
 
 static ig_status tell_difference(const char *name, const json_t *here, const json_t *there) {
-  char *texts[2] = {here ? json_dumps(here, JSON_ENCODE_ANY) : NULL,
-                    there ? json_dumps(there, JSON_ENCODE_ANY) : NULL};
+  char *texts[2] = {here ? json_dumps(here, JSON_ENCODE_ANY | JSON_REAL_PRECISION(9)) : NULL,
+                    there ? json_dumps(there, JSON_ENCODE_ANY | JSON_REAL_PRECISION(9)) : NULL};
   ig_status status = ig_fail(IG_ERR_USAGE, "--%s: %s here, %s at the server", name,
                              texts[0] ? texts[0] : "not given", texts[1] ? texts[1] : "not given");
   free(texts[0]);

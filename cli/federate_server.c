@@ -131,6 +131,7 @@ static ig_status make_welcome(server *s) {
 static void note(void *context, const char *line) {
   const server *s = context;
   ig_say(s->cli, "%s\n", line);
+  fflush(stdout); /* a log is read while it grows */
 }
 
 static ig_status open_machine(server *s) {
@@ -158,7 +159,13 @@ static ig_status open_machine(server *s) {
 
 static void *run_own_client(void *context) {
   server *s = context;
-  if (ig_federate_client_run(s->client, s->client_fd) != IG_OK) {
+  uint8_t *welcome = NULL; /* it was opened with one */
+  size_t size;
+  ig_status status =
+      ig_fed_receive(s->client_fd, s->welcome_size, ig_interrupt_signal, &welcome, &size);
+  ig_fed_release(welcome);
+  if (status == IG_OK) status = ig_federate_client_run(s->client, s->client_fd);
+  if (status != IG_OK && status != IG_ERR_INTERRUPTED) {
     ig_warn(s->cli, "client %d: %s", s->n_clients, ig_last_error());
   }
   shutdown(s->client_fd, SHUT_RDWR);
@@ -246,15 +253,20 @@ static ig_status report(server *s, const ig_fed_round *r, double norm) {
     snprintf(privacy, sizeof privacy, "  epsilon %.3f at delta %g", s->round.epsilon,
              s->round.delta);
   }
-  ig_say(s->cli, "round %u of %lld: %d clients, %d left out%s\n", r->round,
-         (long long)s->values->rounds, r->clients, r->dropped, privacy);
+  char line[200];
+  snprintf(line, sizeof line, "round %u of %lld: %d clients, %d left out%s", r->round,
+           (long long)s->values->rounds, r->clients, r->dropped, privacy);
+  note(s, line);
   IG_TRY(s->observer.on_step(s->observer.context, &step));
   return write_checkpoint(s, &step, step.best);
 }
 
 static ig_status do_round(server *s, uint32_t round) {
   ig_fed_round result;
-  IG_TRY(wait_for(s, (int)s->values->min_clients, s->values->round_timeout));
+  /* Clients that are late with the last round come sooner than those that are gone. */
+  int least = (int)s->values->min_clients;
+  bool there = ig_fed_server_connected(s->machine) >= least;
+  IG_TRY(wait_for(s, least, there ? s->values->round_timeout : s->values->join_timeout));
   IG_TRY(ig_fed_server_begin(s->machine, round, s->global, ig_fed_now()));
   while (!ig_fed_server_done(s->machine, &result)) {
     IG_TRY(step_hub(s, ig_fed_server_deadline(s->machine)));
@@ -266,7 +278,9 @@ static ig_status do_round(server *s, uint32_t round) {
 }
 
 static ig_status do_rounds(server *s) {
-  ig_say(s->cli, "waiting for %d clients at %s\n", s->n_clients, s->place->address);
+  char line[400];
+  snprintf(line, sizeof line, "waiting for %d clients at %s", s->n_clients, s->place->address);
+  note(s, line);
   IG_TRY(wait_for(s, s->n_clients, s->values->join_timeout));
   s->started = ig_fed_now();
   for (int64_t round = 1; round <= s->values->rounds; round++) {

@@ -159,8 +159,10 @@ static ig_status keep_validation(ig_train_run *run, const ig_train_step *step) {
     run->best_step = step->step;
     memcpy(run->best_line, line, sizeof line);
   }
-  ig_bar_line(&run->bar, "epoch %.2f  step %lld  training loss %.4f  validation %s%s",
-              (double)step->epoch + step->fraction, (long long)step->step, step->loss, line,
+  char training[64] = ""; /* not told where noise hides it */
+  if (!isnan(step->loss)) snprintf(training, sizeof training, "training loss %.4f  ", step->loss);
+  ig_bar_line(&run->bar, "epoch %.2f  step %lld  %svalidation %s%s",
+              (double)step->epoch + step->fraction, (long long)step->step, training, line,
               step->best ? "  (best)" : "");
   return IG_OK;
 }
@@ -171,10 +173,10 @@ static ig_status add_events(ig_train_run *run, const ig_train_step *step) {
     const char *tag;
     double value;
     bool measured;
-  } points[] = {{"train/loss", step->loss, true},
+  } points[] = {{"train/loss", step->loss, !isnan(step->loss)},
                 {"train/learning_rate", step->lr, true},
                 {"train/gradient_norm", step->grad_norm, true},
-                {"train/samples_per_second", step->samples_per_second, true},
+                {"train/samples_per_second", step->samples_per_second, !isnan(step->samples_per_second)},
                 {"validation/loss", m ? m->loss : NAN, m != NULL},
                 {"validation/accuracy", m ? m->accuracy : NAN, m && !isnan(m->accuracy)},
                 {"validation/f1", m ? m->f1 : NAN, m && !isnan(m->f1)},
@@ -208,9 +210,10 @@ static ig_status on_step(void *context, const ig_train_step *step) {
   }
   profile_some_steps(run, step->step - run->bar.first);
   if (ig_bar_due(&run->bar)) {
-    char note[128];
-    snprintf(note, sizeof note, "epoch %.2f  loss %.4f  %.0f samples/s",
-             (double)step->epoch + step->fraction, step->loss, step->samples_per_second);
+    char note[128], rate[48] = "";
+    if (!step->round) snprintf(rate, sizeof rate, "  %.0f samples/s", step->samples_per_second);
+    snprintf(note, sizeof note, "epoch %.2f  loss %.4f%s", (double)step->epoch + step->fraction,
+             step->loss, rate);
     ig_bar_update(&run->bar, step->step, note);
   }
   return IG_OK;
