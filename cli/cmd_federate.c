@@ -2,6 +2,7 @@
  * it. */
 #include "cli/federate_client.h"
 #include "cli/federate_server.h"
+#include "cli/train_origin.h"
 
 static ig_status federate_run(ig_cli *cli, const void *values) {
   const ig_federate_values *v = values;
@@ -9,6 +10,10 @@ static ig_status federate_run(ig_cli *cli, const void *values) {
   IG_TRY(ig_federate_place_find(v, &place));
   return place.rank == 0 ? ig_federate_serve(cli, v, &place)
                          : ig_federate_take_part(cli, v, &place);
+}
+
+static ig_status federate_settle(ig_options *options, const void *values) {
+  return ig_train_settle(options, &((const ig_federate_values *)values)->train);
 }
 
 static void federate_help(FILE *out) {
@@ -25,6 +30,7 @@ const ig_verb ig_verb_federate = {
     .usage = "--rank R --ranks N --rendezvous H:P --data D | --model M --val D --out RUN [options]",
     .options = ig_federate_options_table,
     .size = sizeof(ig_federate_values),
+    .settle = federate_settle,
     .run = federate_run,
     .more_help = federate_help,
 };

@@ -50,8 +50,12 @@ typedef struct server {
   /* the model */
   int64_t count;
   float *global, *momentum;
-  double rho, started;
-  ig_train_round round; /* of the last step */
+  double rho; /* see federate_privacy.h */
+  ig_store_entry *kept_momentum,
+      *kept_rho;           /* where checkpoints find them; the former may be NULL */
+  int64_t first;           /* rounds that an earlier process did */
+  double seconds, started; /* its, and when this one began */
+  ig_train_round round;    /* of the last step */
 } server;
 
 /* --- the run ----------------------------------------------------------------------------------- */
@@ -76,6 +80,31 @@ static ig_status open_data(server *s) {
   return ig_train_data_open(s->cli, &s->train, &s->origin, &s->data);
 }
 
+/* Parameters of a checkpoint; of this run's own also what rounds keep between them. */
+static ig_status load_state(server *s) {
+  ig_store *store = ig_trainer_store(s->trainer);
+  const ig_shape scalar = IG_SCALAR, flat = IG_SHAPE(s->count);
+  IG_TRY(ig_store_get(store, "optimizer.federation.rho", IG_ROLE_OPTIMIZER, IG_F64, &scalar,
+                      &s->kept_rho));
+  if (s->values->server_momentum > 0) {
+    IG_TRY(ig_store_get(store, "optimizer.federation.momentum", IG_ROLE_OPTIMIZER, IG_F32, &flat,
+                        &s->kept_momentum));
+  }
+  if (!s->origin.resumed) {
+    return s->origin.source ? ig_model_source_load(&s->source, store) : IG_OK;
+  }
+  IG_TRY(ig_trainer_resume_round(s->trainer, s->source.snapshot, &s->first, &s->seconds));
+  IG_TRY(ig_store_read(store, s->kept_rho, &s->rho));
+  return s->kept_momentum ? ig_store_read(store, s->kept_momentum, s->momentum) : IG_OK;
+}
+
+static ig_status keep_state(server *s) {
+  ig_store *store = ig_trainer_store(s->trainer);
+  IG_TRY(ig_flat_write(store, s->global));
+  IG_TRY(ig_store_write(store, s->kept_rho, &s->rho));
+  return s->kept_momentum ? ig_store_write(store, s->kept_momentum, s->momentum) : IG_OK;
+}
+
 static ig_status open_model(server *s) {
   ig_train_options options;
   IG_TRY(ig_federate_train_options(s->cli, s->values, &options));
@@ -91,7 +120,6 @@ static ig_status open_model(server *s) {
                            s->data.n_normalizations, s->data.normalizations, &options, &s->observer,
                            &s->trainer));
   ig_store *store = ig_trainer_store(s->trainer);
-  if (s->origin.source) IG_TRY(ig_model_source_load(&s->source, store));
   IG_CHECK(
       s->values->noise == 0 || !ig_flat_has_states(store), IG_ERR_USAGE,
       "--noise: the model '%s' has running statistics (batch normalisation), which noise would "
@@ -102,6 +130,7 @@ static ig_status open_model(server *s) {
   s->momentum = ig_alloc_zero((size_t)s->count, sizeof *s->momentum);
   IG_CHECK(s->global && s->momentum, IG_ERR_MEMORY, "no memory for %lld parameters",
            (long long)s->count);
+  IG_TRY(load_state(s));
   IG_TRY(ig_flat_read(store, s->global));
   return ig_train_run_begin(s->run, s->trainer, graph, s->backend);
 }
@@ -232,7 +261,7 @@ static void account(server *s, const ig_fed_round *r) {
 static ig_status report(server *s, const ig_fed_round *r, double norm) {
   ig_metrics metrics;
   bool noisy = s->values->noise > 0;
-  double seconds = ig_fed_now() - s->started;
+  double seconds = s->seconds + ig_fed_now() - s->started;
   ig_train_step step = {.step = r->round,
                         .epoch = r->round,
                         .total_steps = s->values->rounds,
@@ -258,7 +287,9 @@ static ig_status report(server *s, const ig_fed_round *r, double norm) {
            (long long)s->values->rounds, r->clients, r->dropped, privacy);
   note(s, line);
   IG_TRY(s->observer.on_step(s->observer.context, &step));
-  return write_checkpoint(s, &step, step.best);
+  IG_TRY(write_checkpoint(s, &step, step.best));
+  /* What clients see of the next round is spent: a run that goes on must know it. */
+  return noisy ? ig_train_run_flush(s->run) : IG_OK;
 }
 
 static ig_status do_round(server *s, uint32_t round) {
@@ -273,7 +304,7 @@ static ig_status do_round(server *s, uint32_t round) {
   }
   double norm = apply(s, result.mean);
   account(s, &result);
-  IG_TRY(ig_flat_write(ig_trainer_store(s->trainer), s->global));
+  IG_TRY(keep_state(s));
   return report(s, &result, norm);
 }
 
@@ -283,7 +314,7 @@ static ig_status do_rounds(server *s) {
   note(s, line);
   IG_TRY(wait_for(s, s->n_clients, s->values->join_timeout));
   s->started = ig_fed_now();
-  for (int64_t round = 1; round <= s->values->rounds; round++) {
+  for (int64_t round = s->first + 1; round <= s->values->rounds; round++) {
     IG_TRY(do_round(s, (uint32_t)round));
   }
   return IG_OK;

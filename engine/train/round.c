@@ -58,6 +58,15 @@ void ig_trainer_set_round(ig_trainer *t, int64_t round, double seconds) {
   t->progress.seconds = seconds;
 }
 
+ig_status ig_trainer_resume_round(ig_trainer *t, const ig_snapshot *snapshot, int64_t *round,
+                                  double *seconds) {
+  IG_TRY(ig_store_from_snapshot(t->store, snapshot));
+  t->progress = snapshot->progress;
+  *round = t->progress.step;
+  *seconds = t->progress.seconds;
+  return IG_OK;
+}
+
 /* --- the vector -------------------------------------------------------------------------------- */
 
 static bool is_flat(const ig_store_entry *entry) {

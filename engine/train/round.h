@@ -14,6 +14,9 @@ ig_status ig_trainer_run_steps(ig_trainer *trainer, int64_t steps);
 /* For who averages and does not train: the parameters in the store are those after so many rounds and
  * seconds, which snapshots say then. */
 void ig_trainer_set_round(ig_trainer *trainer, int64_t round, double seconds);
+/* Goes on from such a snapshot; *round and *seconds are its. Entries that the store has are loaded. */
+ig_status ig_trainer_resume_round(ig_trainer *trainer, const ig_snapshot *snapshot, int64_t *round,
+                                  double *seconds);
 /* Measures them on the validation data, which the trainer must have. *best: no measurement before was
  * better. */
 ig_status ig_trainer_validate(ig_trainer *trainer, ig_metrics *metrics, bool *best);

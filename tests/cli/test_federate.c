@@ -315,6 +315,31 @@ static void test_mnist_with_noise(void **state) {
   assert_false(text_matches(text_of(scratch_path(&place, "noisy/metrics.jsonl")), "\"loss\":"));
 }
 
+/* Three rounds and three more are six: parameters, momentum and epsilon go on. */
+static void test_resume(void **state) {
+  (void)state;
+  static const char *const rounds[] = {"3", "6", "6"}, *const runs[] = {"parts", "parts", "whole"};
+  double epsilon[3];
+  for (int part = 0; part < 3; part++) {
+    char address[32];
+    make_address(address);
+    process server =
+        START("server", "--rank", "0", "--ranks", "4", "--rendezvous", address, "--model", "mlp:16",
+              "--val", shards[0], "--out", scratch_path(&place, runs[part]), "--rounds",
+              rounds[part], "--weights", "equal", "--update-clip", "1", "--noise", "4",
+              "--server-momentum", "0.5", "--resume", "--json");
+    process clients[RANKS];
+    for (int r = 1; r < RANKS; r++) clients[r] = start_client(r, address, shards[r]);
+    expect_exit(&server, 0);
+    for (int r = 1; r < RANKS; r++) expect_exit(&clients[r], 0);
+    epsilon[part] = number_after(text_of(server.out), "\"epsilon\": ");
+    assert_true(number_after(text_of(server.out), "\"rounds\": ") == atoi(rounds[part]));
+  }
+  assert_true(epsilon[0] < epsilon[1] && epsilon[1] == epsilon[2]);
+  double losses[16];
+  assert_int_equal(losses_of(scratch_path(&place, "parts"), losses), 6);
+}
+
 static void test_usage(void **state) {
   (void)state;
   assert_refused(RUN("federate", "--data", DIGITS), 2, "needs --rank, --ranks and --rendezvous");
@@ -337,11 +362,9 @@ static void test_usage(void **state) {
 int main(void) {
   unsetenv("OMPI_COMM_WORLD_RANK");
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_usage),
-      cmocka_unit_test(test_digits),
-      cmocka_unit_test(test_clients_die),
-      cmocka_unit_test(test_strangers),
-      cmocka_unit_test(test_mnist_with_noise),
+      cmocka_unit_test(test_usage),       cmocka_unit_test(test_digits),
+      cmocka_unit_test(test_clients_die), cmocka_unit_test(test_strangers),
+      cmocka_unit_test(test_resume),      cmocka_unit_test(test_mnist_with_noise),
   };
   return cmocka_run_group_tests(tests, make_shards, remove_shards);
 }
