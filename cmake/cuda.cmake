@@ -6,8 +6,11 @@ set(IG_CUDA_ARCHITECTURES "80-real;90a-real;90-virtual" CACHE STRING
   "What kernels are compiled for: sm_80, sm_90a, and PTX for newer GPUs")
 set(IG_CUDNN AUTO CACHE STRING "Use cuDNN 9: AUTO (where its headers are found), ON or OFF")
 set_property(CACHE IG_CUDNN PROPERTY STRINGS AUTO ON OFF)
+set(IG_NCCL AUTO CACHE STRING "Use NCCL between GPUs: AUTO (where its header is found), ON or OFF")
+set_property(CACHE IG_NCCL PROPERTY STRINGS AUTO ON OFF)
 set(IG_HAVE_CUDA OFF)
 set(IG_HAVE_CUDNN OFF)
+set(IG_HAVE_NCCL OFF)
 set(IG_CUDA_LIBRARIES "")
 
 # nvcc of a toolkit, or of NVIDIA's Python packages (site-packages/nvidia/cu13/bin).
@@ -64,6 +67,23 @@ if(IG_HAVE_CUDA AND NOT IG_CUDNN STREQUAL OFF)
   message(STATUS "cuDNN 9: ${IG_HAVE_CUDNN}")
 endif()
 
+# NCCL's header, of the system or of NVIDIA's Python packages; the library is loaded like cuBLASLt.
+if(IG_HAVE_CUDA AND NOT IG_NCCL STREQUAL OFF)
+  file(GLOB ig_wheels /usr/lib/python3*/*-packages/nvidia/nccl /usr/local/lib/python3*/*-packages/nvidia/nccl
+    $ENV{VIRTUAL_ENV}/lib/python3*/site-packages/nvidia/nccl
+    $ENV{HOME}/.local/lib/python3*/site-packages/nvidia/nccl)
+  find_path(IG_NCCL_INCLUDE nccl.h
+    HINTS $ENV{NCCL_HOME}/include ${CUDAToolkit_INCLUDE_DIRS} PATHS ${ig_wheels} PATH_SUFFIXES include)
+  if(IG_NCCL_INCLUDE)
+    find_path(IG_NCCL_FOLDER libnccl.so.2
+      HINTS ${IG_NCCL_INCLUDE}/../lib ${IG_NCCL_INCLUDE}/../lib64 ${CUDAToolkit_LIBRARY_DIR})
+    set(IG_HAVE_NCCL ON)
+  elseif(IG_NCCL STREQUAL ON)
+    message(FATAL_ERROR "IG_NCCL=ON, but no nccl.h was found: set NCCL_HOME")
+  endif()
+  message(STATUS "NCCL: ${IG_HAVE_NCCL}")
+endif()
+
 # Kernels for three targets are a hundred megabytes, and a tenth of that compressed for size. Line numbers
 # are for profilers.
 option(IG_CUDA_LINEINFO "Keep the kernels' line numbers for profilers" OFF)
@@ -81,7 +101,7 @@ set(IG_REGISTRY_SOURCES "")
 
 # ig_cuda_rooms(NAME [EMULATED] LINKS libraries...): the objects ig_kernels_NAME and ig_engine_NAME,
 # which IG_OBJECTS_NAME then names for a library to be made of. EMULATED compiles for the host, where
-# there is no cuDNN.
+# there is neither cuDNN nor NCCL.
 function(ig_cuda_rooms name)
   cmake_parse_arguments(R "EMULATED" "" "LINKS" ${ARGN})
   file(GLOB kernels CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/kernels/cuda/*.cu
@@ -90,6 +110,11 @@ function(ig_cuda_rooms name)
     list(FILTER kernels EXCLUDE REGEX "/cudnn_none\\.c$")
   else()
     list(FILTER kernels EXCLUDE REGEX "/cudnn(_[^n][^/]*)?\\.c$")
+  endif()
+  if(IG_HAVE_NCCL AND NOT R_EMULATED)
+    list(FILTER kernels EXCLUDE REGEX "/nccl_none\\.c$")
+  else()
+    list(FILTER kernels EXCLUDE REGEX "/nccl\\.c$")
   endif()
   file(GLOB engine CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/engine/ops/cuda/*.c)
   add_library(ig_kernels_${name} OBJECT)
@@ -114,6 +139,14 @@ function(ig_cuda_rooms name)
     endif()
     target_compile_definitions(ig_kernels_${name} PRIVATE IG_CUDNN_FOLDER="${folder}")
     target_include_directories(ig_kernels_${name} SYSTEM PRIVATE ${IG_CUDNN_INCLUDE})
+  endif()
+  if(IG_HAVE_NCCL AND NOT R_EMULATED)
+    set(folder "")
+    if(IG_NCCL_FOLDER)
+      set(folder ${IG_NCCL_FOLDER})
+    endif()
+    target_compile_definitions(ig_kernels_${name} PRIVATE IG_NCCL_FOLDER="${folder}")
+    target_include_directories(ig_kernels_${name} SYSTEM PRIVATE ${IG_NCCL_INCLUDE})
   endif()
   set(IG_OBJECTS_${name} $<TARGET_OBJECTS:ig_kernels_${name}> $<TARGET_OBJECTS:ig_engine_${name}>
     PARENT_SCOPE)

@@ -24,6 +24,7 @@ ig_status ig_dist_open(const ig_dist_options *options, ig_comm **out);
 /* Puts `host` before the backend's memory: NCCL where each rank has a GPU of its own and the library is
  * there, staged copies through host memory otherwise; the CPU's is `host` itself. Takes over `host`,
  * also on failure. */
-ig_status ig_dist_on_device(ig_comm *host, const char *transport, ig_backend *backend, ig_comm **out);
+ig_status ig_dist_on_device(ig_comm *host, const char *transport, ig_backend *backend,
+                            ig_comm **out);
 
 #endif

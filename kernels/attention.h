@@ -104,6 +104,15 @@ ig_status ig_cuda_attention_grad(const ig_attention *a, const ig_attention_input
                                  const void *y, const float *lse, const void *dy, void *dq,
                                  void *dk, void *dv, void *workspace, void *stream);
 
+/* The same for f32, whose products stay in f32, with heads of at most 256 elements, backward 128, and
+ * everything a multiple of 4 elements. The workspace as above. */
+const char *ig_cuda_attention_f32_reject(const ig_attention *a, bool backward);
+ig_status ig_cuda_attention_f32(const ig_attention *a, const ig_attention_inputs *in, void *y,
+                                float *lse, void *stream);
+ig_status ig_cuda_attention_f32_grad(const ig_attention *a, const ig_attention_inputs *in,
+                                     const void *y, const float *lse, const void *dy, void *dq,
+                                     void *dk, void *dv, void *workspace, void *stream);
+
 /* Few queries: keys are split over blocks. Heads of at most IG_ATTENTION_MOST_SIZE elements; caches
  * may be paged. A key whose page is outside the pool is not visible. */
 size_t ig_cuda_attention_decode_workspace(const ig_attention *a);

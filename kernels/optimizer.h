@@ -9,12 +9,15 @@
 #include "engine/base/dtype.h"
 #include "engine/base/status.h"
 
-/* One parameter tensor: `scale` multiplies the gradient; `step` counts from 1. */
+/* One parameter tensor: `scale` multiplies the gradient; `step` counts from 1. The new parameter is
+ * written to `copy` too, in its type, where that is not NULL. */
 typedef struct ig_update {
   int64_t count;
   double lr, step, scale;
   const float *param, *grad;
   float *new_param;
+  void *copy;
+  ig_dtype copy_dtype;
 } ig_update;
 
 /* d = scale * grad + decay * param; m' = momentum * m + d; param' = param - lr * m', or with Nesterov
@@ -67,11 +70,13 @@ typedef struct ig_update_scalars {
 } ig_update_scalars;
 
 /* All in the device's memory; a NULL scale is 1. Moments that the rule lacks are NULL. New values may
- * be the old ones' place. */
+ * be the old ones' place. `copy`, or NULL: the new parameter in bf16 or f16. */
 typedef struct ig_update_tensor {
   const float *scale, *param, *grad, *m, *v;
   float *new_param, *new_m, *new_v;
+  void *copy;
   int64_t count;
+  ig_dtype copy_dtype;
 } ig_update_tensor;
 
 /* Pieces that a tensor of `count` elements is cut into; scratch bytes for n tensors of so many. */

@@ -10,7 +10,27 @@ typedef struct ig_backend ig_backend;
 
 /* A queue has lanes. Each does its work in order; what has to come after work of another lane says so
  * by a mark. Kernels run, and memory is given and freed, on IG_LANE_RUN. */
-typedef enum ig_lane { IG_LANE_RUN, IG_LANE_UP, IG_LANE_DOWN, IG_LANES } ig_lane;
+typedef enum ig_lane {
+  IG_LANE_RUN,
+  IG_LANE_UP,    /* copies from the host */
+  IG_LANE_DOWN,  /* and to it */
+  IG_LANE_RANKS, /* what travels between ranks */
+  IG_LANES
+} ig_lane;
+
+/* How devices of one kind speak to each other without the host: NCCL. A group is one rank's membership. */
+#define IG_GROUP_ID_BYTES 128
+typedef struct ig_device_group_vtable {
+  const char *name;
+  /* Made by one rank and brought to the others, who all join at once. */
+  ig_status (*make_id)(ig_backend *backend, void *id);
+  ig_status (*join)(ig_backend *backend, const void *id, int rank, int size, void **group);
+  /* Queues it on IG_LANE_RANKS; `in` and `out` are device memory. */
+  ig_status (*run)(void *group, const ig_collective *operation);
+  ig_status (*check)(void *group); /* what went wrong meanwhile */
+  void (*abort)(void *group);      /* ends what is queued, from any thread */
+  void (*leave)(void *group);
+} ig_device_group_vtable;
 
 /* What only a backend has whose work is queued and done later, in order. Host memory given to the
  * two copies is best made by host_alloc (pinned), and must stay as it is until a mark that was
@@ -29,6 +49,13 @@ typedef struct ig_queue_vtable {
   ig_status (*mark_follow)(ig_backend *backend, ig_lane lane, void *mark);
   ig_status (*mark_wait)(ig_backend *backend, void *mark);
   void (*mark_destroy)(ig_backend *backend, void *mark);
+  /* Has the host call `function`, which must not use the device, when the lane gets there. */
+  ig_status (*call)(ig_backend *backend, ig_lane lane, void (*function)(void *), void *context);
+  /* Makes the caller's memory as good as that of host_alloc, until it is unpinned. */
+  ig_status (*pin)(ig_backend *backend, void *memory, size_t bytes);
+  void (*unpin)(ig_backend *backend, void *memory);
+  /* NULL, with the reason as the thread's last error, where build or machine has none. */
+  const ig_device_group_vtable *(*groups)(ig_backend *backend);
   /* What is queued between begin and end is not run but recorded, and replayed as one piece.
    * Nothing may be allocated meanwhile. When recording fails, nothing has run. */
   ig_status (*record_begin)(ig_backend *backend);
@@ -62,6 +89,7 @@ struct ig_backend {
   const ig_backend_vtable *vtable;
   int index;             /* device ordinal */
   void *stream;          /* given to every ig_call */
+  char identity[32];     /* of the device among its machine's, whatever ordinal it has here */
   char description[128]; /* for people and reports: "NVIDIA H200, 132 multiprocessors, ..." */
 };
 

@@ -46,6 +46,7 @@ typedef struct ig_comm_vtable {
   ig_status (*alloc)(ig_comm *comm, int index, size_t bytes, void **out);
   ig_status (*begin)(ig_comm *comm, const ig_collective *operation, void *stream);
   ig_status (*wait)(ig_comm *comm, const void *out, void *stream);
+  ig_status (*check)(ig_comm *comm);
   ig_status (*exchange)(ig_comm *comm, const void *mine, size_t bytes, void *all);
   ig_status (*broadcast)(ig_comm *comm, void *data, size_t bytes, int root);
   void (*abandon)(ig_comm *comm, const char *reason);
@@ -59,12 +60,13 @@ struct ig_comm {
   int node, n_nodes;          /* machines, in the order of their lowest rank */
   int local_rank, local_size; /* on this machine */
   const char *const *hosts;   /* by rank: name of its machine, for messages */
+  bool any_order;             /* sums in the order of a library, not in the tree that is promised */
   int64_t step;               /* that training is in, for messages; set by who drives the run */
   char description[256];      /* what was chosen and why, for people */
 };
 
-/* Memory for operand `index` of operations, 64-byte aligned, where this transport moves it fastest;
- * the communicator's own, until it is destroyed. Asking again for an index gives the same memory, so
+/* Memory for operand `index` of operations, 64-byte aligned, where this transport moves it fastest
+ * (of the device, before which the communicator stands); the communicator's own, until it is destroyed. Asking again for an index gives the same memory, so
  * that plans which never run at once share it; larger sizes may move it, and only with no operation
  * under way. */
 static inline ig_status ig_comm_alloc(ig_comm *comm, int index, size_t bytes, void **out) {
@@ -78,6 +80,11 @@ static inline ig_status ig_comm_begin(ig_comm *comm, const ig_collective *operat
 /* What follows (on `stream`) finds the operation that writes `out` ended. */
 static inline ig_status ig_comm_wait(ig_comm *comm, const void *out, void *stream) {
   return comm->vtable->wait(comm, out, stream);
+}
+/* IG_OK while all is well; otherwise the failure that every call has from now on. Never blocks: for those
+ * who wait for a device, whose queue cannot fail by itself when a peer does. */
+static inline ig_status ig_comm_check(ig_comm *comm) {
+  return comm ? comm->vtable->check(comm) : IG_OK;
 }
 /* Blocking, host memory: rank r's `bytes` land at r * bytes of `all`, on every rank. `bytes` is the
  * same on all ranks. Also the barrier. */
@@ -100,6 +107,12 @@ static inline ig_comm_stats ig_comm_statistics(const ig_comm *comm) {
 static inline void ig_comm_destroy(ig_comm *comm) {
   if (comm) comm->vtable->destroy(comm);
 }
+/* Collective: every rank passes how it fared so far, and all get the same answer: IG_OK when every rank
+ * is well, otherwise the status of the lowest rank that failed, with its message, which names rank and
+ * host unless all failed alike. IG_ERR_PEER, after which no agreement is possible, is returned as it is;
+ * and so is `status` when comm is NULL. */
+ig_status ig_comm_settle(ig_comm *comm, ig_status status);
+
 static inline int ig_comm_rank(const ig_comm *comm) { return comm ? comm->rank : 0; }
 static inline int ig_comm_size(const ig_comm *comm) { return comm ? comm->size : 1; }
 

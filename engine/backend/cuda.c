@@ -1,5 +1,5 @@
-/* The CUDA backend: one device, one stream that all work is queued on and two for copies from and to the
- * host, memory from the device's stream-ordered pool, which keeps what is freed. CUDA's own default
+/* The CUDA backend: one device, one stream that all work is queued on, two for copies from and to the
+ * host and one for what travels between ranks, memory from the device's stream-ordered pool, which keeps what is freed. CUDA's own default
  * stream is never used. */
 #include <nvtx3/nvToolsExt.h>
 #include <stdio.h>
@@ -8,6 +8,7 @@
 #include "engine/backend/backend.h"
 #include "engine/base/memory.h"
 #include "kernels/cuda/status.h"
+#include "kernels/lib/cuda/nccl.h"
 
 typedef struct cuda_backend {
   ig_backend base;
@@ -140,6 +141,70 @@ static void cuda_mark_destroy(ig_backend *backend, void *mark) {
   if (mark) cudaEventDestroy((cudaEvent_t)mark);
 }
 
+static ig_status cuda_call(ig_backend *backend, ig_lane lane, void (*function)(void *),
+                           void *context) {
+  IG_TRY_CUDA(cudaLaunchHostFunc(lane_of(backend, lane), function, context));
+  return IG_OK;
+}
+
+static ig_status cuda_pin(ig_backend *backend, void *memory, size_t bytes) {
+  IG_UNUSED(backend);
+  IG_TRY_CUDA(cudaHostRegister(memory, bytes, cudaHostRegisterDefault));
+  return IG_OK;
+}
+
+static void cuda_unpin(ig_backend *backend, void *memory) {
+  IG_UNUSED(backend);
+  if (memory) cudaHostUnregister(memory);
+}
+
+/* --- groups of GPUs --------------------------------------------------------------------------- */
+
+static ig_status group_make_id(ig_backend *backend, void *id) {
+  IG_UNUSED(backend);
+  return ig_nccl_make_id(id);
+}
+
+static ig_status group_join(ig_backend *backend, const void *id, int rank, int size, void **group) {
+  return ig_nccl_join(id, rank, size, backend->index, lane_of(backend, IG_LANE_RANKS),
+                      (ig_nccl **)group);
+}
+
+static ig_status group_run(void *group, const ig_collective *o) {
+  switch (o->kind) {
+  case IG_REDUCE_SCATTER: return ig_nccl_reduce_scatter(group, o->in, o->out, o->count, o->dtype);
+  case IG_ALL_GATHER: return ig_nccl_all_gather(group, o->in, o->out, o->count, o->dtype);
+  default: return ig_nccl_all_reduce(group, o->in, o->out, o->count, o->dtype);
+  }
+}
+
+static ig_status group_check(void *group) {
+  return ig_nccl_check(group);
+}
+static void group_abort(void *group) {
+  ig_nccl_abort(group);
+}
+static void group_leave(void *group) {
+  ig_nccl_leave(group);
+}
+
+static const ig_device_group_vtable nccl_groups = {
+    .name = "nccl",
+    .make_id = group_make_id,
+    .join = group_join,
+    .run = group_run,
+    .check = group_check,
+    .abort = group_abort,
+    .leave = group_leave,
+};
+
+static const ig_device_group_vtable *cuda_groups(ig_backend *backend) {
+  IG_UNUSED(backend);
+  return ig_nccl_open() == IG_OK ? &nccl_groups : NULL;
+}
+
+/* --- recordings ------------------------------------------------------------------------------- */
+
 static ig_status cuda_record_begin(ig_backend *backend) {
   IG_TRY_CUDA(cudaStreamBeginCapture(stream_of(backend), cudaStreamCaptureModeThreadLocal));
   return IG_OK;
@@ -186,6 +251,10 @@ static const ig_queue_vtable cuda_queue = {
     .mark_follow = cuda_mark_follow,
     .mark_wait = cuda_mark_wait,
     .mark_destroy = cuda_mark_destroy,
+    .call = cuda_call,
+    .pin = cuda_pin,
+    .unpin = cuda_unpin,
+    .groups = cuda_groups,
     .record_begin = cuda_record_begin,
     .record_end = cuda_record_end,
     .replay = cuda_replay,
@@ -245,6 +314,9 @@ static ig_status check_architecture(cuda_backend *cuda, int index) {
   IG_CHECK(properties.major >= 8, IG_ERR_DEVICE,
            "GPU %d (%s) has compute capability %d.%d, expected 8.0 or newer", index,
            properties.name, properties.major, properties.minor);
+  snprintf(cuda->base.identity, sizeof cuda->base.identity, "%04x:%02x:%02x",
+           (unsigned)properties.pciDomainID, (unsigned)properties.pciBusID,
+           (unsigned)properties.pciDeviceID);
   snprintf(cuda->base.description, sizeof cuda->base.description,
            "%.64s, %d multiprocessors, %.1f GiB, capability %d.%d", properties.name,
            properties.multiProcessorCount, (double)properties.totalGlobalMem / 1073741824,

@@ -41,8 +41,8 @@ static const ig_impl adam_impls[] = {
 
 const ig_op ig_op_adam = {
     .name = "ingot.Adam",
-    .n_in = {2, 7},
-    .n_out = {3, 3},
+    .n_in = {2, 8},
+    .n_out = {3, 4},
     .flags = IG_OP_UPDATE,
     .attrs = adam_fields,
     .attrs_size = sizeof(adam_attrs),

@@ -42,8 +42,8 @@ static const ig_impl adamw_impls[] = {
 
 const ig_op ig_op_adamw = {
     .name = "ingot.AdamW",
-    .n_in = {2, 7},
-    .n_out = {3, 3},
+    .n_in = {2, 8},
+    .n_out = {3, 4},
     .flags = IG_OP_UPDATE,
     .attrs = adamw_fields,
     .attrs_size = sizeof(adamw_attrs),

@@ -46,8 +46,8 @@ static const ig_impl lamb_impls[] = {
 
 const ig_op ig_op_lamb = {
     .name = "ingot.LAMB",
-    .n_in = {2, 7},
-    .n_out = {3, 3},
+    .n_in = {2, 8},
+    .n_out = {3, 4},
     .flags = IG_OP_UPDATE,
     .attrs = lamb_fields,
     .attrs_size = sizeof(lamb_attrs),

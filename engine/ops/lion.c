@@ -35,8 +35,8 @@ static const ig_impl lion_impls[] = {
 
 const ig_op ig_op_lion = {
     .name = "ingot.Lion",
-    .n_in = {2, 6},
-    .n_out = {2, 2},
+    .n_in = {2, 7},
+    .n_out = {2, 3},
     .flags = IG_OP_UPDATE,
     .attrs = lion_fields,
     .attrs_size = sizeof(lion_attrs),

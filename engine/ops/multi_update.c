@@ -14,6 +14,7 @@ static const ig_attr_field multi_update_fields[] = {
     IG_FIELD_FLOAT(ig_multi_update_attrs, beta2, 0.999f),
     IG_FIELD_FLOAT(ig_multi_update_attrs, epsilon, 1e-8f),
     IG_FIELD_INT(ig_multi_update_attrs, nesterov, 0),
+    IG_FIELD_INT(ig_multi_update_attrs, copies, 0),
     {.name = NULL},
 };
 
@@ -21,16 +22,21 @@ static int moments_of(const ig_node *node) {
   return (int)IG_ATTRS_OF(ig_multi_update_attrs, node)->moments;
 }
 
+/* Moments and copy of a parameter. */
+static int kept_of(const ig_node *node) {
+  return moments_of(node) + (IG_ATTRS_OF(ig_multi_update_attrs, node)->copies != 0);
+}
+
 int ig_multi_update_count(const ig_node *node) {
-  return (node->n_inputs - IG_MULTI_ITEMS) / (3 + moments_of(node));
+  return (node->n_inputs - IG_MULTI_ITEMS) / (3 + kept_of(node));
 }
 
 int ig_multi_update_in(const ig_node *node, int item) {
-  return IG_MULTI_ITEMS + item * (3 + moments_of(node));
+  return IG_MULTI_ITEMS + item * (3 + kept_of(node));
 }
 
 int ig_multi_update_out(const ig_node *node, int item) {
-  return item * (1 + moments_of(node));
+  return item * (1 + kept_of(node));
 }
 
 static ig_status check_scalar(const ig_node *node, int i) {
@@ -66,19 +72,25 @@ static ig_status multi_update_infer(ig_node *node) {
     int at = ig_multi_update_in(node, item), to = ig_multi_update_out(node, item);
     const ig_value *param = node->inputs[at + 1];
     if (node->inputs[at]) IG_TRY(check_scalar(node, at));
-    for (int i = at + 1; i < at + 3 + moments; i++) {
+    for (int i = at + 1; i < ig_multi_update_in(node, item + 1); i++) {
       const ig_value *v = node->inputs[i];
-      IG_CHECK(v && param && v->dtype == IG_F32 && ig_shape_equal(&v->shape, &param->shape),
-               IG_ERR_SHAPE, "input %d must be f32 like its parameter, found %s %s", i,
-               ig_dtype_name(v ? v->dtype : IG_NONE), v ? IG_SHAPE_STR(&v->shape) : "nothing");
+      ig_dtype dtype = v ? v->dtype : IG_NONE;
+      bool fits = i < at + 3 + moments ? dtype == IG_F32 : dtype == IG_BF16 || dtype == IG_F16;
+      IG_CHECK(fits && param && ig_shape_equal(&v->shape, &param->shape), IG_ERR_SHAPE,
+               "input %d must be %s like its parameter, found %s %s", i,
+               i < at + 3 + moments ? "f32" : "of 16 bits", ig_dtype_name(dtype),
+               v ? IG_SHAPE_STR(&v->shape) : "nothing");
     }
-    for (int i = 0; i <= moments; i++) IG_TRY(ig_infer_set(node, to + i, IG_F32, &param->shape));
+    for (int i = 0; i <= kept_of(node); i++) {
+      IG_TRY(ig_infer_set(node, to + i, i > moments ? node->inputs[at + 2 + i]->dtype : IG_F32,
+                          &param->shape));
+    }
   }
   return IG_OK;
 }
 
 static int multi_update_inplace(const ig_node *node, int output) {
-  int each = 1 + moments_of(node), item = output / each, which = output % each;
+  int each = 1 + kept_of(node), item = output / each, which = output % each;
   return ig_multi_update_in(node, item) + (which == 0 ? 1 : 2 + which);
 }
 
@@ -112,6 +124,11 @@ static void update_one(const ig_call *call, int item, ig_update_rule rule,
                  .param = in[1],
                  .grad = in[2],
                  .new_param = call->out[to]};
+  if (IG_ATTRS_OF(ig_multi_update_attrs, call->node)->copies) {
+    int copy = to + kept_of(call->node);
+    u.copy = call->out[copy];
+    u.copy_dtype = call->node->outputs[copy]->dtype;
+  }
   ig_adam adam = {o->beta1, o->beta2, o->epsilon, o->decay, o->decoupled || rule == IG_RULE_LAMB};
   switch (rule) {
   case IG_RULE_SGD: ig_cpu_sgd(&u, o->momentum, o->decay, o->nesterov, m, new_m); break;

@@ -81,6 +81,9 @@ typedef struct ig_impl {
   ig_device device;
   /* A library's sums, whose order and thus last bits depend on the number of threads. */
   bool sums_by_thread;
+  /* A library orders its sums, for some shapes by the number of threads. Where a plan has `fixed_sums`,
+   * these two are prepared and run on one thread. */
+  bool library_sums;
   /* On a device, one of several that may be the fastest, by shape and GPU: with IG_AUTOTUNE=1 they are
    * timed against each other instead of going by their order. */
   bool contender;

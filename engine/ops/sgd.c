@@ -21,7 +21,7 @@ static ig_status sgd_infer(ig_node *node) {
 static ig_status sgd_run(const ig_call *call) {
   const sgd_attrs *attrs = IG_ATTRS_OF(sgd_attrs, call->node);
   ig_update u = ig_update_of(call);
-  bool moment = call->node->n_inputs > IG_UPDATE_MOMENT;
+  bool moment = ig_update_moments(call->node) > 0;
   ig_cpu_sgd(&u, (double)attrs->momentum, (double)attrs->weight_decay, attrs->nesterov != 0,
              moment ? call->in[IG_UPDATE_MOMENT] : NULL, moment ? call->out[1] : NULL);
   return IG_OK;
@@ -38,8 +38,8 @@ static const ig_impl sgd_impls[] = {
 
 const ig_op ig_op_sgd = {
     .name = "ingot.SGD",
-    .n_in = {2, 6},
-    .n_out = {1, 2},
+    .n_in = {2, 7},
+    .n_out = {1, 3},
     .flags = IG_OP_UPDATE,
     .attrs = sgd_fields,
     .attrs_size = sizeof(sgd_attrs),

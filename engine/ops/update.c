@@ -12,24 +12,36 @@ static ig_status check_scalar(const ig_node *node, int i, const char *what) {
   return IG_OK;
 }
 
+bool ig_update_has_copy(const ig_node *node) {
+  const ig_value *last = node->inputs[node->n_inputs - 1];
+  return node->n_inputs > IG_UPDATE_MOMENT && last &&
+         (last->dtype == IG_BF16 || last->dtype == IG_F16);
+}
+
+int ig_update_moments(const ig_node *node) {
+  return node->n_inputs - IG_UPDATE_MOMENT - ig_update_has_copy(node);
+}
+
 ig_status ig_update_infer(ig_node *node, int least_moments, int most_moments) {
-  int moments = node->n_inputs - IG_UPDATE_MOMENT;
+  int moments = ig_update_moments(node), copies = ig_update_has_copy(node);
   IG_CHECK(moments >= least_moments && moments <= most_moments, IG_ERR_SHAPE,
            "takes %d to %d moments, found %d", least_moments, most_moments, moments);
-  IG_CHECK(node->n_outputs == moments + 1, IG_ERR_SHAPE, "has %d outputs, found %d", moments + 1,
-           node->n_outputs);
+  IG_CHECK(node->n_outputs == 1 + moments + copies, IG_ERR_SHAPE, "has %d outputs, found %d",
+           1 + moments + copies, node->n_outputs);
   IG_TRY(check_scalar(node, IG_UPDATE_LR, "lr"));
   IG_TRY(check_scalar(node, IG_UPDATE_STEP, "step"));
   IG_TRY(check_scalar(node, IG_UPDATE_SCALE, "scale"));
   const ig_value *param = node->inputs[IG_UPDATE_PARAM];
   for (int i = IG_UPDATE_PARAM; i < node->n_inputs; i++) {
     const ig_value *v = node->inputs[i];
-    IG_CHECK(v && v->dtype == IG_F32 && ig_shape_equal(&v->shape, &param->shape), IG_ERR_SHAPE,
-             "input %d must be f32 like the parameter, found %s %s", i,
+    bool copy = copies && i == node->n_inputs - 1;
+    IG_CHECK(v && param && (copy || v->dtype == IG_F32) && ig_shape_equal(&v->shape, &param->shape),
+             IG_ERR_SHAPE, "input %d must be f32 like the parameter, found %s %s", i,
              ig_dtype_name(v ? v->dtype : IG_NONE), v ? IG_SHAPE_STR(&v->shape) : "nothing");
   }
-  for (int i = 0; i < node->n_outputs; i++) IG_TRY(ig_infer_set(node, i, IG_F32, &param->shape));
-  return IG_OK;
+  for (int i = 0; i <= moments; i++) IG_TRY(ig_infer_set(node, i, IG_F32, &param->shape));
+  if (!copies) return IG_OK;
+  return ig_infer_set(node, moments + 1, node->inputs[node->n_inputs - 1]->dtype, &param->shape);
 }
 
 int ig_update_inplace(const ig_node *node, int output) {
@@ -43,7 +55,12 @@ double ig_update_beta(float attribute) {
 
 ig_update ig_update_of(const ig_call *call) {
   const float *scale = call->in[IG_UPDATE_SCALE];
-  return (ig_update){.count = ig_value_count(call->node->inputs[IG_UPDATE_PARAM]),
+  const ig_node *node = call->node;
+  int last = node->n_outputs - 1;
+  bool copies = ig_update_has_copy(node);
+  return (ig_update){.copy = copies ? call->out[last] : NULL,
+                     .copy_dtype = node->outputs[last]->dtype,
+                     .count = ig_value_count(call->node->inputs[IG_UPDATE_PARAM]),
                      .lr = *(const float *)call->in[IG_UPDATE_LR],
                      .step = *(const float *)call->in[IG_UPDATE_STEP],
                      .scale = scale ? *scale : 1,

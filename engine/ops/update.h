@@ -1,6 +1,7 @@
 /* What the optimizer operators share. Their inputs are lr, step and scale (f32 scalars; scale may be
- * absent for 1), the parameter, its gradient, then the moments; their outputs are the new parameter
- * and the new moments, each of which may overwrite the old one. */
+ * absent for 1), the parameter, its gradient, then the moments, and last, where there is one, a copy of
+ * the parameter in 16 bits; their outputs are the new parameter, the new moments and the new copy, each
+ * of which may overwrite the old one. */
 #ifndef IG_OPS_UPDATE_H
 #define IG_OPS_UPDATE_H
 
@@ -23,6 +24,9 @@ typedef struct ig_loss_scale_attrs {
 
 /* Checks operands, with as many moments as inputs after the gradient, between least and most. */
 ig_status ig_update_infer(ig_node *node, int least_moments, int most_moments);
+/* Moments of a node, and whether it has a copy. */
+int ig_update_moments(const ig_node *node);
+bool ig_update_has_copy(const ig_node *node);
 /* Output 0 over the parameter, output i over moment i. */
 int ig_update_inplace(const ig_node *node, int output);
 /* A decay rate as it was written: attributes are f32, and 1 - 0.999f is off by 1e-5 of itself. */

@@ -184,7 +184,10 @@ static ig_status reduce_rest(exchange *x) {
   values[n++] = weight;
   for (int32_t i = 0; i < graph->n_assigns; i++) {
     if (!is_statistic(&graph->assigns[i])) continue;
-    values[n++] = ig_op1(graph, "Mul", NULL, IG_INS(graph->assigns[i].source, weight), IG_NO_ATTRS);
+    ig_value *source = graph->assigns[i].source;
+    values[n++] = x->parallel->weighted
+                      ? source
+                      : ig_op1(graph, "Mul", NULL, IG_INS(source, weight), IG_NO_ATTRS);
   }
   IG_TRY(ig_graph_status(graph));
   ig_node *sums = reduce(x, values, n > 2 ? n : 1, IG_F32);
@@ -192,8 +195,11 @@ static ig_status reduce_rest(exchange *x) {
   graph->outputs[loss] = sums->outputs[0];
   for (int32_t i = 0, k = 2; i < graph->n_assigns; i++) {
     if (!is_statistic(&graph->assigns[i])) continue;
+    ig_value *sum = sums->outputs[k++];
     graph->assigns[i].source =
-        ig_op1(graph, "Div", NULL, IG_INS(sums->outputs[k++], sums->outputs[1]), IG_NO_ATTRS);
+        x->parallel->weighted
+            ? sum
+            : ig_op1(graph, "Div", NULL, IG_INS(sum, sums->outputs[1]), IG_NO_ATTRS);
   }
   return ig_graph_status(graph);
 }

@@ -22,16 +22,18 @@ static bool may_group(const ig_node *node) {
 
 static bool alike(const ig_node *a, const ig_node *b) {
   return a->op == b->op && a->n_inputs == b->n_inputs &&
+         ig_update_has_copy(a) == ig_update_has_copy(b) &&
          memcmp(a->attrs, b->attrs, a->op->attrs_size) == 0 &&
          a->inputs[IG_UPDATE_LR] == b->inputs[IG_UPDATE_LR] &&
          a->inputs[IG_UPDATE_STEP] == b->inputs[IG_UPDATE_STEP];
 }
 
 /* Attributes that MultiUpdate has by the same names. */
-static int attributes(const ig_node *first, int moments, ig_attr attrs[IG_MOST_ATTRS]) {
+static int attributes(const ig_node *first, ig_attr attrs[IG_MOST_ATTRS]) {
   int n = 0;
   attrs[n++] = IG_STRING("optimizer", first->op->name);
-  attrs[n++] = IG_INT("moments", moments);
+  attrs[n++] = IG_INT("moments", ig_update_moments(first));
+  attrs[n++] = IG_INT("copies", ig_update_has_copy(first));
   for (const ig_attr_field *f = first->op->attrs; f->name; f++) {
     attrs[n++] = f->type == IG_ATTR_FLOAT ? IG_FLOAT(f->name, ig_attr_float_of(first, f->name, 0))
                                           : IG_INT(f->name, ig_attr_int_of(first, f->name, 0));
@@ -41,10 +43,11 @@ static int attributes(const ig_node *first, int moments, ig_attr attrs[IG_MOST_A
 
 /* Replaces the n nodes, which are alike, by one. */
 static ig_status group(ig_graph *graph, ig_node *const *nodes, int n) {
-  int moments = nodes[0]->n_inputs - IG_UPDATE_MOMENT, n_in = IG_MULTI_ITEMS, n_out = 0;
+  int kept = nodes[0]->n_inputs - IG_UPDATE_MOMENT; /* moments, and a copy */
+  int n_in = IG_MULTI_ITEMS, n_out = 0;
   ig_attr attrs[IG_MOST_ATTRS];
-  int n_attrs = attributes(nodes[0], moments, attrs);
-  ig_value **in = ig_arena_alloc(graph->arena, (size_t)(n * (3 + moments) + 2) * sizeof *in);
+  int n_attrs = attributes(nodes[0], attrs);
+  ig_value **in = ig_arena_alloc(graph->arena, (size_t)(n * (3 + kept) + 2) * sizeof *in);
   IG_CHECK(in, IG_ERR_MEMORY, "graph '%s': out of memory", graph->name);
   in[IG_MULTI_LR] = nodes[0]->inputs[IG_UPDATE_LR];
   in[IG_MULTI_STEP] = nodes[0]->inputs[IG_UPDATE_STEP];
@@ -52,10 +55,10 @@ static ig_status group(ig_graph *graph, ig_node *const *nodes, int n) {
     for (int k = IG_UPDATE_SCALE; k < nodes[i]->n_inputs; k++) in[n_in++] = nodes[i]->inputs[k];
   }
   ig_node *by =
-      ig_graph_node(graph, "ingot.MultiUpdate", NULL, n_in, in, n_attrs, attrs, n * (1 + moments));
+      ig_graph_node(graph, "ingot.MultiUpdate", NULL, n_in, in, n_attrs, attrs, n * (1 + kept));
   IG_TRY(ig_graph_status(graph));
   for (int i = 0; i < n; i++) {
-    for (int k = 0; k <= moments; k++) {
+    for (int k = 0; k <= kept; k++) {
       IG_TRY(ig_value_replace(graph, nodes[i]->outputs[k], by->outputs[n_out++]));
     }
     ig_node_remove(graph, nodes[i]);

@@ -135,11 +135,14 @@ static void bind_step(const ig_plan *plan, ig_planned *s, bool fixed_only) {
   }
 }
 
-static ig_status prepare_with(ig_planned *s, const ig_impl *impl) {
+static ig_status prepare_with(const ig_plan *plan, ig_planned *s, const ig_impl *impl) {
   s->call.workspace_size = impl->workspace ? impl->workspace(s->node) : 0;
   s->call.state = NULL;
   s->call.packed = 0;
-  IG_TRY(impl->prepare ? impl->prepare(&s->call) : IG_OK);
+  int threads = ig_plan_threads_begin(plan, impl);
+  ig_status status = impl->prepare ? impl->prepare(&s->call) : IG_OK;
+  ig_plan_threads_end(threads);
+  IG_TRY(status);
   s->impl = impl;
   s->prepared = true;
   return IG_OK;
@@ -155,9 +158,9 @@ static ig_status prepare_winner(const ig_plan *plan, ig_planned *s) {
   if (first->release) first->release(&s->call);
   s->prepared = false;
   for (int i = 0; (impl = ig_op_impl(s->node->op, device, i)); i++) {
-    if (strcmp(impl->name, name) == 0 && prepare_with(s, impl) == IG_OK) return IG_OK;
+    if (strcmp(impl->name, name) == 0 && prepare_with(plan, s, impl) == IG_OK) return IG_OK;
   }
-  return prepare_with(s, first);
+  return prepare_with(plan, s, first);
 }
 
 /* The first implementation that neither rejects the node nor declines in prepare. */
@@ -169,7 +172,7 @@ static ig_status prepare_step(const ig_plan *plan, ig_planned *s) {
     const ig_impl *impl = ig_op_impl(s->node->op, device, i);
     if (!impl) break;
     if (impl->reject && impl->reject(s->node)) continue;
-    ig_status status = prepare_with(s, impl);
+    ig_status status = prepare_with(plan, s, impl);
     if (status == IG_ERR_UNSUPPORTED) continue;
     if (status == IG_OK && ig_contest_wanted(plan->backend)) status = prepare_winner(plan, s);
     return status == IG_OK ? IG_OK : ig_fail_in(status, "node '%s'", s->node->name);

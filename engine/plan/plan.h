@@ -21,7 +21,7 @@ typedef struct ig_plan_options {
   bool measure;        /* lay memory out for ig_plan_memory_use and take none: such a plan cannot run */
   size_t memory_limit; /* bytes for slab and workspace; 0 for no limit */
   ig_comm *comm;       /* for graphs with collective operators; borrowed */
-  bool fixed_sums;     /* no implementation whose sums depend on the number of threads */
+  bool fixed_sums;     /* sums have the same order on any number of threads: a library's run on one */
 } ig_plan_options;
 
 typedef struct ig_plan_memory {

@@ -215,8 +215,34 @@ static ig_status initialise(ig_store *store, ig_store_entry *entry, const ig_val
 
 static ig_tensor_role role_of(const ig_value *value) {
   if (value->kind == IG_VALUE_PARAM) return IG_ROLE_PARAMETER;
+  if (strncmp(value->name, "optimizer.sum.", 14) == 0) return IG_ROLE_SCRATCH;
   if (strncmp(value->name, "optimizer.", 10) == 0) return IG_ROLE_OPTIMIZER;
+  if (strncmp(value->name, "copy.", 5) == 0) return IG_ROLE_COPY;
   return strncmp(value->name, "ema.", 4) == 0 ? IG_ROLE_EMA : IG_ROLE_STATE;
+}
+
+static ig_status refresh_copy(ig_store *store, ig_store_entry *copy) {
+  const ig_store_entry *from = ig_store_find(store, copy->name + strlen("copy."));
+  IG_CHECK(from && from->dtype == IG_F32 && ig_shape_equal(&from->shape, &copy->shape),
+           IG_ERR_INTERNAL, "'%s' is no copy of a parameter in the store", copy->name);
+  void *wide = ig_alloc(ig_shape_bytes(&from->shape, from->dtype));
+  void *narrow = ig_alloc(ig_shape_bytes(&copy->shape, copy->dtype));
+  ig_status status = wide && narrow ? ig_store_read(store, from, wide)
+                                    : ig_fail(IG_ERR_MEMORY, "'%s': out of memory", copy->name);
+  if (status == IG_OK) {
+    ig_convert(IG_F32, wide, copy->dtype, narrow, ig_shape_count(&copy->shape));
+    status = ig_store_write(store, copy, narrow);
+  }
+  ig_free(wide);
+  ig_free(narrow);
+  return status;
+}
+
+ig_status ig_store_refresh_copies(ig_store *store) {
+  for (int64_t i = 0; i < store->n; i++) {
+    if (store->entries[i]->role == IG_ROLE_COPY) IG_TRY(refresh_copy(store, store->entries[i]));
+  }
+  return IG_OK;
 }
 
 ig_status ig_store_add_graph(ig_store *store, const ig_graph *graph, uint64_t seed) {
@@ -230,7 +256,8 @@ ig_status ig_store_add_graph(ig_store *store, const ig_graph *graph, uint64_t se
     }
     IG_TRY(entry_create(store, value->name, role_of(value), value->dtype, &value->shape, NULL,
                         &entry));
-    IG_TRY(initialise(store, entry, value, seed));
+    IG_TRY(entry->role == IG_ROLE_COPY ? refresh_copy(store, entry)
+                                       : initialise(store, entry, value, seed));
   }
   return IG_OK;
 }
@@ -240,7 +267,9 @@ ig_status ig_store_add_graph(ig_store *store, const ig_graph *graph, uint64_t se
 ig_status ig_store_to_snapshot(const ig_store *store, ig_snapshot *snapshot) {
   for (int64_t i = 0; i < store->n; i++) {
     const ig_store_entry *entry = store->entries[i];
+    if (entry->role == IG_ROLE_COPY) continue;
     void *data;
+    if (entry->role == IG_ROLE_SCRATCH) continue;
     IG_TRY(ig_snapshot_add(snapshot, entry->role, entry->name, entry->dtype, &entry->shape, &data));
     IG_TRY(ig_store_read(store, entry, data));
   }

@@ -24,9 +24,17 @@ static void keep(const float *old, float *out, int64_t count) {
   if (out && out != old) memcpy(out, old, (size_t)count * sizeof *out);
 }
 
+/* While the block's new parameters are still near. */
+static void copy_block(const ig_update *u, int64_t at, int64_t n) {
+  if (!u->copy) return;
+  ig_convert(IG_F32, u->new_param + at, u->copy_dtype,
+             (char *)u->copy + at * (int64_t)ig_dtype_size(u->copy_dtype), n);
+}
+
 static bool skips(const ig_update *u, const float *m, float *new_m, const float *v, float *new_v) {
   if (isfinite(u->scale)) return false;
   keep(u->param, u->new_param, u->count);
+  copy_block(u, 0, u->count);
   keep(m, new_m, u->count);
   keep(v, new_v, u->count);
   return true;
@@ -57,6 +65,7 @@ void ig_cpu_sgd(const ig_update *u, double momentum, double decay, bool nesterov
     sgd_block(block_length(u->count, b), (float)u->lr, (float)u->scale, (float)momentum,
               (float)decay, nesterov, u->param + at, u->grad + at, m ? m + at : NULL,
               u->new_param + at, m ? new_m + at : NULL);
+    copy_block(u, at, block_length(u->count, b));
   }
 }
 
@@ -104,6 +113,7 @@ void ig_cpu_adam(const ig_update *u, const ig_adam *o, const float *m, const flo
     int64_t at = b * BLOCK;
     adam_block(block_length(u->count, b), &s, u->param + at, u->grad + at, m + at, v + at,
                u->new_param + at, new_m + at, new_v + at);
+    copy_block(u, at, block_length(u->count, b));
   }
 }
 
@@ -170,6 +180,7 @@ void ig_cpu_lamb(const ig_update *u, const ig_adam *o, const float *m, const flo
     int64_t at = b * BLOCK;
     lamb_apply(block_length(u->count, b), &s, decay, inv_first, (float)(u->lr * trust),
                u->param + at, new_m + at, new_v + at, u->new_param + at);
+    copy_block(u, at, block_length(u->count, b));
   }
 }
 
@@ -194,6 +205,7 @@ void ig_cpu_lion(const ig_update *u, double beta1, double beta2, double decay, c
     lion_block(block_length(u->count, b), (float)u->lr, (float)u->scale, (float)beta1,
                (float)(1 - beta1), (float)beta2, (float)(1 - beta2), (float)decay, u->param + at,
                u->grad + at, m + at, u->new_param + at, new_m + at);
+    copy_block(u, at, block_length(u->count, b));
   }
 }
 

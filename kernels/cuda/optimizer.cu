@@ -10,7 +10,7 @@ extern "C" {
 
 #define THREADS 256
 #define PIECE ((int64_t)4096) /* elements of a block */
-#define TENSORS 48            /* keeps a kernel's arguments under 4 KiB */
+#define TENSORS 40            /* keeps a kernel's arguments under 4 KiB */
 
 struct table {
   ig_update_tensor tensor[TENSORS];
@@ -132,7 +132,29 @@ __device__ static inline void store(float *to, int64_t i, int n, const four &x) 
 __device__ static inline bool packs(const ig_update_tensor &t) {
   uintptr_t bits = (uintptr_t)t.param | (uintptr_t)t.grad | (uintptr_t)t.m | (uintptr_t)t.v |
                    (uintptr_t)t.new_param | (uintptr_t)t.new_m | (uintptr_t)t.new_v;
-  return (bits & 15) == 0;
+  return (bits & 15) == 0 && ((uintptr_t)t.copy & 7) == 0;
+}
+
+template <typename T> __device__ static inline void store_narrow(T *to, int64_t i, int n, four x) {
+  if (n == 4) {
+    ig_pack<T, 4> out;
+    for (int k = 0; k < 4; k++) out.v[k] = ig_from_f32<T>(x.v[k]);
+    ig_store_pack(to + i, out);
+  } else {
+    to[i] = ig_from_f32<T>(x.v[0]);
+  }
+}
+
+/* The new parameter, and its copy of 2 bytes an element. */
+__device__ static inline void store_param(const ig_update_tensor &t, int64_t i, int n,
+                                          const four &p) {
+  store(t.new_param, i, n, p);
+  if (!t.copy) return;
+  if (t.copy_dtype == IG_BF16) {
+    store_narrow((ig_bf16 *)t.copy, i, n, p);
+  } else {
+    store_narrow((ig_f16 *)t.copy, i, n, p);
+  }
 }
 
 /* Calls f(i, n) for this thread's share of the block's piece, n being 4 or 1. */
@@ -164,7 +186,7 @@ __global__ void __launch_bounds__(THREADS)
       squares.x += p.v[k] * p.v[k];
       squares.y += direction * direction;
     }
-    if (!lamb) store(tensor.new_param, i, n, p);
+    if (!lamb) store_param(tensor, i, n, p);
     store(tensor.new_m, i, n, m);
     store(tensor.new_v, i, n, v);
   });
@@ -204,7 +226,7 @@ __global__ void __launch_bounds__(THREADS)
     for (int k = 0; k < 4; k++) {
       if (!f.skip) p.v[k] -= rate * lamb_direction(f, p.v[k], m.v[k], v.v[k]);
     }
-    store(tensor.new_param, i, n, p);
+    store_param(tensor, i, n, p);
   });
 }
 

@@ -7,6 +7,7 @@ static void reference(const ig_node *node, const ig_case_array *in, ig_case_arra
     double p = in[3].data[i], g = scale * in[4].data[i] + attr_float(node, "weight_decay") * p;
     out[0].data[i] = p - in[0].data[0] * adam_direction(node, in, out, i, g);
   }
+  fill_copy(node, out);
 }
 
 static const ig_op_case cases[] = {ADAM_CASES};

@@ -7,6 +7,7 @@ static void reference(const ig_node *node, const ig_case_array *in, ig_case_arra
     double p = in[3].data[i] * (1 - lr * attr_float(node, "weight_decay"));
     out[0].data[i] = p - lr * adam_direction(node, in, out, i, scale * in[4].data[i]);
   }
+  fill_copy(node, out);
 }
 
 static const ig_op_case cases[] = {ADAM_CASES};

@@ -14,6 +14,7 @@ static void reference(const ig_node *node, const ig_case_array *in, ig_case_arra
   double trust = pp > 0 && rr > 0 ? sqrt(pp / rr) : 1;
   for (int64_t i = 0; i < n; i++)
     out[0].data[i] = in[3].data[i] - in[0].data[0] * trust * out[0].data[i];
+  fill_copy(node, out);
 }
 
 #define ZEROS(n)                                                                                   \

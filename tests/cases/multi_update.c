@@ -34,10 +34,10 @@ static double step_of(const ig_node *node, const char *rule, double lr, double t
 
 static void reference(const ig_node *node, const ig_case_array *in, ig_case_array *out) {
   const char *rule = *(const char *const *)node->attrs;
-  int moments = (int)attr_int(node, "moments");
-  for (int item = 0; item * (1 + moments) < node->n_outputs; item++) {
-    const ig_case_array *from = in + 2 + item * (3 + moments);
-    ig_case_array *to = out + item * (1 + moments);
+  int moments = (int)attr_int(node, "moments"), kept = moments + (int)attr_int(node, "copies");
+  for (int item = 0; item * (1 + kept) < node->n_outputs; item++) {
+    const ig_case_array *from = in + 2 + item * (3 + kept);
+    ig_case_array *to = out + item * (1 + kept);
     double lr = in[0].data[0], pp = 0, rr = 0;
     int64_t n = count_of(&from[1]);
     for (int64_t i = 0; i < n; i++) {
@@ -51,6 +51,7 @@ static void reference(const ig_node *node, const ig_case_array *in, ig_case_arra
     }
     for (int64_t i = 0; i < n && strcmp(rule, "ingot.LAMB") == 0; i++)
       to[0].data[i] = from[1].data[i] - lr * sqrt(pp / rr) * to[0].data[i];
+    for (int64_t i = 0; i < n && kept > moments; i++) to[kept].data[i] = to[0].data[i];
   }
 }
 
@@ -59,6 +60,7 @@ static void reference(const ig_node *node, const ig_case_array *in, ig_case_arra
 #define PLAIN(...) NORMAL(IG_F32, __VA_ARGS__), NORMAL(IG_F32, __VA_ARGS__)
 #define ONE(...) PLAIN(__VA_ARGS__), NORMAL(IG_F32, __VA_ARGS__)
 #define TWO(...) ONE(__VA_ARGS__), POSITIVE(IG_F32, __VA_ARGS__)
+#define COPY(dtype, ...) NORMAL(dtype, __VA_ARGS__) /* what it held does not matter */
 #define RULE(value, count)                                                                         \
   {.name = "optimizer", .type = IG_ATTR_STRING, .s = (value)}, A_INT("moments", count),            \
       A_FLOAT("weight_decay", 0.25f)
@@ -94,6 +96,22 @@ static const ig_op_case cases[] = {
      .n_attrs = 3,
      .attrs = {RULE("ingot.LAMB", 2)},
      .n_outputs = 6},
+    {.name = "momentum, copies",
+     .inputs = {SCALARS(1), SCALE(0.25), ONE(3, 7), COPY(IG_BF16, 3, 7), SCALE(0.5), ONE(9002),
+                COPY(IG_BF16, 9002)},
+     .n_attrs = 5,
+     .attrs = {RULE("ingot.SGD", 1), A_FLOAT("momentum", 0.75f), A_INT("copies", 1)},
+     .n_outputs = 6},
+    {.name = "adamw, copies",
+     .inputs = {SCALARS(3), SCALE(0.25), TWO(4097), COPY(IG_F16, 4097)},
+     .n_attrs = 4,
+     .attrs = {RULE("ingot.AdamW", 2), A_INT("copies", 1)},
+     .n_outputs = 4},
+    {.name = "lamb, copies",
+     .inputs = {SCALARS(5), SCALE(0.25), TWO(4100), COPY(IG_BF16, 4100)},
+     .n_attrs = 4,
+     .attrs = {RULE("ingot.LAMB", 2), A_INT("copies", 1)},
+     .n_outputs = 4},
     {.name = "lion",
      .inputs = {SCALARS(1), ABSENT, ONE(3, 7), SCALE(0.5), ONE(37)},
      .n_attrs = 3,

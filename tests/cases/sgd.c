@@ -11,6 +11,7 @@ static void reference(const ig_node *node, const ig_case_array *in, ig_case_arra
       g = attr_int(node, "nesterov") ? g + momentum * out[1].data[i] : out[1].data[i];
     }
     out[0].data[i] = p - lr * g;
+    if (node->n_outputs > 2) out[2].data[i] = out[0].data[i]; /* in 16 bits */
   }
 }
 
@@ -31,6 +32,12 @@ static const ig_op_case cases[] = {
      .n_attrs = 2,
      .attrs = {A_FLOAT("momentum", 0.9f), A_INT("nesterov", 1)},
      .n_outputs = 2},
+    {.name = "copy",
+     .inputs = {SCALARS, SCALE, NORMAL(IG_F32, 37), NORMAL(IG_F32, 37), NORMAL(IG_F32, 37),
+                NORMAL(IG_BF16, 37)},
+     .n_attrs = 1,
+     .attrs = {A_FLOAT("momentum", 0.9f)},
+     .n_outputs = 3},
     {.name = "threads",
      .inputs = {SCALARS, SCALE, NORMAL(IG_F32, 50001), NORMAL(IG_F32, 50001), NORMAL(IG_F32, 50001)},
      .n_attrs = 1,

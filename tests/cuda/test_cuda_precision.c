@@ -71,6 +71,7 @@ static void losses_keep_together(const subject *s, int64_t steps, double lr, dou
   for (ig_precision p = IG_PRECISION_F32; p <= IG_PRECISION_F16; p++) {
     training got = train(s, cuda, p, steps, lr);
     assert_int_equal(got.n, want.n);
+    assert_int_equal(got.n_copies > 0, p == IG_PRECISION_BF16 || p == IG_PRECISION_F16);
     double start = fabs(got.loss[0] - first), off = mean_difference(&got, &want);
     print_message("  %-9s  %-12.1e  %.1e\n", name_of(p), start, off);
     assert_true(start <= 2 * rounding[p] * first);

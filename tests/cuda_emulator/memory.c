@@ -219,6 +219,36 @@ cudaError_t cudaFreeHost(void *pointer) {
   return free_now(pointer, PINNED_MEMORY);
 }
 
+/* The caller's memory, which the host could touch anyhow: only that each is registered once is kept. */
+static void *registered[64];
+
+static int place_of_registered(const void *pointer) {
+  int count = (int)(sizeof registered / sizeof *registered), i = 0;
+  while (i < count && registered[i] != pointer) i++;
+  return i < count ? i : -1;
+}
+
+cudaError_t cudaHostRegister(void *pointer, size_t bytes, unsigned int flags) {
+  (void)flags;
+  cudaError_t error = ig_emu_enter();
+  if (!error) error = ig_emu_forbid_in_capture(false);
+  if (!error && (!pointer || bytes == 0)) error = cudaErrorInvalidValue;
+  if (!error && place_of_registered(pointer) >= 0) error = cudaErrorHostMemoryAlreadyRegistered;
+  int free_place = error ? -1 : place_of_registered(NULL);
+  if (!error && free_place < 0) error = cudaErrorMemoryAllocation;
+  if (!error) registered[free_place] = pointer;
+  return ig_emu_leave(error);
+}
+
+cudaError_t cudaHostUnregister(void *pointer) {
+  cudaError_t error = ig_emu_enter();
+  int i = pointer ? place_of_registered(pointer) : -1;
+  if (!error && i < 0) error = cudaErrorHostMemoryNotRegistered;
+  if (!error) error = ig_emu_drain_all(); /* copies that are queued still need it */
+  if (!error) registered[i] = NULL;
+  return ig_emu_leave(error);
+}
+
 static cudaError_t allocate_in_stream(void **pointer, size_t bytes, cudaStream_t stream) {
   if (!ig_emu_is_legacy(stream)) {
     if (!ig_emu_is_stream(stream)) return cudaErrorInvalidResourceHandle;

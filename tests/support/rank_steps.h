@@ -99,10 +99,8 @@ static inline ig_status rank_micro(rank_state *r, int step, int64_t first, int64
   IG_TRY(ig_plan_run(plan, &rng));
   if (ig_comm_rank(r->comm) != 0) return IG_OK;
   double loss = (double)*(const float *)ig_plan_output(plan, 0);
-  bool one = r->job->options.parallel.size <= 1; /* its loss is that of the micro-batch */
-  if (one) r->job->loss[step] += kind == IG_STEP_UPDATE ? loss : (double)share * loss;
   if (kind == IG_STEP_ACCUMULATE) return IG_OK;
-  if (!one) r->job->loss[step] = loss;
+  r->job->loss[step] = loss;
   int norm = ig_step_output(ig_plan_graph(plan), "grad_norm");
   r->job->norm[step] = (double)*(const float *)ig_plan_output(plan, norm);
   if (count * ig_comm_size(r->comm) >= r->job->options.batch) r->job->memory = ig_plan_memory_use(plan);

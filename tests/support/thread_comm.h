@@ -319,6 +319,14 @@ static inline ig_status thread_broadcast(ig_comm *comm, void *data, size_t bytes
   return status;
 }
 
+static inline ig_status thread_check_group(ig_comm *comm) {
+  thread_comm *c = (thread_comm *)comm;
+  pthread_mutex_lock(&c->group->mutex);
+  ig_status status = c->group->failure[0] ? thread_failed(c->group) : IG_OK;
+  pthread_mutex_unlock(&c->group->mutex);
+  return status;
+}
+
 static inline void thread_abandon(ig_comm *comm, const char *reason) {
   thread_comm *c = (thread_comm *)comm;
   char text[224];
@@ -366,6 +374,7 @@ static const ig_comm_vtable thread_vtable = {.name = "threads",
                                              .alloc = thread_alloc,
                                              .begin = thread_begin,
                                              .wait = thread_wait,
+                                             .check = thread_check_group,
                                              .exchange = thread_exchange,
                                              .broadcast = thread_broadcast,
                                              .abandon = thread_abandon,

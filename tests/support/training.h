@@ -8,6 +8,7 @@
 #include "engine/base/memory.h"
 #include "engine/base/rng.h"
 #include "engine/models/model.h"
+#include "engine/ops/op.h"
 #include "engine/train/trainer.h"
 
 enum {
@@ -30,6 +31,7 @@ typedef struct training {
   int n; /* steps */
   double loss[TRAINING_STEPS], norm[TRAINING_STEPS];
   size_t slab; /* of the plan of a full batch */
+  int n_copies; /* parameters that have one in 16 bits */
   int64_t n_parameters;
   float *parameters; /* all, one after another; freed by training_free */
 } training;
@@ -122,6 +124,37 @@ static inline void training_read_parameters(ig_trainer *trainer, training *out) 
   }
 }
 
+/* Copies in 16 bits are what a cast of the parameter would give, and no step casts one. */
+static inline int training_check_copies(ig_trainer *trainer) {
+  const ig_store *store = ig_trainer_store(trainer);
+  int copies = 0;
+  for (int64_t i = 0; i < ig_store_count(store); i++) {
+    const ig_store_entry *copy = ig_store_entry_at(store, i);
+    if (copy->role != IG_ROLE_COPY) continue;
+    const ig_store_entry *param = ig_store_find(store, copy->name + strlen("copy."));
+    assert_non_null(param);
+    int64_t n = ig_shape_count(&param->shape);
+    float *wide = ig_alloc((size_t)n * sizeof *wide);
+    uint16_t *narrow = ig_alloc((size_t)n * sizeof *narrow), *cast = ig_alloc((size_t)n * 2);
+    assert_true(wide && narrow && cast);
+    assert_int_equal(ig_store_read(store, param, wide), IG_OK);
+    assert_int_equal(ig_store_read(store, copy, narrow), IG_OK);
+    ig_convert(IG_F32, wide, copy->dtype, cast, n);
+    assert_memory_equal(narrow, cast, (size_t)n * 2);
+    ig_free(wide);
+    ig_free(narrow);
+    ig_free(cast);
+    copies++;
+  }
+  const ig_graph *graph = ig_plan_graph(ig_trainer_plan(trainer));
+  for (int32_t i = 0; i < graph->n_nodes; i++) {
+    const ig_node *node = graph->nodes[i];
+    bool cast = ig_node_is_live(node) && strcmp(node->op->name, "Cast") == 0;
+    assert_false(cast && node->inputs[0]->kind == IG_VALUE_PARAM);
+  }
+  return copies;
+}
+
 static inline void training_set_scale(ig_trainer *trainer, float scale) {
   ig_store *store = ig_trainer_store(trainer);
   ig_store_entry *entry;
@@ -151,6 +184,7 @@ static inline training train_subject(const subject *s, ig_backend *backend,
   if (status != IG_OK) fail_msg("%s on %s: %s", s->model, backend->vtable->name, ig_last_error());
   out.slab = ig_plan_memory_use(ig_trainer_plan(trainer)).slab;
   training_read_parameters(trainer, &out);
+  out.n_copies = training_check_copies(trainer);
   ig_trainer_destroy(trainer);
   ig_graph_destroy(model);
   training_data_destroy(&data);

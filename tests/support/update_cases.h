@@ -24,6 +24,9 @@
        .attrs = {A_FLOAT("weight_decay", 0.25f), A_FLOAT("beta1", 0.5f), A_FLOAT("beta2", 0.75f),  \
                  A_FLOAT("epsilon", 0.125f)},                                                      \
        .n_outputs = 3},                                                                            \
+      {.name = "copy",                                                                             \
+       .inputs = {SCALARS(5), SCALE, TENSORS(37), NORMAL(IG_F16, 37)},                             \
+       .n_outputs = 4},                                                                            \
   {                                                                                                \
     .name = "threads", .inputs = {SCALARS(2000), SCALE, TENSORS(50001)}, .n_outputs = 3            \
   }
@@ -31,6 +34,12 @@
 /* The decimal that a rate was written as: 1 - 0.999f is not 0.001. */
 static inline double rate(const ig_node *node, const char *name) {
   return round(attr_float(node, name) * 1e6) / 1e6;
+}
+
+/* What a copy in 16 bits is made of, where the node has one. */
+static inline void fill_copy(const ig_node *node, ig_case_array *out) {
+  if (node->n_outputs < 4) return;
+  for (int64_t i = 0; i < count_of(&out[0]); i++) out[3].data[i] = out[0].data[i];
 }
 
 /* Moments of element `i`; returns the bias-corrected direction m / (sqrt(v) + epsilon). */

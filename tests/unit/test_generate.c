@@ -21,7 +21,7 @@ static void made_up_logits(float logits[WORDS], uint64_t salt) {
 static int64_t draw(const float *logits, int64_t n, const ig_generate_options *options,
                     uint64_t step) {
   float temperature = (float)options->temperature, top_p = (float)options->top_p;
-  uint64_t zero = 0, room[2 * WORDS];
+  uint64_t zero = 0, room[3 * WORDS];
   int64_t token = -2;
   ig_sample_scalars scalars = {&options->seed, &step, &zero, &temperature, &options->top_k, &top_p};
   assert_true(ig_cpu_sample_workspace(n) <= sizeof room);

@@ -1,5 +1,5 @@
 /* Attention and its gradient on a GPU: split over keys for few queries, on tensor cores for 16-bit
- * types, and the readable way for everything else. */
+ * types, in tiles for f32, and the readable way for everything else. */
 #include "engine/base/checked.h"
 #include "engine/ops/heads.h"
 #include "kernels/lib/cuda/cudnn.h"
@@ -52,6 +52,12 @@ static const char *reject_decode(const ig_node *node, const ig_heads *heads) {
 static const char *reject_mma(const ig_node *node, const ig_heads *heads) {
   ig_attention a;
   return describe(node, heads, &a) ? ig_cuda_attention_reject(&a) : "the operands do not fit";
+}
+
+static const char *reject_f32(const ig_node *node, const ig_heads *heads, bool backward) {
+  ig_attention a;
+  if (!describe(node, heads, &a)) return "the operands do not fit";
+  return ig_cuda_attention_f32_reject(&a, backward);
 }
 
 static const char *reject_cudnn(const ig_node *node, const ig_heads *heads) {
@@ -156,6 +162,11 @@ static const char *attention_reject_mma(const ig_node *node) {
   return node->n_outputs > 3 ? "the scores are an output" : reject_mma(node, &heads);
 }
 
+static const char *attention_reject_f32(const ig_node *node) {
+  ig_heads heads = ig_heads_of_attention(node);
+  return node->n_outputs > 3 ? "the scores are an output" : reject_f32(node, &heads, false);
+}
+
 static const char *attention_reject_tiles(const ig_node *node) {
   ig_heads heads = ig_heads_of_attention(node);
   return reject_tiles(node, &heads);
@@ -171,6 +182,12 @@ static ig_status attention_run_mma(const ig_call *call) {
   operands o;
   IG_TRY(gather(call, &o));
   return ig_cuda_attention(&o.a, &o.in, call->out[0], NULL, call->stream);
+}
+
+static ig_status attention_run_f32(const ig_call *call) {
+  operands o;
+  IG_TRY(gather(call, &o));
+  return ig_cuda_attention_f32(&o.a, &o.in, call->out[0], NULL, call->stream);
 }
 
 static ig_status attention_run_tiles(const ig_call *call) {
@@ -220,6 +237,11 @@ static const ig_impl attention_impls[] = {
      .prepare = attention_prepare_cudnn,
      .release = release_cudnn,
      .run = attention_run_cudnn},
+    {.name = "f32",
+     .device = IG_CUDA,
+     .reject = attention_reject_f32,
+     .workspace = workspace_joined,
+     .run = attention_run_f32},
     {.name = "tiles",
      .device = IG_CUDA,
      .reject = attention_reject_tiles,
@@ -256,6 +278,11 @@ static const char *lse_reject_mma(const ig_node *node) {
   return reject_mma(node, &heads);
 }
 
+static const char *lse_reject_f32(const ig_node *node) {
+  ig_heads heads = ig_heads_of_attention_lse(node);
+  return reject_f32(node, &heads, false);
+}
+
 static const char *lse_reject_tiles(const ig_node *node) {
   ig_heads heads = ig_heads_of_attention_lse(node);
   return reject_tiles(node, &heads);
@@ -272,6 +299,12 @@ static ig_status lse_run_mma(const ig_call *call) {
   operands o;
   IG_TRY(lse_gather(call, &o));
   return ig_cuda_attention(&o.a, &o.in, call->out[0], call->out[1], call->stream);
+}
+
+static ig_status lse_run_f32(const ig_call *call) {
+  operands o;
+  IG_TRY(lse_gather(call, &o));
+  return ig_cuda_attention_f32(&o.a, &o.in, call->out[0], call->out[1], call->stream);
 }
 
 static ig_status lse_run_tiles(const ig_call *call) {
@@ -315,6 +348,7 @@ static const ig_impl lse_impls[] = {
      .prepare = lse_prepare_cudnn,
      .release = release_cudnn,
      .run = lse_run_cudnn},
+    {.name = "f32", .device = IG_CUDA, .reject = lse_reject_f32, .run = lse_run_f32},
     {.name = "tiles", .device = IG_CUDA, .reject = lse_reject_tiles, .run = lse_run_tiles},
     {0},
 };
@@ -344,6 +378,11 @@ static const char *grad_reject_mma(const ig_node *node) {
   return reject_mma(node, &heads);
 }
 
+static const char *grad_reject_f32(const ig_node *node) {
+  ig_heads heads = ig_heads_of_attention_grad(node);
+  return reject_f32(node, &heads, true);
+}
+
 static const char *grad_reject_tiles(const ig_node *node) {
   ig_heads heads = ig_heads_of_attention_grad(node);
   return reject_tiles(node, &heads);
@@ -355,6 +394,15 @@ static ig_status grad_run_mma(const ig_call *call) {
   IG_TRY(grad_gather(call, &o, &out));
   return ig_cuda_attention_grad(&o.a, &o.in, call->in[1], call->in[2], call->in[0], (void *)out.q,
                                 (void *)out.k, (void *)out.v, call->workspace, call->stream);
+}
+
+static ig_status grad_run_f32(const ig_call *call) {
+  operands o;
+  ig_attention_inputs out;
+  IG_TRY(grad_gather(call, &o, &out));
+  return ig_cuda_attention_f32_grad(&o.a, &o.in, call->in[1], call->in[2], call->in[0],
+                                    (void *)out.q, (void *)out.k, (void *)out.v, call->workspace,
+                                    call->stream);
 }
 
 static ig_status grad_run_tiles(const ig_call *call) {
@@ -371,6 +419,11 @@ static const ig_impl grad_impls[] = {
      .reject = grad_reject_mma,
      .workspace = grad_workspace_mma,
      .run = grad_run_mma},
+    {.name = "f32",
+     .device = IG_CUDA,
+     .reject = grad_reject_f32,
+     .workspace = grad_workspace_mma,
+     .run = grad_run_f32},
     {.name = "tiles", .device = IG_CUDA, .reject = grad_reject_tiles, .run = grad_run_tiles},
     {0},
 };

@@ -18,7 +18,7 @@ static size_t workspace(const ig_node *node) {
 
 static ig_status run(const ig_call *call) {
   const ig_node *node = call->node;
-  int moments = node->n_inputs - IG_UPDATE_MOMENT;
+  int moments = ig_update_moments(node), last = node->n_outputs - 1;
   ig_update_scalars scalars = {.lr = call->in[IG_UPDATE_LR], .step = call->in[IG_UPDATE_STEP]};
   ig_update_tensor tensor = {.scale = call->in[IG_UPDATE_SCALE],
                              .param = call->in[IG_UPDATE_PARAM],
@@ -28,6 +28,8 @@ static ig_status run(const ig_call *call) {
                              .new_param = call->out[0],
                              .new_m = moments > 0 ? call->out[1] : NULL,
                              .new_v = moments > 1 ? call->out[2] : NULL,
+                             .copy = ig_update_has_copy(node) ? call->out[last] : NULL,
+                             .copy_dtype = node->outputs[last]->dtype,
                              .count = ig_value_count(node->inputs[IG_UPDATE_PARAM])};
   return update(call, node->op->name, &scalars, &tensor, 1);
 }
@@ -63,6 +65,7 @@ static ig_status run_multi(const ig_call *call) {
   IG_CHECK(tensors, IG_ERR_MEMORY, "%s: out of memory", node->name);
   for (int i = 0; i < n; i++) {
     int at = ig_multi_update_in(node, i), to = ig_multi_update_out(node, i);
+    int last = ig_multi_update_out(node, i + 1) - 1;
     tensors[i] = (ig_update_tensor){.scale = call->in[at],
                                     .param = call->in[at + 1],
                                     .grad = call->in[at + 2],
@@ -71,6 +74,8 @@ static ig_status run_multi(const ig_call *call) {
                                     .new_param = call->out[to],
                                     .new_m = attrs->moments > 0 ? call->out[to + 1] : NULL,
                                     .new_v = attrs->moments > 1 ? call->out[to + 2] : NULL,
+                                    .copy = attrs->copies ? call->out[last] : NULL,
+                                    .copy_dtype = node->outputs[last]->dtype,
                                     .count = ig_value_count(node->inputs[at + 1])};
   }
   ig_update_scalars scalars = {.lr = call->in[IG_MULTI_LR], .step = call->in[IG_MULTI_STEP]};

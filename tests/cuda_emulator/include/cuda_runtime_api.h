@@ -46,6 +46,8 @@ extern "C" {
   row(cudaErrorLaunchTimeout, 702, "the launch timed out and was terminated")                      \
   row(cudaErrorAssert, 710, "device-side assert triggered")                                        \
   row(cudaErrorMisalignedAddress, 716, "misaligned address")                                       \
+  row(cudaErrorHostMemoryAlreadyRegistered, 712, "memory is registered already")                    \
+  row(cudaErrorHostMemoryNotRegistered, 713, "memory is not registered")                           \
   row(cudaErrorLaunchFailure, 719, "unspecified launch failure")                                   \
   row(cudaErrorNotPermitted, 800, "operation not permitted")                                       \
   row(cudaErrorNotSupported, 801, "operation not supported")                                       \
@@ -217,6 +219,8 @@ cudaError_t cudaMallocFromPoolAsync(void **pointer, size_t bytes, cudaMemPool_t 
 cudaError_t cudaMallocHost(void **pointer, size_t bytes);
 cudaError_t cudaHostAlloc(void **pointer, size_t bytes, unsigned int flags);
 cudaError_t cudaFreeHost(void *pointer);
+cudaError_t cudaHostRegister(void *pointer, size_t bytes, unsigned int flags);
+cudaError_t cudaHostUnregister(void *pointer);
 cudaError_t cudaMemGetInfo(size_t *available, size_t *total);
 cudaError_t cudaPointerGetAttributes(struct cudaPointerAttributes *attributes, const void *pointer);
 cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t *pool, int device);
