@@ -134,6 +134,7 @@ static ig_status open_trainer(ig_federate_client *c, bool own) {
   c->origin = (ig_train_origin){.model = c->source.snapshot->model, .source = &c->source};
   IG_TRY(ig_model_find(c->origin.model, &c->origin.preset));
   IG_TRY(ig_train_data_open(c->cli, &v->train, &c->origin, &c->data));
+  IG_TRY(ig_train_data_measure(c->cli, &v->train, &c->origin, &c->data));
   IG_TRY(ig_federate_train_options(c->cli, v, &options));
   options.task = c->data.task;
   options.seed +=

@@ -76,8 +76,9 @@ static ig_status open_data(server *s) {
   s->train = s->values->train;
   if (!s->train.data) s->train.data = s->train.val;
   if (s->train.val) s->train.holdout = 0;
-  IG_TRY(ig_train_origin_find(&s->train, &s->source, &s->origin));
-  return ig_train_data_open(s->cli, &s->train, &s->origin, &s->data);
+  IG_TRY(ig_train_origin_find(s->cli, &s->train, &s->source, &s->origin));
+  IG_TRY(ig_train_data_open(s->cli, &s->train, &s->origin, &s->data));
+  return ig_train_data_measure(s->cli, &s->train, &s->origin, &s->data);
 }
 
 /* Parameters of a checkpoint; of this run's own also what rounds keep between them. */
@@ -343,7 +344,9 @@ static ig_status federate(server *s) {
   if (status == IG_OK) status = open_own_client(s);
   if (status == IG_OK) status = do_rounds(s);
   say_goodbye(s, status);
-  return ig_train_run_end(s->run, status);
+  status = ig_train_run_end(s->run, status);
+  if (status == IG_ERR_INTERRUPTED) s->cli->exit_code = 128 + ig_interrupt_signal(NULL);
+  return status;
 }
 
 ig_status ig_federate_serve(ig_cli *cli, const ig_federate_values *v,

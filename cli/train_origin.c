@@ -88,9 +88,9 @@ static ig_status open_latest(const ig_train_values *v, ig_model_source *source,
 
 /* A name that is both a preset's and a file's is the preset: a run of `--model gpt --out gpt` must not
  * start from itself the next time. */
-ig_status ig_train_origin_find(const ig_train_values *v, ig_model_source *source,
-                               ig_train_origin *origin) {
-  IG_TRY(check_folder(v->out));
+ig_status ig_train_origin_find(const ig_cli *cli, const ig_train_values *v,
+                               ig_model_source *source, ig_train_origin *origin) {
+  if (cli->rank == 0) IG_TRY(check_folder(v->out));
   IG_TRY(open_latest(v, source, origin));
   bool preset = ig_model_find(v->model, &origin->preset) == IG_OK;
   if (!origin->source && !preset) {

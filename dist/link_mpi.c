@@ -2,16 +2,21 @@
  * MPI keeps the order of each, so that bodies need no names. All calls are made by the thread that
  * drives the link. MPI offers no way to sleep until something comes: when nothing moves, this one
  * naps. */
+#include <poll.h>
+#include <sched.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "dist/link.h"
 #include "engine/base/memory.h"
 
 #define HEAD_TAG 1
 #define BODY_TAG 2
-#define AT_ONCE 8         /* messages that MPI is given for one peer */
-#define NAP_SECONDS 50e-6 /* between two looks while something is under way */
-#define IDLE_SECONDS 1e-3 /* and while nothing is */
+#define AT_ONCE 8          /* messages that MPI is given for one peer */
+#define YIELD_SECONDS 1e-4 /* after something moved, more is likely: looks, giving way */
+#define NAP_SECONDS 50e-6  /* then between two looks, while something is under way */
+#define IDLE_MS 1          /* and while nothing is */
 
 typedef struct message {
   struct message *next;
@@ -34,7 +39,8 @@ typedef struct line {
 typedef struct mpi_link {
   ig_link base;
   const ig_mpi_api *api;
-  int n;
+  int n, kick;
+  double last; /* when something moved */
   line *lines;
   int *line_of;
 } mpi_link;
@@ -152,12 +158,24 @@ static void mpi_progress(ig_link *base, int ms, bool *moved) {
     if (!l->broken) *moved = send_some(t, l) || *moved;
     busy = busy || l->first || l->has_head;
   }
+  double now = ig_seconds();
+  if (*moved) t->last = now;
   if (*moved || ms == 0) return;
-  ig_sleep(busy || ms <= 1 ? NAP_SECONDS : IDLE_SECONDS);
+  if (now - t->last < YIELD_SECONDS) {
+    sched_yield();
+  } else if (busy || ms <= IDLE_MS) {
+    ig_sleep(NAP_SECONDS);
+  } else {
+    uint64_t kicks;
+    struct pollfd p = {.fd = t->kick, .events = POLLIN};
+    if (poll(&p, 1, IDLE_MS) > 0) *moved = read(t->kick, &kicks, sizeof kicks) > 0;
+  }
 }
 
 static void mpi_wake(ig_link *base) {
-  IG_UNUSED(base); /* it never sleeps long */
+  uint64_t one = 1;
+  ssize_t n = write(((mpi_link *)base)->kick, &one, sizeof one);
+  IG_UNUSED(n);
 }
 
 /* What was awaited from a rank that will send no more is taken back. */
@@ -172,6 +190,7 @@ static void mpi_destroy(ig_link *base) {
         ig_free(m); /* MPI may still read the others: they stay until the process ends */
     }
   }
+  if (t->kick >= 0) close(t->kick);
   ig_free(t->lines);
   ig_free(t->line_of);
   ig_free(t);
@@ -185,9 +204,10 @@ ig_status ig_link_mpi_create(const ig_mpi_api *api, const int *peers, int n_peer
   IG_CHECK_ALLOC(t);
   t->base.vtable = &mpi_vtable;
   t->api = api;
+  t->kick = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   t->lines = ig_alloc_zero((size_t)n_peers, sizeof *t->lines);
   t->line_of = ig_alloc_zero((size_t)size, sizeof *t->line_of);
-  if (!t->lines || !t->line_of) {
+  if (!t->lines || !t->line_of || t->kick < 0) {
     mpi_destroy(&t->base);
     return ig_fail(IG_ERR_MEMORY, "links: out of memory");
   }

@@ -2,8 +2,8 @@
  * for it takes the next one that nobody has: it adds up that piece of all ranks' operands, which
  * all can read, and writes the sum to all that want it. So a rank that comes first works instead of
  * waiting, memory is read once and written once, and who did what does not show in the bits.
- * Nothing is done before a rank waits: cores that still compute would not go faster for it
- * (measured, docs/results.md). */
+ * Nothing is done before a rank waits: until then the machine's cores compute, and one that added
+ * would be one that does not. */
 #include <stdio.h>
 
 #include "dist/host.h"

@@ -179,6 +179,7 @@ void ig_trainer_destroy(ig_trainer *t) {
   ig_evaluator_destroy(t->evaluator);
   ig_trainer_ranks_destroy(t);
   for (int kind = 0; kind < IG_STEP_KINDS; kind++) ig_plan_cache_destroy(t->plans[kind].cache);
+  ig_shards_destroy(t->shards);
   ig_store_destroy(t->ema_store);
   ig_store_destroy(t->store);
   ig_free(t);
@@ -309,18 +310,18 @@ static ig_status run_steps(ig_trainer *t) {
   t->started = now();
   double before = t->started;
   bool stop = t->progress.step >= t->total_steps;
-  int signal_number = 0;
+  t->signal_number = 0;
   while (!stop) {
     bool ended;
     IG_TRY(ig_trainer_submit_step(t, &ended));
     if (ended) IG_TRY(finish_step(t, &before, false, &stop));
-    IG_TRY(ig_trainer_agree(t, &signal_number));
-    if (!signal_number && may_run_ahead(t)) continue;
+    IG_TRY(ig_trainer_agree(t));
+    if (!t->signal_number && may_run_ahead(t)) continue;
     IG_TRY(ig_trainer_settle(t));
-    IG_TRY(finish_step(t, &before, signal_number != 0, &stop));
+    IG_TRY(finish_step(t, &before, t->signal_number != 0, &stop));
   }
-  IG_CHECK(signal_number == 0, IG_ERR_INTERRUPTED, "stopped by signal %d after step %lld",
-           signal_number, (long long)t->progress.step);
+  IG_CHECK(t->signal_number == 0, IG_ERR_INTERRUPTED, "stopped by signal %d after step %lld",
+           t->signal_number, (long long)t->progress.step);
   return IG_OK;
 }
 
@@ -334,6 +335,9 @@ ig_status ig_trainer_snapshot(ig_trainer *t, ig_snapshot **out) {
   ig_snapshot *snapshot;
   IG_TRY(ig_snapshot_create(&snapshot));
   ig_status status = ig_store_to_snapshot(t->store, snapshot);
+  bool keeps = ig_comm_rank(t->comm) == 0;
+  if (status == IG_OK && t->shards)
+    status = ig_shards_gather(t->shards, t->store, t->comm, keeps ? snapshot : NULL);
   if (status != IG_OK) {
     ig_snapshot_destroy(snapshot);
     return status;
@@ -361,6 +365,7 @@ ig_status ig_trainer_resume(ig_trainer *t, const ig_snapshot *snapshot) {
                                          : IG_STEP_UPDATE;
   IG_TRY(ig_trainer_plan_for(t, t->full_count, kind, &plan));
   IG_TRY(ig_store_from_snapshot(t->store, snapshot));
+  if (t->shards) IG_TRY(ig_shards_scatter(t->shards, t->store, ig_comm_rank(t->comm), snapshot));
   t->progress = *p;
   return IG_OK;
 }
@@ -368,6 +373,8 @@ ig_status ig_trainer_resume(ig_trainer *t, const ig_snapshot *snapshot) {
 ig_store *ig_trainer_store(ig_trainer *t) { return t->store; }
 
 ig_plan *ig_trainer_plan(ig_trainer *t) { return t->full_plan; }
+
+int ig_trainer_signal(const ig_trainer *t) { return t->signal_number; }
 
 int64_t ig_trainer_steps_per_epoch(const ig_trainer *t) { return t->steps_per_epoch; }
 

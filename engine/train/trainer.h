@@ -101,12 +101,15 @@ ig_status ig_trainer_resume(ig_trainer *trainer, const ig_snapshot *snapshot);
  * good step. On several ranks all take the same steps and decisions: a signal on one stops all after the
  * same step, and a failure on one is IG_ERR_PEER on all, with a line that names rank, host and step. */
 ig_status ig_trainer_run(ig_trainer *trainer);
-/* Copies tensors and progress into a fresh snapshot; the caller fills in model, data, provenance. */
+/* Copies tensors and progress into a fresh snapshot; the caller fills in model, data, provenance. On
+ * several ranks all call it, and rank 0's is whole: moments of a sharded optimizer are in no other. */
 ig_status ig_trainer_snapshot(ig_trainer *trainer, ig_snapshot **out);
 /* The parameters and state; what is written there before ig_trainer_run is trained on from. */
 ig_store *ig_trainer_store(ig_trainer *trainer);
 /* The plan of a full batch, for reports of time and memory by operator; NULL before the first. */
 ig_plan *ig_trainer_plan(ig_trainer *trainer);
+/* The signal that stopped training, on whichever rank it was seen; 0 for none. */
+int ig_trainer_signal(const ig_trainer *trainer);
 int64_t ig_trainer_steps_per_epoch(const ig_trainer *trainer);
 int64_t ig_trainer_total_steps(const ig_trainer *trainer);
 

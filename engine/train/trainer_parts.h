@@ -6,6 +6,7 @@
 
 #include "engine/eval/evaluator.h"
 #include "engine/train/match.h"
+#include "engine/train/shards.h"
 #include "engine/train/step.h"
 #include "engine/train/trainer.h"
 
@@ -60,6 +61,7 @@ struct ig_trainer {
   int n_normalizations;
   const ig_normalization *normalizations;
   ig_store *store;
+  ig_shards *shards; /* of a sharded optimizer, once there is a plan that updates */
   ig_step_plans plans[IG_STEP_KINDS];
   int first_part, n_parts; /* of each batch, this rank's */
   int64_t full_count;      /* samples of the last of them in a full batch */
@@ -70,6 +72,7 @@ struct ig_trainer {
   int64_t steps_per_epoch, total_steps;
   ig_progress progress;
   float lr, step_number, weight; /* bound as inputs */
+  int signal_number;             /* that stops all ranks */
   ig_micro pending;              /* submitted, its results not yet read */
   ig_step_result result;         /* of the step whose micro-batches are being read */
   int64_t round_start;           /* the step from which the optimizer counts (round.h) */
@@ -96,9 +99,9 @@ ig_status ig_trainer_check_result(ig_trainer *t);
 /* Room for what ranks tell each other; nothing for one process. */
 ig_status ig_trainer_ranks_create(ig_trainer *t);
 void ig_trainer_ranks_destroy(ig_trainer *t);
-/* The signal that stops all ranks after the step at t->progress, or 0. Ranks ask each other a few times
- * a second, after the same step, and then learn each other's pace too. */
-ig_status ig_trainer_agree(ig_trainer *t, int *signal_number);
+/* Sets t->signal_number, which stops all ranks after the step at t->progress. Ranks ask each other a few
+ * times a second, after the same step, and then learn each other's pace too. */
+ig_status ig_trainer_agree(ig_trainer *t);
 /* A step took that many seconds. */
 void ig_trainer_ranks_took(ig_trainer *t, double seconds);
 /* Of how training ended on this rank: a failure is told the others, and becomes IG_ERR_PEER with the

@@ -66,13 +66,12 @@ static rank_report measure(ig_trainer *t) {
   return report;
 }
 
-ig_status ig_trainer_agree(ig_trainer *t, int *signal_number) {
+ig_status ig_trainer_agree(ig_trainer *t) {
   ig_ranks *r = &t->ranks;
   bool asks = !t->comm || t->progress.step >= r->next;
-  *signal_number = 0;
   if (!asks) return IG_OK;
   int own = t->observer.interrupted ? t->observer.interrupted(t->observer.context) : 0;
-  *signal_number = own;
+  t->signal_number = own;
   if (!t->comm) return IG_OK;
   rank_report mine = measure(t), *all = r->reports;
   mine.signal_number = own;
@@ -82,7 +81,7 @@ ig_status ig_trainer_agree(ig_trainer *t, int *signal_number) {
   int64_t interval = mine.interval;
   bool measured = true;
   for (int k = 0; k < t->comm->size; k++) {
-    *signal_number = IG_MAX(*signal_number, (int)all[k].signal_number);
+    t->signal_number = IG_MAX(t->signal_number, (int)all[k].signal_number);
     interval = IG_MIN(interval, all[k].interval);
     measured = measured && all[k].steps > 0;
   }

@@ -24,6 +24,7 @@ ig_status ig_trainer_plan_for(ig_trainer *t, int64_t count, ig_step_kind kind, i
   if (status == IG_ERR_MEMORY) return ig_trainer_explain_memory(t, kind, count);
   IG_TRY(status);
   if (count == t->full_count && ig_step_updates(kind)) t->full_plan = *out;
+  if (!t->shards && ig_step_updates(kind)) IG_TRY(ig_shards_create(ig_plan_graph(*out), &t->shards));
   return IG_OK;
 }
 

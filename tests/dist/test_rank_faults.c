@@ -76,11 +76,35 @@ static void test_mismatch(void **state) {
   }
 }
 
+/* Under mpirun, over MPI: nobody ends in time by itself, and nobody waits in MPI_Finalize. */
+static void test_hanging_under_mpirun(void **state) {
+  (void)state;
+  ranks j;
+  if (!*MPIRUN) {
+    print_message("[  NOTE    ] no mpirun on this machine\n");
+    return;
+  }
+  ranks_mpirun(&j, "hang", 3, (const char *const[]){TIMEOUT, "victim=1", "nodes=a,b,c", NULL},
+               LIMIT);
+  ranks_check(&j, j.codes[0] == 3 && strstr(j.text[0], "mpi;"));
+  for (int r = 0; r < 3; r += 2) {
+    char line[64];
+    snprintf(line, sizeof line, "rank %d: rank 1 on node-b did not come to all-reduce", r);
+    ranks_check(&j, strstr(j.text[0], line));
+  }
+}
+
 int main(void) {
+  setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 1);
+  setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 1);
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_killed),    cmocka_unit_test(test_stopped),
-      cmocka_unit_test(test_hanging),   cmocka_unit_test(test_left),
-      cmocka_unit_test(test_abandoned), cmocka_unit_test(test_mismatch),
+      cmocka_unit_test(test_killed),
+      cmocka_unit_test(test_stopped),
+      cmocka_unit_test(test_hanging),
+      cmocka_unit_test(test_left),
+      cmocka_unit_test(test_abandoned),
+      cmocka_unit_test(test_mismatch),
+      cmocka_unit_test(test_hanging_under_mpirun),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

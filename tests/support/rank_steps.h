@@ -27,7 +27,7 @@ typedef struct rank_job {
   float *states[THREAD_RANKS];     /* running statistics likewise */
   int64_t n_parameters, n_states;
   size_t optimizer_bytes[THREAD_RANKS]; /* of entries of that role */
-  ig_plan_memory memory;                /* of a full batch's updating plan */
+  ig_plan_memory memory;                /* of the last updating plan */
 } rank_job;
 
 typedef struct rank_plan {
@@ -103,7 +103,7 @@ static inline ig_status rank_micro(rank_state *r, int step, int64_t first, int64
   r->job->loss[step] = loss;
   int norm = ig_step_output(ig_plan_graph(plan), "grad_norm");
   r->job->norm[step] = (double)*(const float *)ig_plan_output(plan, norm);
-  if (count * ig_comm_size(r->comm) >= r->job->options.batch) r->job->memory = ig_plan_memory_use(plan);
+  r->job->memory = ig_plan_memory_use(plan);
   return IG_OK;
 }
 
@@ -132,7 +132,7 @@ static inline ig_status rank_keep(rank_state *r) {
     float **to[2] = {&r->job->parameters[rank], &r->job->states[rank]};
     for (int64_t i = 0; i < ig_store_count(r->store); i++) {
       const ig_store_entry *e = ig_store_entry_at(r->store, i);
-      if (e->role == IG_ROLE_OPTIMIZER && pass == 0)
+      if ((e->role == IG_ROLE_OPTIMIZER || e->role == IG_ROLE_SHARD) && pass == 0)
         r->job->optimizer_bytes[rank] += ig_shape_bytes(&e->shape, e->dtype);
       if (e->dtype != IG_F32 || e->role > IG_ROLE_STATE) continue;
       int which = e->role == IG_ROLE_STATE;
