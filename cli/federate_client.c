@@ -33,6 +33,7 @@ struct ig_federate_client {
   int64_t count, steps; /* elements of an update; steps of a round */
   double loss_sum;
   int64_t loss_steps;
+  bool ended_well; /* heard after an update could not be sent any more */
   atomic_bool stopped;
 };
 
@@ -174,8 +175,30 @@ static ig_status train(void *context, int64_t round, const float *global, float 
   return IG_OK;
 }
 
+/* The server's last words, where there are any: the connection broke as it left. */
+static ig_status find_end(ig_federate_client *c) {
+  char *broken = ig_strdup(ig_last_error());
+  ig_status status = IG_OK;
+  bool found = false;
+  while (status == IG_OK && !found) {
+    uint8_t *frame;
+    size_t size;
+    ig_fed_message m;
+    status = ig_fed_receive(c->fd, LONGEST, NULL, &frame, &size);
+    if (status != IG_OK) break;
+    found = ig_fed_parse(frame, size, &m) == IG_OK && m.kind == IG_FED_END;
+    if (found) c->ended_well = ig_fed_client_receive(c->machine, frame, size, &found) == IG_OK;
+    ig_fed_release(frame);
+  }
+  if (!found) ig_fail(IG_ERR_PEER, "%s", broken ? broken : "the connection to the server broke");
+  ig_free(broken);
+  return IG_ERR_PEER;
+}
+
 static ig_status send_frame(void *context, const void *frame, size_t size) {
-  return ig_fed_send(((ig_federate_client *)context)->fd, frame, size);
+  ig_federate_client *c = context;
+  ig_status status = ig_fed_send(c->fd, frame, size);
+  return status == IG_ERR_PEER ? find_end(c) : status;
 }
 
 static void note(void *context, const char *line) {
@@ -237,6 +260,7 @@ ig_status ig_federate_client_run(ig_federate_client *c, int fd) {
     IG_TRY(status);
     status = ig_fed_client_receive(c->machine, frame, size, &ended);
     ig_fed_release(frame);
+    if (status == IG_ERR_PEER && c->ended_well) return IG_OK;
     IG_TRY(status);
   }
   return IG_OK;

@@ -7,7 +7,7 @@
 
 #include "program.h"
 
-#include "engine/base/memory.h"
+#include "dist/handshake.h"
 
 #define DIGITS IG_SOURCE_DIR "/examples/digits/digits.h5"
 #define RANKS 4
@@ -238,6 +238,21 @@ static int call(const char *address) {
   return -1;
 }
 
+/* Says a good hello as client 3, and then that a message of 2^64 - 1 bytes follows. */
+static void boast(const char *address) {
+  unsigned char hello[IG_HELLO_BYTES], answer[IG_WELCOME_BYTES], length[8];
+  int fd = call(address);
+  ig_hello_encode(
+      &(ig_hello){.kind = IG_FEDERATION_CONNECTION, .rank = 3, .ranks = RANKS, .host = "nowhere"},
+      hello);
+  assert_true(write(fd, hello, sizeof hello) == (ssize_t)sizeof hello);
+  assert_true(recv(fd, answer, sizeof answer, MSG_WAITALL) == (ssize_t)sizeof answer);
+  memset(length, 0xff, sizeof length);
+  assert_true(write(fd, length, sizeof length) == (ssize_t)sizeof length);
+  while (recv(fd, answer, sizeof answer, 0) > 0) continue; /* the welcome, and the end */
+  close(fd);
+}
+
 /* A stranger, one who says nothing, a second client 1, other settings: all refused, and the rest goes on.
  * The server has data of its own here, and so a client. */
 static void test_strangers(void **state) {
@@ -253,6 +268,9 @@ static void test_strangers(void **state) {
   assert_true(write(stranger, garbage, sizeof garbage) == (ssize_t)sizeof garbage);
   wait_for(server.out, 0,
            "^a connection from 127.0.0.1:[0-9]+ was refused: what it sent is not Ingot");
+  boast(address);
+  wait_for(server.out, 0,
+           "^client 3 .nowhere.: it announced a message of 18446744073709551615 bytes");
   process client1 = start_client(1, address, shards[1]);
   wait_for(server.out, 0, "^client 1 .* is here");
   process twin = start_client(1, address, shards[1]);
@@ -340,6 +358,27 @@ static void test_resume(void **state) {
   assert_int_equal(losses_of(scratch_path(&place, "parts"), losses), 6);
 }
 
+/* A signal ends the server with a checkpoint, and clients with a reason, whatever they were doing. */
+static void test_signal(void **state) {
+  (void)state;
+  char address[32];
+  make_address(address);
+  process server =
+      START("server", "--rank", "0", "--ranks", "4", "--rendezvous", address, "--model", "mlp:16",
+            "--val", shards[0], "--out", scratch_path(&place, "signal"), "--rounds", "1000000");
+  process clients[RANKS];
+  for (int r = 1; r < RANKS; r++) clients[r] = start_client(r, address, shards[r]);
+  wait_for(server.out, 0, "^round 2 of 1000000: 3 clients");
+  kill(server.pid, SIGTERM);
+  expect_exit(&server, 128 + SIGTERM);
+  for (int r = 1; r < RANKS; r++) {
+    expect_exit(&clients[r], 3);
+    assert_true(text_matches(text_of(clients[r].err),
+                             "the server ended the federation: stopped by signal 15"));
+  }
+  assert_int_equal(access(scratch_path(&place, "signal/latest.h5"), R_OK), 0);
+}
+
 static void test_usage(void **state) {
   (void)state;
   assert_refused(RUN("federate", "--data", DIGITS), 2, "needs --rank, --ranks and --rendezvous");
@@ -362,9 +401,13 @@ static void test_usage(void **state) {
 int main(void) {
   unsetenv("OMPI_COMM_WORLD_RANK");
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_usage),       cmocka_unit_test(test_digits),
-      cmocka_unit_test(test_clients_die), cmocka_unit_test(test_strangers),
-      cmocka_unit_test(test_resume),      cmocka_unit_test(test_mnist_with_noise),
+      cmocka_unit_test(test_usage),
+      cmocka_unit_test(test_digits),
+      cmocka_unit_test(test_clients_die),
+      cmocka_unit_test(test_strangers),
+      cmocka_unit_test(test_resume),
+      cmocka_unit_test(test_signal),
+      cmocka_unit_test(test_mnist_with_noise),
   };
   return cmocka_run_group_tests(tests, make_shards, remove_shards);
 }
