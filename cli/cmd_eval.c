@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/eval_report.h"
+#include "cli/job.h"
 #include "cli/precision.h"
 #include "api/model_source.h"
 #include "cli/text_source.h"
@@ -90,10 +91,12 @@ static void check_gates(ig_cli *cli, const values *v, const ig_metrics *m) {
   if (!accurate || !low) cli->exit_code = 1;
 }
 
+static ig_status time_model(const values *v, ig_evaluator *evaluator, measured *out) {
+  if (v->latency_seconds <= 0) return IG_OK;
+  return ig_evaluator_latency(evaluator, v->latency_batch, v->latency_seconds, &out->latency);
+}
+
 static ig_status measure(const values *v, ig_evaluator *evaluator, int64_t samples, measured *out) {
-  if (v->latency_seconds > 0) {
-    IG_TRY(ig_evaluator_latency(evaluator, v->latency_batch, v->latency_seconds, &out->latency));
-  }
   double start = ig_now();
   IG_TRY(ig_evaluator_run(evaluator, NULL, NULL, &out->metrics));
   if (v->limit > 0) samples = IG_MIN(samples, v->limit);
@@ -101,62 +104,87 @@ static ig_status measure(const values *v, ig_evaluator *evaluator, int64_t sampl
   return IG_OK;
 }
 
-static ig_status evaluate(ig_cli *cli, const values *v, const ig_model_source *model,
-                          ig_backend *backend, ig_store *store, ig_dataset *data) {
-  const ig_field *target = &data->fields[data->n_fields - 1];
-  ig_eval_options eval = {.task = model->task,
+/* What is evaluated, and with what, in the order of making. */
+typedef struct subject {
+  ig_cli *cli;
+  const values *values;
+  ig_model_source model;
+  ig_tokenizer *tokenizer;
+  ig_text_encoder encoder;
+  ig_dataset *data;
+  ig_backend *backend;
+  ig_store *store;
+  ig_evaluator *evaluator;
+} subject;
+
+static ig_status open_subject(subject *s) {
+  const values *v = s->values;
+  IG_TRY(ig_model_source_open(v->model, 0, &s->model));
+  IG_TRY(ig_text_tokenizer_of(s->model.snapshot, s->model.path, &s->tokenizer));
+  if (s->tokenizer) s->encoder = ig_text_encoder_of(s->tokenizer);
+  IG_TRY(ig_model_source_data(&s->model, v->data, v->target, false,
+                              s->tokenizer ? &s->encoder : NULL, &s->data));
+  IG_CHECK(s->data->n_fields > s->model.graph->n_inputs, IG_ERR_INPUT,
+           "%s: has no target to compare with, only '%s'", s->data->path,
+           s->data->fields[s->data->n_fields - 1].name);
+  return IG_OK;
+}
+
+static ig_status make_evaluator(subject *s) {
+  const values *v = s->values;
+  const ig_snapshot *snapshot = s->model.snapshot;
+  ig_warn_of_precision(s->cli, v->precision, s->backend);
+  IG_TRY(ig_model_source_store(&s->model, s->backend, &s->store));
+  ig_eval_options eval = {.task = s->model.task,
                           .batch = v->batch,
                           .limit = v->limit,
                           .mirror = v->mirror,
                           .detailed = true,
                           .frozen = true,
-                          .workers = (int)v->workers,
-                          .n_normalizations = model->snapshot->n_normalizations,
-                          .normalizations = model->snapshot->normalizations,
+                          .workers = ig_job_workers(s->cli, v->workers),
+                          .n_normalizations = snapshot->n_normalizations,
+                          .normalizations = snapshot->normalizations,
                           .precision = ig_precision_parse(v->precision),
-                          .seed = (uint64_t)cli->common->seed};
-  IG_CHECK(data->n_fields > model->graph->n_inputs, IG_ERR_INPUT,
-           "%s: has no target to compare with, only '%s'", data->path, target->name);
-  ig_evaluator *evaluator;
-  IG_TRY(ig_evaluator_create(model->graph, backend, store, data, &eval, &evaluator));
-  measured m = {0};
-  ig_status status = measure(v, evaluator, data->n_samples, &m);
-  if (status == IG_OK) {
-    check_gates(cli, v, &m.metrics);
-    if (!cli->common->json) {
-      ig_metrics_print(cli, &m.metrics, target->classes);
-      print_times(cli, v, &m);
-    }
-    status = ig_emit_json(cli, result_json(v, &m, target->classes));
+                          .comm = s->cli->comm,
+                          .seed = (uint64_t)s->cli->common->seed};
+  return ig_evaluator_create(s->model.graph, s->backend, s->store, s->data, &eval, &s->evaluator);
+}
+
+static ig_status report(const subject *s, const measured *m) {
+  const char *const *classes = s->data->fields[s->data->n_fields - 1].classes;
+  check_gates(s->cli, s->values, &m->metrics);
+  if (!s->cli->common->json) {
+    ig_metrics_print(s->cli, &m->metrics, classes);
+    print_times(s->cli, s->values, m);
   }
-  ig_evaluator_destroy(evaluator);
-  return status;
+  return ig_emit_json(s->cli, result_json(s->values, m, classes));
+}
+
+/* All ranks time the model at once, as they run, and rank 0 reports its own. */
+static ig_status measure_and_report(subject *s) {
+  ig_comm *comm = s->cli->comm;
+  IG_TRY(ig_comm_settle(comm, open_subject(s)));
+  if (comm) {
+    IG_TRY(ig_job_compare(s->cli, ig_job_facts(s->model.graph, s->data, NULL, &s->model)));
+  }
+  IG_TRY(ig_job_backend(s->cli, &s->backend));
+  IG_TRY(ig_comm_settle(s->cli->comm, make_evaluator(s)));
+  measured m = {0};
+  IG_TRY(ig_comm_settle(s->cli->comm, time_model(s->values, s->evaluator, &m)));
+  IG_TRY(measure(s->values, s->evaluator, s->data->n_samples, &m));
+  return report(s, &m);
 }
 
 static ig_status eval_run(ig_cli *cli, const void *options_) {
-  const values *v = options_;
-  ig_model_source model;
-  ig_backend *backend = NULL;
-  ig_store *store = NULL;
-  ig_dataset *data = NULL;
-  ig_tokenizer *tokenizer = NULL;
-  ig_text_encoder encoder;
-  IG_TRY(ig_model_source_open(v->model, 0, &model));
-  ig_status status;
-  IG_TRY_DONE(ig_text_tokenizer_of(model.snapshot, model.path, &tokenizer));
-  if (tokenizer) encoder = ig_text_encoder_of(tokenizer);
-  IG_TRY_DONE(
-      ig_model_source_data(&model, v->data, v->target, false, tokenizer ? &encoder : NULL, &data));
-  IG_TRY_DONE(ig_backend_open(cli->common->device, (int)cli->common->threads, &backend));
-  ig_warn_of_precision(cli, v->precision, backend);
-  IG_TRY_DONE(ig_model_source_store(&model, backend, &store));
-  IG_TRY_DONE(evaluate(cli, v, &model, backend, store, data));
-done:
-  ig_store_destroy(store);
-  if (backend) ig_backend_destroy(backend);
-  ig_dataset_destroy(data);
-  ig_tokenizer_destroy(tokenizer);
-  ig_model_source_close(&model);
+  subject s = {.cli = cli, .values = options_};
+  ig_status status = measure_and_report(&s);
+  ig_evaluator_destroy(s.evaluator); /* owns what the metrics point to */
+  ig_store_destroy(s.store);
+  ig_job_close(cli, status);
+  if (s.backend) ig_backend_destroy(s.backend);
+  ig_dataset_destroy(s.data);
+  ig_tokenizer_destroy(s.tokenizer);
+  ig_model_source_close(&s.model);
   return status;
 }
 
@@ -166,5 +194,6 @@ const ig_verb ig_verb_eval = {
     .usage = "--model M --data D [options]",
     .options = options,
     .size = sizeof(values),
+    .ranks = true,
     .run = eval_run,
 };

@@ -7,6 +7,7 @@
 
 #include "cli/eval_report.h"
 #include "cli/interrupt.h"
+#include "cli/job.h"
 #include "cli/precision.h"
 #include "cli/train_data.h"
 #include "cli/train_run.h"
@@ -131,56 +132,77 @@ static ig_status load_parameters(const ig_train_values *v, const ig_train_origin
 
 /* --- the run ----------------------------------------------------------------------------------- */
 
-static ig_status train_on(ig_cli *cli, const ig_train_values *v, const ig_train_origin *origin,
-                          ig_train_data *data) {
-  ig_graph *built = NULL;
-  ig_value *filters = NULL;
-  ig_backend *backend = NULL;
-  ig_trainer *trainer = NULL;
-  ig_train_run *run = NULL;
+/* A run and what it is made of, in the order of making. */
+typedef struct job {
+  ig_cli *cli;
+  const ig_train_values *values;
+  ig_model_source source;
+  ig_train_origin origin;
+  ig_train_data data;
   ig_train_options options;
-  ig_status status;
-  IG_TRY_DONE(ig_train_options_make(cli, v, &options));
-  options.task = data->task;
-  if (!origin->source) IG_TRY_DONE(ig_model_build(origin->model, &data->spec, &built));
-  if (built && v->whiten) {
-    IG_TRY_DONE(ig_whiten_find(built, &filters));
-    filters->frozen = true;
+  ig_graph *built; /* from a preset; NULL with a checkpoint */
+  const ig_graph *graph;
+  ig_value *filters; /* to whiten, or NULL */
+  ig_backend *backend;
+  ig_train_run *run;
+  ig_trainer *trainer;
+} job;
+
+/* Everything that can be found wrong before ranks do anything together. */
+static ig_status open_job(job *j) {
+  const ig_train_values *v = j->values;
+  if (j->cli->rank == 0) IG_TRY(check_folder(v->out));
+  IG_TRY(find_origin(v, &j->source, &j->origin));
+  IG_TRY(ig_train_data_open(j->cli, v, &j->origin, &j->data));
+  IG_TRY(ig_interrupt_install());
+  if (!j->origin.source) IG_TRY(ig_model_build(j->origin.model, &j->data.spec, &j->built));
+  if (j->built && v->whiten) {
+    IG_TRY(ig_whiten_find(j->built, &j->filters));
+    j->filters->frozen = true;
   }
-  const ig_graph *graph = built ? built : origin->source->graph;
-  IG_TRY_DONE(ig_backend_open(cli->common->device, (int)cli->common->threads, &backend));
-  ig_warn_of_precision(cli, v->precision, backend);
-  IG_TRY_DONE(ig_train_run_create(cli, v, origin, data, &run));
-  ig_train_observer observer = ig_train_run_observer(run);
-  IG_TRY_DONE(ig_trainer_create(graph, backend, NULL, data->train, data->validation,
-                                data->n_normalizations, data->normalizations, &options, &observer,
-                                &trainer));
-  IG_TRY_DONE(load_parameters(v, origin, data, filters, trainer));
-  IG_TRY_DONE(ig_train_run_begin(run, trainer, graph, backend));
-  status = ig_trainer_run(trainer);
-  status = ig_train_run_end(run, status);
-done:
-  ig_train_run_destroy(run);
-  ig_trainer_destroy(trainer);
-  if (backend) ig_backend_destroy(backend);
-  ig_graph_destroy(built);
-  return status;
+  j->graph = j->built ? j->built : j->origin.source->graph;
+  return IG_OK;
+}
+
+static ig_status make_trainer(job *j) {
+  IG_TRY(ig_train_options_make(j->cli, j->values, &j->options));
+  j->options.task = j->data.task;
+  ig_warn_of_precision(j->cli, j->values->precision, j->backend);
+  IG_TRY(ig_train_run_create(j->cli, j->values, &j->origin, &j->data, &j->run));
+  ig_train_observer observer = ig_train_run_observer(j->run);
+  IG_TRY(ig_trainer_create(j->graph, j->backend, j->cli->comm, j->data.train, j->data.validation,
+                           j->data.n_normalizations, j->data.normalizations, &j->options, &observer,
+                           &j->trainer));
+  return load_parameters(j->values, &j->origin, &j->data, j->filters, j->trainer);
+}
+
+/* Between two things that ranks do together all learn how each fared, so that none waits for one that
+ * has given up. */
+static ig_status run_job(job *j) {
+  ig_cli *cli = j->cli;
+  IG_TRY(ig_comm_settle(cli->comm, open_job(j)));
+  if (cli->comm) {
+    IG_TRY(ig_job_compare(cli, ig_job_facts(j->graph, j->data.train, j->data.validation,
+                                            j->origin.source)));
+  }
+  IG_TRY(ig_train_data_measure(cli, j->values, &j->origin, &j->data));
+  IG_TRY(ig_job_backend(cli, &j->backend));
+  IG_TRY(ig_comm_settle(cli->comm, make_trainer(j)));
+  IG_TRY(ig_comm_settle(cli->comm, ig_train_run_begin(j->run, j->trainer, j->graph, j->backend)));
+  ig_status status = ig_trainer_run(j->trainer);
+  return ig_train_run_end(j->run, status);
 }
 
 static ig_status train_run(ig_cli *cli, const void *values) {
-  const ig_train_values *v = values;
-  ig_model_source source = {0};
-  ig_train_origin origin = {0};
-  ig_train_data data = {0};
-  ig_status status;
-  IG_TRY(check_folder(v->out));
-  IG_TRY_DONE(find_origin(v, &source, &origin));
-  IG_TRY_DONE(ig_train_data_open(cli, v, &origin, &data));
-  IG_TRY_DONE(ig_interrupt_install());
-  IG_TRY_DONE(train_on(cli, v, &origin, &data));
-done:
-  ig_train_data_close(&data);
-  ig_model_source_close(&source);
+  job j = {.cli = cli, .values = values};
+  ig_status status = run_job(&j);
+  ig_train_run_destroy(j.run);
+  ig_trainer_destroy(j.trainer);
+  ig_job_close(cli, status);
+  if (j.backend) ig_backend_destroy(j.backend);
+  ig_graph_destroy(j.built);
+  ig_train_data_close(&j.data);
+  ig_model_source_close(&j.source);
   return status;
 }
 
@@ -198,6 +220,7 @@ const ig_verb ig_verb_train = {
     .options = ig_train_options_table,
     .size = sizeof(ig_train_values),
     .settle = train_settle,
+    .ranks = true,
     .run = train_run,
     .more_help = train_help,
 };

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/verb.h"
+#include "cli/job.h"
 #include "engine/base/nearest.h"
 
 #define EXIT_GATE 1
@@ -82,6 +82,10 @@ static void print_help(void) {
 static void print_verb_help(const ig_verb *verb) {
   printf("ingot %s: %s\n\nusage: ingot %s %s\n\n", verb->name, verb->what, verb->name, verb->usage);
   ig_options_help(verb->options, stdout);
+  if (verb->ranks) {
+    fputs("\nAs one of several ranks:\n", stdout);
+    ig_options_help(ig_job_options, stdout);
+  }
   fputs("\nOptions of every verb:\n", stdout);
   ig_options_help(ig_common_options, stdout);
   if (verb->more_help) verb->more_help(stdout);
@@ -106,8 +110,10 @@ static ig_status find_verb(const char *name, const ig_verb **out) {
 
 /* Reads the options and runs the verb. */
 static ig_status run_verb(ig_cli *cli, ig_common *common, ig_options *options, void *values) {
-  const ig_option *tables[] = {cli->verb->options, ig_common_options};
-  IG_TRY(ig_options_init(options, 2, tables, (void *[]){values, common}));
+  ig_job_values job = {0};
+  const ig_option *tables[] = {cli->verb->options, ig_common_options, ig_job_options};
+  void *slots[] = {values, common, &job};
+  IG_TRY(ig_options_init(options, cli->verb->ranks ? 3 : 2, tables, slots));
   IG_TRY(ig_options_parse(options, cli->argc - 2, cli->argv + 2));
   if (common->help) {
     print_verb_help(cli->verb);
@@ -120,6 +126,7 @@ static ig_status run_verb(ig_cli *cli, ig_common *common, ig_options *options, v
   if (common->config) IG_TRY(ig_options_read_file(options, common->config));
   if (cli->verb->settle) IG_TRY(cli->verb->settle(options, values));
   IG_TRY(ig_options_check_required(options));
+  if (cli->verb->ranks) IG_TRY(ig_job_open(cli, &job));
   return cli->verb->run(cli, values);
 }
 
@@ -131,13 +138,14 @@ static ig_status call_verb(ig_cli *cli) {
   cli->common = &common;
   cli->options = &options;
   ig_status status = run_verb(cli, &common, &options, values);
+  ig_job_close(cli, status);
   ig_options_release(&options);
   ig_free(values);
   return status;
 }
 
 int main(int argc, char **argv) {
-  ig_cli cli = {.argc = argc, .argv = argv};
+  ig_cli cli = {.argc = argc, .argv = argv, .ranks = 1};
   ig_status status = IG_OK;
   const char *name = argc > 1 ? argv[1] : "";
   if (strcmp(name, "--help") == 0) {
@@ -153,7 +161,6 @@ int main(int argc, char **argv) {
   ig_status flushed = status == IG_OK ? flush_stdout() : IG_OK;
   if (flushed != IG_OK) status = flushed;
   if (status == IG_OK || status == IG_ERR_INTERRUPTED) return cli.exit_code;
-  fprintf(stderr, "ingot%s%s: %s\n", cli.verb ? " " : "", cli.verb ? cli.verb->name : "",
-          ig_last_error());
+  ig_job_tell(&cli, status);
   return exit_code_of(status);
 }

@@ -64,7 +64,8 @@ typedef struct ig_option {
     .fallback = (fallback_), .values = "BYTES", .what = (what_)                                    \
   }
 
-#define IG_MAX_OPTIONS 96
+#define IG_MAX_OPTIONS 128
+#define IG_MAX_TABLES 3
 
 typedef enum ig_origin { IG_FROM_DEFAULT = 0, IG_FROM_FILE, IG_FROM_COMMAND } ig_origin;
 
@@ -72,8 +73,8 @@ typedef enum ig_origin { IG_FROM_DEFAULT = 0, IG_FROM_FILE, IG_FROM_COMMAND } ig
 typedef struct ig_options {
   ig_arena *arena; /* holds strings of the file */
   int n_groups;
-  const ig_option *tables[2];
-  void *values[2];
+  const ig_option *tables[IG_MAX_TABLES];
+  void *values[IG_MAX_TABLES];
   int count; /* options of all tables together */
   const ig_option *rows[IG_MAX_OPTIONS];
   void *slots[IG_MAX_OPTIONS];

@@ -4,7 +4,7 @@
 #include "cli/verb.h"
 
 void ig_say(const ig_cli *cli, const char *format, ...) {
-  if (cli->common->quiet) return;
+  if (cli->common->quiet || cli->rank > 0) return;
   va_list args;
   va_start(args, format);
   vfprintf(cli->common->json ? stderr : stdout, format, args);
@@ -12,7 +12,7 @@ void ig_say(const ig_cli *cli, const char *format, ...) {
 }
 
 void ig_warn(const ig_cli *cli, const char *format, ...) {
-  if (cli->common->quiet) return;
+  if (cli->common->quiet || cli->rank > 0) return;
   char line[1024];
   va_list args;
   va_start(args, format);
@@ -29,7 +29,7 @@ void ig_json_real(json_t *object, const char *key, double value) {
 ig_status ig_emit_json(const ig_cli *cli, json_t *result) {
   IG_CHECK(result, IG_ERR_MEMORY, "no memory for the result");
   int failed = 0;
-  if (cli->common->json) {
+  if (cli->common->json && cli->rank == 0) {
     failed = json_dumpf(result, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
     fputc('\n', stdout);
   }

@@ -21,6 +21,8 @@ static json_t *command_json(const ig_cli *cli) {
   return words;
 }
 
+const char *ig_build_commit(void) { return IG_COMMIT; }
+
 json_t *ig_provenance_json(const ig_cli *cli) {
   json_t *object = json_object();
   if (!object) return NULL;
@@ -43,7 +45,11 @@ json_t *ig_provenance_json(const ig_cli *cli) {
   json_object_set_new(object, "compiler", json_string(__VERSION__));
   ig_format_libraries(text, sizeof text);
   json_object_set_new(object, "libraries", json_string(text));
-  json_object_set_new(object, "world_size", json_integer(1));
+  json_object_set_new(object, "world_size", json_integer(cli->ranks));
+  if (cli->comm) {
+    json_object_set_new(object, "machines", json_integer(cli->comm->n_nodes));
+    json_object_set_new(object, "transport", json_string(cli->comm->description));
+  }
   if (gmtime_r(&now, &utc) && strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc) > 0) {
     json_object_set_new(object, "started", json_string(text));
   }

@@ -4,8 +4,10 @@
 
 #include "cli/verb.h"
 
-/* Version, commit, command line, host, processor, libraries and time, as JSON; NULL when memory is
- * short. */
+/* Version, commit, command line, host, processor, libraries, ranks and time, as JSON; NULL when memory
+ * is short. */
 json_t *ig_provenance_json(const ig_cli *cli);
+/* The commit that the build was configured at, or "unknown". */
+const char *ig_build_commit(void);
 
 #endif

@@ -138,9 +138,7 @@ static ig_status open_parts(const ig_cli *cli, const ig_train_values *v,
   ig_text_encoder encoder;
   IG_TRY(open_base(v, origin, &options, &encoder, data));
   IG_TRY(settle_task(v, origin, data));
-  IG_TRY(open_validation(cli, v, options, data));
-  IG_TRY(settle_normalizations(v, origin, data));
-  return settle_profiles(origin, data);
+  return open_validation(cli, v, options, data);
 }
 
 ig_status ig_train_data_open(const ig_cli *cli, const ig_train_values *values,
@@ -149,6 +147,62 @@ ig_status ig_train_data_open(const ig_cli *cli, const ig_train_values *values,
   ig_status status = open_parts(cli, values, origin, out);
   if (status != IG_OK) ig_train_data_close(out);
   return status;
+}
+
+/* --- measuring --------------------------------------------------------------------------------- */
+
+static ig_status measure_here(const ig_train_values *v, const ig_train_origin *origin,
+                              ig_train_data *data) {
+  IG_TRY(settle_normalizations(v, origin, data));
+  return settle_profiles(origin, data);
+}
+
+/* One field's numbers from rank 0: a header first, so that room can be made. */
+typedef struct sent_normalization {
+  char field[256];
+  double scale;
+  int64_t count;
+} sent_normalization;
+
+static ig_status share_normalization(ig_comm *comm, ig_arena *arena, ig_normalization *n) {
+  sent_normalization head = {.scale = n->scale, .count = n->count};
+  bool first = comm->rank == 0;
+  if (first) snprintf(head.field, sizeof head.field, "%s", n->field);
+  IG_TRY(ig_comm_broadcast(comm, &head, sizeof head, 0));
+  size_t bytes = (size_t)head.count * sizeof(double);
+  double *numbers = ig_arena_alloc(arena, 2 * bytes);
+  const char *field = ig_arena_strdup(arena, head.field);
+  ig_status status =
+      numbers && field ? IG_OK : ig_fail(IG_ERR_MEMORY, "no memory for a normalisation");
+  IG_TRY(ig_comm_settle(comm, status));
+  if (first) memcpy(numbers, n->mean, bytes);
+  if (first) memcpy(numbers + head.count, n->std, bytes);
+  IG_TRY(ig_comm_broadcast(comm, numbers, 2 * bytes, 0));
+  *n = (ig_normalization){field, head.scale, head.count, numbers, numbers + head.count};
+  return IG_OK;
+}
+
+static ig_status share_measurements(ig_comm *comm, ig_train_data *data) {
+  int64_t n = data->n_normalizations;
+  IG_TRY(ig_comm_broadcast(comm, &n, sizeof n, 0));
+  ig_normalization *all = ig_arena_alloc(data->arena, (size_t)n * sizeof *all);
+  IG_TRY(ig_comm_settle(comm, all ? IG_OK : ig_fail(IG_ERR_MEMORY, "no memory for normalisations")));
+  for (int64_t i = 0; i < n; i++) {
+    if (comm->rank == 0) all[i] = data->normalizations[i];
+    else all[i] = (ig_normalization){0};
+    IG_TRY(share_normalization(comm, data->arena, &all[i]));
+  }
+  data->n_normalizations = (int)n;
+  data->normalizations = all;
+  return IG_OK;
+}
+
+ig_status ig_train_data_measure(ig_cli *cli, const ig_train_values *v,
+                                const ig_train_origin *origin, ig_train_data *data) {
+  if (!cli->comm) return measure_here(v, origin, data);
+  ig_status status = cli->rank == 0 ? measure_here(v, origin, data) : IG_OK;
+  IG_TRY(ig_comm_settle(cli->comm, status));
+  return share_measurements(cli->comm, data);
 }
 
 void ig_train_data_close(ig_train_data *data) {

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "cli/job.h"
+
 typedef ig_train_values V;
 #define OWN IG_OWN_VALUE
 
@@ -62,6 +64,21 @@ const ig_option ig_train_options_table[] = {
                   "steps between checkpoints, 0 for once an epoch"),
     IG_INT_OPTION(V, keep, "keep", "2", 1, 1 << 20, "checkpoints to keep besides the best"),
     IG_SIZE_OPTION(V, memory_limit, "memory-limit", "0", "most memory of a step's plan, 0 for any"),
+
+    IG_FLOAT_OPTION(V, bucket_mb, "bucket-mb", "0", 0, 65536,
+                    "MiB of gradients that ranks exchange at once, 0 for what is usual"),
+    IG_ENUM_OPTION(V, grad_dtype, "grad-dtype", "f32", "f32|bf16", "that gradients travel in"),
+    IG_ENUM_OPTION(V, shard, "shard", "none", "none|optimizer|gradients",
+                   "what of the optimizer's work and memory is divided among ranks"),
+    IG_FLAG_OPTION(V, sync_batch_norm, "sync-batch-norm", "batch statistics over all ranks"),
+    IG_INT_OPTION(V, elastic, "elastic", "0", 0, 2048,
+                  "logical shards of a batch, a power of two: the same bits on any number of ranks "
+                  "that divides it; 0 for none"),
+    {.name = "rank-rates",
+     .type = IG_OPTION_FLAG,
+     .offset = offsetof(V, rank_rates),
+     .flags = IG_OPTION_TRANSIENT,
+     .what = "print each rank's samples a second"},
     {.name = NULL}};
 
 static double usual_lr(ig_optimizer_kind kind) {
@@ -96,6 +113,11 @@ static ig_status make_optimizer(const ig_cli *cli, const V *v, ig_train_options 
   return IG_OK;
 }
 
+static ig_shard shard_parse(const char *name) {
+  if (strcmp(name, "gradients") == 0) return IG_SHARD_GRADIENTS;
+  return strcmp(name, "optimizer") == 0 ? IG_SHARD_OPTIMIZER : IG_SHARD_NONE;
+}
+
 ig_status ig_train_options_make(const ig_cli *cli, const V *v, ig_train_options *out) {
   *out = (ig_train_options){
       .epochs = v->epochs > 0 || v->steps > 0 ? v->epochs : 10,
@@ -115,8 +137,13 @@ ig_status ig_train_options_make(const ig_cli *cli, const V *v, ig_train_options 
                   .crop_padding = (int)v->crop,
                   .reflect = strcmp(v->crop_border, "reflect") == 0,
                   .cutout = (int)v->cutout},
-      .workers = (int)v->workers,
+      .workers = ig_job_workers(cli, v->workers),
       .memory_limit = v->memory_limit,
+      .parallel = {.shard = shard_parse(v->shard),
+                   .bucket_bytes = (size_t)(v->bucket_mb * 1048576),
+                   .grad_dtype = strcmp(v->grad_dtype, "bf16") == 0 ? IG_BF16 : IG_F32,
+                   .sync_batch_norm = v->sync_batch_norm},
+      .elastic = (int)v->elastic,
   };
   out->schedule = (ig_schedule){
       .warmup = v->warmup, .floor = v->lr_floor, .gamma = v->decay, .every = v->decay_every};

@@ -28,6 +28,11 @@ typedef struct ig_train_values {
   int64_t eval_every, eval_limit, checkpoint_every, keep;
   bool eval_mirror;
   size_t memory_limit;
+  /* on several ranks */
+  const char *grad_dtype, *shard;
+  double bucket_mb;
+  int64_t elastic;
+  bool sync_batch_norm, rank_rates;
 } ig_train_values;
 
 extern const ig_option ig_train_options_table[];

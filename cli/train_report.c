@@ -34,6 +34,13 @@ static void headline(page *p, const char *name, const char *format, double value
   if (kept) p->headlines[p->input.n_headlines++] = (ig_report_pair){name, kept};
 }
 
+static void add_text(page *p, const char *name, const char *text) {
+  const char *kept = ig_arena_strdup(p->arena, text);
+  if (kept && p->input.n_headlines < MOST_HEADLINES) {
+    p->headlines[p->input.n_headlines++] = (ig_report_pair){name, kept};
+  }
+}
+
 static void add_headlines(page *p) {
   const ig_train_step *last = p->report->last;
   const ig_metrics *m = &p->metrics;
@@ -48,6 +55,8 @@ static void add_headlines(page *p) {
   headline(p, "minutes of training", "%.1f", last->seconds / 60);
   headline(p, "samples a second", "%.0f", last->samples_per_second);
   headline(p, "waiting for data", "%.1f %%", 100 * last->waited);
+  char slowest[128];
+  if (ig_rank_rates_slowest(p->report->rates, slowest, sizeof slowest)) add_text(p, "ranks", slowest);
 }
 
 static void add_classes(page *p) {

@@ -2,6 +2,7 @@
 #ifndef IG_CLI_TRAIN_REPORT_H
 #define IG_CLI_TRAIN_REPORT_H
 
+#include "cli/rank_rates.h"
 #include "cli/train_data.h"
 
 typedef struct ig_train_report {
@@ -12,6 +13,7 @@ typedef struct ig_train_report {
   ig_plan *plan;             /* of a training step, partly profiled; NULL when no step ran */
   const ig_train_step *last; /* NULL when no step ran */
   const char *config, *provenance, *schema; /* JSON */
+  const ig_rank_rates *rates;
 } ig_train_report;
 
 /* Evaluates the best checkpoint once more in detail, and writes the page. */

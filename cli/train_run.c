@@ -1,4 +1,4 @@
-/* A run's folder while it trains. The trainer calls back after each step and when a checkpoint is due;
+/* A run's folder while it trains, which rank 0 alone writes; other ranks only take part in snapshots. The trainer calls back after each step and when a checkpoint is due;
  * here that becomes lines, files and a snapshot handed to the writer's thread. */
 #include "cli/train_run.h"
 
@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "cli/eval_report.h"
+#include "cli/rank_rates.h"
 #include "cli/interrupt.h"
 #include "cli/metrics_log.h"
 #include "cli/progress.h"
@@ -47,6 +48,7 @@ struct ig_train_run {
   double val_loss, best_score; /* of the last and the best validation */
   char best_line[128];
   int64_t best_step;
+  ig_rank_rates rates; /* of several ranks */
 };
 
 ig_status ig_train_run_create(ig_cli *cli, const ig_train_values *values,
@@ -73,6 +75,7 @@ void ig_train_run_destroy(ig_train_run *run) {
   ig_metrics_log_close(run->log);
   ig_events_close(run->events);
   free(run->metrics); /* jansson's */
+  ig_rank_rates_destroy(&run->rates);
   ig_arena_destroy(run->arena);
   ig_free(run);
 }
@@ -122,6 +125,8 @@ ig_status ig_train_run_begin(ig_train_run *run, ig_trainer *trainer, const ig_gr
   run->trainer = trainer;
   run->graph = graph;
   run->backend = backend;
+  if (run->cli->rank > 0) return IG_OK;
+  IG_TRY(ig_rank_rates_create(run->cli, &run->rates));
   int64_t total = ig_trainer_total_steps(trainer), done = snapshot ? snapshot->progress.step : 0;
   run->log_every = IG_MAX(1, total / LOGGED_STEPS);
   run->best_score = snapshot ? snapshot->progress.best_metric : NAN;
@@ -136,6 +141,7 @@ ig_status ig_train_run_begin(ig_train_run *run, ig_trainer *trainer, const ig_gr
   if (!snapshot) IG_TRY(ig_events_text(run->events, "settings", 0, run->config));
   IG_TRY(ig_checkpoint_writer_create(v->out, (int)v->keep, metrics, &run->writer));
   run->bar = ig_bar_begin(run->cli->common->quiet, "step", done, total);
+  if (run->cli->comm) ig_bar_line(&run->bar, "%s", run->cli->comm->description);
   if (snapshot) ig_bar_line(&run->bar, "going on from step %lld of %s", (long long)done, v->out);
   run->started = true;
   return IG_OK;
@@ -199,6 +205,8 @@ static ig_status on_step(void *context, const ig_train_step *step) {
   run->last = *step;
   run->last.validation = NULL;
   run->stepped = true;
+  if (run->cli->rank > 0) return IG_OK;
+  ig_rank_rates_take(&run->rates, step);
   if (step->validation) IG_TRY(keep_validation(run, step));
   bool logged =
       step->validation || step->step % run->log_every == 0 || step->step == step->total_steps;
@@ -207,10 +215,13 @@ static ig_status on_step(void *context, const ig_train_step *step) {
     IG_TRY(add_events(run, step));
   }
   profile_some_steps(run, step->step - run->bar.first);
+  if (run->values->rank_rates) ig_rank_rates_print(&run->rates, &run->bar);
   if (ig_bar_due(&run->bar)) {
-    char note[128];
-    snprintf(note, sizeof note, "epoch %.2f  loss %.4f  %.0f samples/s",
-             (double)step->epoch + step->fraction, step->loss, step->samples_per_second);
+    char note[256], slowest[128] = "";
+    ig_rank_rates_slowest(&run->rates, slowest, sizeof slowest);
+    snprintf(note, sizeof note, "epoch %.2f  loss %.4f  %.0f samples/s%s%s",
+             (double)step->epoch + step->fraction, step->loss, step->samples_per_second,
+             *slowest ? "  " : "", slowest);
     ig_bar_update(&run->bar, step->step, note);
   }
   return IG_OK;
@@ -283,6 +294,10 @@ static ig_status on_checkpoint(void *context, const ig_train_step *step, bool be
   IG_UNUSED(last);
   ig_snapshot *snapshot;
   IG_TRY(ig_trainer_snapshot(run->trainer, &snapshot));
+  if (run->cli->rank > 0) {
+    ig_snapshot_destroy(snapshot);
+    return IG_OK;
+  }
   ig_status status = fill_snapshot(run, snapshot);
   if (status != IG_OK) {
     ig_snapshot_destroy(snapshot);
@@ -327,6 +342,7 @@ static json_t *result_json(const ig_train_run *run, bool finished) {
     ig_json_real(best, "score", run->best_score);
     json_object_set_new(result, "best", best);
   }
+  if (run->cli->ranks > 1) json_object_set_new(result, "ranks", ig_rank_rates_json(&run->rates));
   json_t *validation = run->metrics ? json_loads(run->metrics, 0, NULL) : NULL;
   if (validation) json_object_set_new(result, "validation", validation);
   return result;
@@ -343,6 +359,10 @@ static void say_end(const ig_train_run *run) {
   ig_say(run->cli, "%s: %lld steps, %.2f epochs in %s of training, waiting for data %.0f %%\n",
          run->values->out, (long long)last->step, (double)last->epoch + last->fraction,
          ig_duration_text(last->seconds, text), 100 * last->waited);
+  char slowest[128];
+  if (ig_rank_rates_slowest(&run->rates, slowest, sizeof slowest)) {
+    ig_say(run->cli, "%s\n", slowest);
+  }
   if (*run->best_line) {
     ig_say(run->cli, "best at step %lld: %s\n", (long long)run->best_step, run->best_line);
   }
@@ -358,17 +378,20 @@ static ig_status write_report(ig_train_run *run) {
                             .last = run->stepped ? &run->last : NULL,
                             .config = run->config,
                             .provenance = run->provenance,
-                            .schema = run->schema};
+                            .schema = run->schema,
+                            .rates = &run->rates};
   return ig_train_report_write(&report);
 }
 
 ig_status ig_train_run_end(ig_train_run *run, ig_status status) {
+  bool stopped = status == IG_ERR_INTERRUPTED;
+  if (stopped) run->cli->exit_code = 128 + ig_trainer_signal(run->trainer);
+  if (run->cli->rank > 0) return status;
   ig_bar_end(&run->bar);
   char *first = status == IG_OK ? NULL : ig_strdup(ig_last_error());
   ig_status written = ig_checkpoint_writer_flush(run->writer);
   if (written == IG_OK) written = ig_metrics_log_flush(run->log);
   /* The trainer's failure is the one to report; a lost last checkpoint outweighs a signal. */
-  bool stopped = status == IG_ERR_INTERRUPTED;
   if (written != IG_OK && (status == IG_OK || stopped)) {
     ig_free(first);
     return written;
@@ -377,7 +400,6 @@ ig_status ig_train_run_end(ig_train_run *run, ig_status status) {
   ig_free(first);
   if (status != IG_OK && !stopped) return status;
   if (!stopped) IG_TRY(write_report(run));
-  if (stopped) run->cli->exit_code = 128 + ig_interrupt_signal(NULL);
   if (stopped) {
     ig_say(run->cli, "%s: stopped after step %lld; --resume goes on\n", run->values->out,
            (long long)run->last.step);

@@ -1,8 +1,8 @@
 /* The communicator of host memory: operands, the operations under way and their order, statistics.
  *
- * Operations are numbered as they are begun, which is the same on all ranks, and may be waited for in any
- * order. An operand that is not of ig_comm_alloc gets a stand-in in shared memory where other ranks of
- * the machine must reach it. */
+ * Operations are numbered as they are begun, which is the same on all ranks, and may be waited for
+ * in any order. An operand that is not of ig_comm_alloc gets a stand-in in shared memory where
+ * other ranks of the machine must reach it. */
 #include <stdio.h>
 #include <string.h>
 
@@ -13,12 +13,16 @@
 
 #define MOST_ALLOTMENTS (1 << 20)
 
-static ig_host *host_of(ig_comm *comm) { return (ig_host *)comm; }
+static ig_host *host_of(ig_comm *comm) {
+  return (ig_host *)comm;
+}
 
 const char *ig_operation_name(const ig_collective *call, char *text) {
   static const char *const kinds[] = {"all-reduce", "reduce-scatter", "all-gather"};
-  snprintf(text, 96, "%s of %lld %s (operation %d)", kinds[call->kind], (long long)call->count,
-           ig_dtype_name(call->dtype), call->index);
+  bool known =
+      call->kind >= IG_ALL_REDUCE && call->kind <= IG_ALL_GATHER; /* a peer's may be anything */
+  snprintf(text, 96, "%s of %lld %s (operation %d)", known ? kinds[call->kind] : "an unknown kind",
+           (long long)call->count, ig_dtype_name(call->dtype), call->index);
   return text;
 }
 
@@ -29,7 +33,9 @@ void ig_host_count(ig_host *host, double begin, double end) {
   host->busy_until = end;
 }
 
-static bool is_shared(const ig_host *host) { return ig_node_count(host->node) > 1; }
+static bool is_shared(const ig_host *host) {
+  return ig_node_count(host->node) > 1;
+}
 
 static ig_status get_memory(ig_host *host, size_t bytes, void **out) {
   if (is_shared(host)) return ig_node_alloc(host->node, bytes, out);
@@ -100,7 +106,8 @@ static ig_status check_call(const ig_host *host, const ig_collective *call) {
   IG_CHECK(call->dtype == IG_F32 || call->dtype == IG_F16 || call->dtype == IG_BF16,
            IG_ERR_UNSUPPORTED, "collective: expected f32, f16 or bf16, found %s",
            ig_dtype_name(call->dtype));
-  IG_CHECK(call->count >= 0 && ig_mul_size((size_t)call->count, ig_dtype_size(call->dtype), &bytes) &&
+  IG_CHECK(call->count >= 0 &&
+               ig_mul_size((size_t)call->count, ig_dtype_size(call->dtype), &bytes) &&
                bytes <= PTRDIFF_MAX && (call->kind == IG_ALL_REDUCE || call->count % size == 0),
            IG_ERR_USAGE, "collective: expected a count that %d ranks divide, found %lld",
            call->kind == IG_ALL_REDUCE ? 1 : size, (long long)call->count);
@@ -119,7 +126,8 @@ static ig_status place_operand(ig_host *host, const void *memory, size_t bytes, 
                                void **copy) {
   *place = (ig_place){.file = -1};
   *copy = NULL;
-  if (!is_shared(host) || bytes == 0 || ig_node_find(host->node, memory, bytes, place)) return IG_OK;
+  if (!is_shared(host) || bytes == 0 || ig_node_find(host->node, memory, bytes, place))
+    return IG_OK;
   IG_TRY(take_stand_in(host, bytes, copy));
   ig_node_find(host->node, *copy, bytes, place);
   return IG_OK;
@@ -141,25 +149,39 @@ static ig_status place_operands(ig_host *host, ig_operation *op, ig_place *in, i
   return place_operand(host, call->out, out_bytes, out, &op->copy_out);
 }
 
+bool ig_operation_is_same(const ig_host *host, const ig_collective *mine,
+                          const ig_collective *theirs, int rank) {
+  char a[96], b[96];
+  if (theirs->kind == mine->kind && theirs->dtype == mine->dtype && theirs->count == mine->count &&
+      theirs->index == mine->index)
+    return true;
+  ig_fail(IG_ERR_PEER,
+          "ranks are in different operations at step %lld: rank %d on %s in %s, rank %d in %s",
+          ig_control_step(host->control), rank, host->hosts[rank], ig_operation_name(theirs, a),
+          host->base.rank, ig_operation_name(mine, b));
+  return false;
+}
+
 ig_status ig_operation_resolve(ig_host *host, ig_operation *op) {
   int n = ig_node_count(host->node), self = ig_node_self(host->node);
   const ig_collective *call = &op->call;
   for (int l = 0; l < n; l++) {
     const ig_post *post = ig_node_post(host->node, op->number, l);
-    ig_collective theirs = {(ig_collective_kind)post->kind, (ig_dtype)post->dtype, post->count,
-                            post->index, NULL, NULL};
-    if (theirs.kind != call->kind || theirs.dtype != call->dtype || theirs.count != call->count ||
-        theirs.index != call->index) {
-      char line[400], a[96], b[96];
-      int rank = ig_node_rank(host->node, l);
-      snprintf(line, sizeof line, "ranks are in different operations at step %lld: rank %d on %s in %s, "
-               "rank %d in %s", (long long)host->base.step, rank, host->hosts[rank],
-               ig_operation_name(&theirs, a), host->base.rank, ig_operation_name(call, b));
+    ig_collective theirs = {(ig_collective_kind)post->kind,
+                            (ig_dtype)post->dtype,
+                            post->count,
+                            post->index,
+                            NULL,
+                            NULL};
+    if (!ig_operation_is_same(host, call, &theirs, ig_node_rank(host->node, l))) {
+      char line[400];
+      snprintf(line, sizeof line, "%.399s", ig_last_error());
       ig_control_fail(host->control, line);
       return ig_control_check(host->control);
     }
-    op->ins[l] = op->copy_in ? op->copy_in : op->copy_out && call->in == call->out ? op->copy_out
-                                                                                   : call->in;
+    op->ins[l] = op->copy_in                             ? op->copy_in
+                 : op->copy_out && call->in == call->out ? op->copy_out
+                                                         : call->in;
     op->outs[l] = op->copy_out ? op->copy_out : call->out;
     if (l == self) continue;
     if (post->in.file >= 0) IG_TRY(ig_node_map(host->node, l, &post->in, (void **)&op->ins[l]));
@@ -209,7 +231,9 @@ static ig_status host_begin(ig_comm *comm, const ig_collective *call, void *stre
   ig_control_note(host->control, comm->step);
   IG_TRY(take_slot(host, &op));
   size_t slot = (size_t)(host->next % IG_SLOTS), n = (size_t)ig_node_count(host->node);
-  *op = (ig_operation){.call = *call, .number = host->next, .ins = host->ins + slot * n,
+  *op = (ig_operation){.call = *call,
+                       .number = host->next,
+                       .ins = host->ins + slot * n,
                        .outs = host->outs + slot * n};
   ig_place in, out;
   ig_status status = place_operands(host, op, &in, &out);
@@ -267,13 +291,16 @@ static void host_abandon(ig_comm *comm, const char *reason) {
   ig_control_abandon(host_of(comm)->control, reason);
 }
 
-static ig_comm_stats host_stats(const ig_comm *comm) { return ((const ig_host *)comm)->stats; }
+static ig_comm_stats host_stats(const ig_comm *comm) {
+  return ((const ig_host *)comm)->stats;
+}
 
 static void host_destroy(ig_comm *comm) {
   ig_host *host = host_of(comm);
   bool orderly;
+  ig_control_leave(host->control);
   ig_control_on_failure(host->control, NULL, NULL);
-  ig_across_stop(host->across);
+  ig_across_stop(host->across); /* not before: others may have needed what it was moving */
   ig_control_destroy(host->control, &orderly);
   for (int64_t i = 0; host->node && i < host->n_allotments; i++)
     let_go(host, host->allotments[i].memory);
@@ -304,7 +331,9 @@ static const ig_comm_vtable host_vtable = {
     .destroy = host_destroy,
 };
 
-static void wake_waiters(void *context) { ig_node_signal(((ig_host *)context)->node); }
+static void wake_waiters(void *context) {
+  ig_node_signal(((ig_host *)context)->node);
+}
 
 /* Machines in the order of their lowest rank. */
 static void describe_place(ig_host *host, int rank, int size) {

@@ -12,10 +12,10 @@
 
 #include "engine/base/memory.h"
 
-#define BEATS 8              /* in one timeout, at least */
-#define MOST_BEAT 0.5        /* seconds between two */
-#define SUSPECT_SECONDS 0.5  /* within which the cause of a broken link shows */
-#define VERDICT_SECONDS 1.5  /* that rank 0 is given to answer */
+#define BEATS 8             /* in one timeout, at least */
+#define MOST_BEAT 0.5       /* seconds between two */
+#define SUSPECT_SECONDS 0.5 /* within which the cause of a broken link shows */
+#define VERDICT_SECONDS 1.5 /* that rank 0 is given to answer */
 #define LINGER_SECONDS 1.0
 
 static ig_status start(ig_control *c) {
@@ -112,7 +112,9 @@ void ig_control_set_hosts(ig_control *c, char (*hosts)[IG_NAME_BYTES]) {
   pthread_mutex_unlock(&c->lock);
 }
 
-double ig_control_timeout(const ig_control *c) { return c->timeout; }
+double ig_control_timeout(const ig_control *c) {
+  return c->timeout;
+}
 
 void ig_control_wake(ig_control *c) {
   uint64_t one = 1;
@@ -147,8 +149,8 @@ void ig_control_latch_end(ig_control *c, int rank) {
   ig_control_latch(c, line);
 }
 
-/* Who is to blame that `what` did not come: a rank that is silent, or else one that made fewer calls
- * than others. */
+/* Who is to blame that `what` did not come: a rank that is silent, or else one that made fewer
+ * calls than others. */
 void ig_control_judge(ig_control *c, const char *what) {
   int silent = -1, behind = -1;
   double now = ig_seconds(), longest = IG_MAX(4 * c->beat, c->timeout / 2);
@@ -173,8 +175,9 @@ void ig_control_judge(ig_control *c, const char *what) {
     snprintf(line, sizeof line, "rank %d on %s did not come to %.200s within %.1f s at step %lld",
              behind, c->hosts[behind], what, c->timeout, step_of(c, behind));
   } else {
-    snprintf(line, sizeof line, "%.200s did not end within %.1f s at step %lld, with all ranks in it",
-             what, c->timeout, (long long)atomic_load(&c->step));
+    snprintf(line, sizeof line,
+             "%.200s did not end within %.1f s at step %lld, with all ranks in it", what,
+             c->timeout, (long long)atomic_load(&c->step));
   }
   ig_control_latch(c, line);
 }
@@ -187,7 +190,9 @@ ig_status ig_control_check(ig_control *c) {
   return status;
 }
 
-bool ig_control_has_failed(const ig_control *c) { return atomic_load(&c->failed); }
+bool ig_control_has_failed(const ig_control *c) {
+  return atomic_load(&c->failed);
+}
 
 void ig_control_note(ig_control *c, int64_t step) {
   atomic_store(&c->step, step);
@@ -203,6 +208,17 @@ static bool wait_change(ig_control *c, double deadline) {
 static void await_verdict(ig_control *c) {
   double deadline = ig_seconds() + VERDICT_SECONDS;
   while (!atomic_load(&c->failed) && wait_change(c, deadline)) continue;
+}
+
+long long ig_control_step(const ig_control *c) {
+  return atomic_load(&c->step);
+}
+
+bool ig_control_is_leaving(ig_control *c) {
+  pthread_mutex_lock(&c->lock);
+  bool leaving = c->leaving;
+  pthread_mutex_unlock(&c->lock);
+  return leaving;
 }
 
 /* A rank other than 0 gives rank 0 the time to say what all are to say. */
@@ -248,16 +264,17 @@ ig_status ig_control_stuck(ig_control *c, const char *what) {
     ig_control_wake(c);
     await_verdict(c);
     char line[IG_LINE_BYTES];
-    snprintf(line, sizeof line, "rank 0 on %s gave no sign of life (stopped, or cut off?) at step %lld",
-             c->hosts[0], step_of(c, 0));
+    snprintf(line, sizeof line,
+             "rank 0 on %s gave no sign of life (stopped, or cut off?) at step %lld", c->hosts[0],
+             step_of(c, 0));
     ig_control_latch(c, line); /* unless the verdict came */
   }
   pthread_mutex_unlock(&c->lock);
   return ig_control_check(c);
 }
 
-/* Tells rank 0 that this rank leaves, and waits until all do. */
-static void say_goodbye(ig_control *c) {
+void ig_control_leave(ig_control *c) {
+  if (atomic_load(&c->failed)) return;
   pthread_mutex_lock(&c->lock);
   c->leaving = true;
   if (c->rank == 0) {
@@ -272,9 +289,6 @@ static void say_goodbye(ig_control *c) {
 }
 
 void ig_control_destroy(ig_control *c, bool *orderly) {
-  *orderly = true;
-  if (!c) return;
-  if (!atomic_load(&c->failed)) say_goodbye(c);
   *orderly = !atomic_load(&c->failed) && c->all_left;
   pthread_mutex_lock(&c->lock);
   c->stop = true;

@@ -1,6 +1,6 @@
-/* Small blocking messages over the star: every rank sends its part of a round to rank 0, which sends the
- * whole back. A round is an exchange or a broadcast, cut into pieces that bound what rank 0 holds. Rank 0
- * compares what the ranks ask for: ranks in different calls are told so. */
+/* Small blocking messages over the star: every rank sends its part of a round to rank 0, which
+ * sends the whole back. A round is an exchange or a broadcast, cut into pieces that bound what rank
+ * 0 holds. Rank 0 compares what the ranks ask for: ranks in different calls are told so. */
 #include "dist/control_state.h"
 
 #include <errno.h>
@@ -79,7 +79,8 @@ static void send_whole(ig_control *c) {
 }
 
 /* Rank 0: one rank's part, its own among them. */
-static void add_part(ig_control *c, int rank, const ig_round *round, const void *data, size_t bytes) {
+static void add_part(ig_control *c, int rank, const ig_round *round, const void *data,
+                     size_t bytes) {
   char line[IG_LINE_BYTES], one[80], other[80];
   if (c->gathered == 0) {
     c->round = *round;
@@ -95,12 +96,14 @@ static void add_part(ig_control *c, int rank, const ig_round *round, const void 
       bytes != sent_by(c, round, rank)) {
     snprintf(line, sizeof line,
              "ranks are in different calls: rank %d on %s is in %s, those before it in %s", rank,
-             c->hosts[rank], name_of(round, one, sizeof one), name_of(&c->round, other, sizeof other));
+             c->hosts[rank], name_of(round, one, sizeof one),
+             name_of(&c->round, other, sizeof other));
     ig_control_latch(c, line);
     return;
   }
   c->has_part[rank] = true;
-  if (bytes) memcpy(c->parts + (round->kind == IG_ROUND_EXCHANGE ? (size_t)rank * bytes : 0), data, bytes);
+  if (bytes)
+    memcpy(c->parts + (round->kind == IG_ROUND_EXCHANGE ? (size_t)rank * bytes : 0), data, bytes);
   if (++c->gathered == c->size) send_whole(c);
 }
 
@@ -176,8 +179,8 @@ done:
 }
 
 ig_status ig_control_broadcast(ig_control *c, void *data, size_t bytes, int root) {
-  IG_CHECK(root >= 0 && root < c->size, IG_ERR_USAGE, "broadcast: expected a root from 0 to %d, found %d",
-           c->size - 1, root);
+  IG_CHECK(root >= 0 && root < c->size, IG_ERR_USAGE,
+           "broadcast: expected a root from 0 to %d, found %d", c->size - 1, root);
   ig_round round = {.kind = IG_ROUND_BROADCAST, .root = (uint32_t)root, .total = bytes};
   IG_TRY(ig_control_check(c));
   do {

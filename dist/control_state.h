@@ -1,6 +1,6 @@
-/* What the three files of the control connections share: control.c (failures, calls of other threads),
- * control_thread.c (sockets and frames), control_round.c (small messages). `lock` guards all that is not
- * atomic; the thread holds it for everything but poll(). */
+/* What the three files of the control connections share: control.c (failures, calls of other
+ * threads), control_thread.c (sockets and frames), control_round.c (small messages). `lock` guards
+ * all that is not atomic; the thread holds it for everything but poll(). */
 #ifndef IG_DIST_CONTROL_STATE_H
 #define IG_DIST_CONTROL_STATE_H
 
@@ -49,7 +49,7 @@ struct ig_control {
   bool has_thread, has_sync, stop;
   pthread_mutex_t lock;
   pthread_cond_t changed;
-  int kick; /* eventfd that wakes the thread */
+  int kick;       /* eventfd that wakes the thread */
   ig_wire *wires; /* of rank 0: by rank, the own one unused; of others: one, to rank 0 */
   int n_wires;
   struct pollfd *polls;
@@ -82,14 +82,15 @@ struct ig_control {
 void ig_control_latch(ig_control *c, const char *line);
 void ig_control_latch_end(ig_control *c, int rank);
 void ig_control_judge(ig_control *c, const char *what);
-bool ig_control_queue(ig_control *c, ig_wire *wire, ig_frame type, const void *head, size_t head_bytes,
-                      const void *data, size_t bytes);
+bool ig_control_queue(ig_control *c, ig_wire *wire, ig_frame type, const void *head,
+                      size_t head_bytes, const void *data, size_t bytes);
 void ig_control_count_leaving(ig_control *c);
 void ig_control_take_part(ig_control *c, int rank, const unsigned char *frame, size_t bytes);
 void ig_control_take_whole(ig_control *c, const unsigned char *frame, size_t bytes);
 void ig_control_wake(ig_control *c);
 void *ig_control_serve(void *control);
-/* Sends what is queued and waits until the others have closed, at most so long. The thread is gone. */
+/* Sends what is queued and waits until the others have closed, at most so long. The thread is
+ * gone. */
 void ig_control_linger(ig_control *c, double seconds);
 /* Largest frame that may come in. */
 size_t ig_control_frame_limit(const ig_control *c);

@@ -1,6 +1,6 @@
-/* The thread of the control connections: polls, cuts what comes into frames and answers them, sends what
- * is queued, and sees who is silent. What peers send is checked here: sizes before memory is had for
- * them, types by who may send them. */
+/* The thread of the control connections: polls, cuts what comes into frames and answers them, sends
+ * what is queued, and sees who is silent. What peers send is checked here: sizes before memory is
+ * had for them, types by who may send them. */
 #include "dist/control_state.h"
 
 #include <errno.h>
@@ -191,8 +191,8 @@ static void beat(ig_control *c, double now) {
       char line[IG_LINE_BYTES];
       int rank = rank_of(c, w);
       snprintf(line, sizeof line,
-               "rank %d on %s gave no sign of life for %.1f s (stopped, or cut off?) at step %lld", rank,
-               c->hosts[rank], now - w->heard,
+               "rank %d on %s gave no sign of life for %.1f s (stopped, or cut off?) at step %lld",
+               rank, c->hosts[rank], now - w->heard,
                (long long)IG_MAX(w->step, (int64_t)atomic_load(&c->step)));
       ig_control_latch(c, line);
     }
@@ -244,8 +244,8 @@ void *ig_control_serve(void *control) {
   return NULL;
 }
 
-/* A connection that is closed with something unread loses what is still on its way to the other side:
- * so this side says that it is done, and reads until the other has closed. */
+/* A connection that is closed with something unread loses what is still on its way to the other
+ * side: so this side says that it is done, and reads until the other has closed. */
 void ig_control_linger(ig_control *c, double seconds) {
   double deadline = ig_seconds() + seconds;
   c->all_left = true; /* ends are no news any more */

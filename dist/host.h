@@ -19,7 +19,7 @@ typedef struct ig_operation {
   void *copy_in, *copy_out; /* operands' shared stand-ins, or NULL */
   const void **ins;         /* by local rank, once resolved */
   void **outs;
-  ig_post *mine;
+  double began; /* across machines: when all ranks were there */
 } ig_operation;
 
 /* Shared memory that stands in for operands that are not shared. */
@@ -66,6 +66,9 @@ static inline int64_t ig_out_count(const ig_collective *call, int size) {
   return call->kind == IG_REDUCE_SCATTER ? call->count / size : call->count;
 }
 
+/* Whether another rank means the same operation: otherwise the reason is the last error. */
+bool ig_operation_is_same(const ig_host *host, const ig_collective *mine, const ig_collective *theirs,
+                          int rank);
 /* All local ranks have posted: checks that they mean the same, and maps their operands. */
 ig_status ig_operation_resolve(ig_host *host, ig_operation *operation);
 /* Does what is left to do of an operation on one machine, together with whoever else is at it, and waits

@@ -100,13 +100,15 @@ ig_status ig_mpi_load(const ig_mpi_api **out) {
     snprintf(path, sizeof path, "%s%s", program, places[i]);
     if (access(path, R_OK) == 0) return load_from(path, out);
   }
-  return ig_fail(IG_ERR_UNSUPPORTED, "MPI: ingot_mpi.so is neither beside the program nor in ../lib/ingot: "
+  return ig_fail(IG_ERR_UNSUPPORTED,
+                 "MPI: ingot_mpi.so is neither beside the program nor in ../lib/ingot: "
                  "set IG_MPI_MODULE to it, or use --rendezvous");
 }
 #else
 ig_status ig_mpi_load(const ig_mpi_api **out) {
   IG_UNUSED(out);
-  return ig_fail(IG_ERR_UNSUPPORTED, "MPI: this build has none; use --rendezvous, or build where MPI is "
+  return ig_fail(IG_ERR_UNSUPPORTED,
+                 "MPI: this build has none; use --rendezvous, or build where MPI is "
                  "installed");
 }
 #endif

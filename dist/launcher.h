@@ -7,8 +7,8 @@
 
 /* An MPI launcher's environment is there. */
 bool ig_launcher_is_mpi(void);
-/* srun's environment is there: rank, number of ranks, the first host of the step, a port that all ranks
- * of the step derive alike, and the job's name. IG_ERR_USAGE where it is malformed. */
+/* srun's environment is there: rank, number of ranks, the first host of the step, a port that all
+ * ranks of the step derive alike, and the job's name. IG_ERR_USAGE where it is malformed. */
 bool ig_launcher_is_slurm(void);
 ig_status ig_launcher_slurm(int *rank, int *ranks, char host[256], int *port,
                             char job[IG_NAME_BYTES]);

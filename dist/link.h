@@ -1,7 +1,7 @@
-/* Links: messages between pairs of ranks, in order, for the data of collectives. A message is a head of
- * fixed size and a body; the receiver says where the body goes once it knows the head. One thread uses a
- * link; nothing waits. Two implementations: over MPI, whose launcher may have a faster network than TCP,
- * and over TCP. */
+/* Links: messages between pairs of ranks, in order, for the data of collectives. A message is a
+ * head of fixed size and a body; the receiver says where the body goes once it knows the head. One
+ * thread uses a link; nothing waits. Two implementations: over MPI, whose launcher may have a
+ * faster network than TCP, and over TCP. */
 #ifndef IG_DIST_LINK_H
 #define IG_DIST_LINK_H
 
@@ -24,8 +24,9 @@ typedef struct ig_link ig_link;
 typedef struct ig_link_events {
   /* Where the body goes; NULL refuses the message, which the owner makes a failure of the job. */
   void *(*head)(void *context, int from, const ig_head *head);
-  void (*body)(void *context, int from, const ig_head *head); /* it is there; also when it is empty */
-  void (*sent)(void *context, int to, const ig_head *head);   /* the body's memory is free again */
+  void (*body)(void *context, int from,
+               const ig_head *head);                        /* it is there; also when it is empty */
+  void (*sent)(void *context, int to, const ig_head *head); /* the body's memory is free again */
   void (*broken)(void *context, int rank);
 } ig_link_events;
 
@@ -33,7 +34,8 @@ typedef struct ig_link_vtable {
   const char *name; /* "mpi", "tcp" */
   /* Queues a message; `body` stays as it is until `sent`. IG_ERR_MEMORY. */
   ig_status (*send)(ig_link *link, int to, const ig_head *head, const void *body);
-  /* Moves what can be moved, calling back, and waits up to `ms` when nothing could be. *moved tells. */
+  /* Moves what can be moved, calling back, and waits up to `ms` when nothing could be. *moved
+   * tells. */
   void (*progress)(ig_link *link, int ms, bool *moved);
   /* Ends a wait in progress(); from any thread. */
   void (*wake)(ig_link *link);
@@ -46,8 +48,8 @@ struct ig_link {
   void *context;
 };
 
-/* Connects this rank with those of `peers` (its own rank is not among them). addresses[r] is where rank
- * r listens; `listener` is taken over, also on failure. IG_ERR_PEER. */
+/* Connects this rank with those of `peers` (its own rank is not among them). addresses[r] is where
+ * rank r listens; `listener` is taken over, also on failure. IG_ERR_PEER. */
 ig_status ig_link_tcp_create(ig_control *control, int rank, int size, const int *peers, int n_peers,
                              const ig_address *addresses, int listener,
                              const unsigned char token[IG_TOKEN_BYTES], ig_link **out);

@@ -1,15 +1,17 @@
-/* Collectives among the ranks of one machine. An operation is cut into chunks, and whoever waits for it
- * takes the next one that nobody has: it adds up that piece of all ranks' operands, which all can read,
- * and writes the sum to all that want it. So a rank that comes first works instead of waiting, memory is
- * read once and written once, and who did what does not show in the bits. Nothing is done before a rank
- * waits: cores that still compute would not go faster for it (measured, docs/results.md). */
+/* Collectives among the ranks of one machine. An operation is cut into chunks, and whoever waits
+ * for it takes the next one that nobody has: it adds up that piece of all ranks' operands, which
+ * all can read, and writes the sum to all that want it. So a rank that comes first works instead of
+ * waiting, memory is read once and written once, and who did what does not show in the bits.
+ * Nothing is done before a rank waits: until then the machine's cores compute, and one that added
+ * would be one that does not. */
 #include <stdio.h>
 
 #include "dist/host.h"
 #include "kernels/collective.h"
 #include "kernels/cpu/parallel.h"
 
-#define CHUNK_BYTES ((int64_t)128 << 10) /* of one rank's operand: both caches hold those of a few */
+#define CHUNK_BYTES                                                                                \
+  ((int64_t)128 << 10) /* of one rank's operand: both caches hold those of a few */
 
 /* How an operation is cut: `parts` of equal length, each into as many chunks. */
 typedef struct cut {
@@ -31,7 +33,8 @@ static void run_chunk(const ig_host *host, const ig_operation *op, const cut *c,
   size_t size = ig_dtype_size(call->dtype);
   int64_t part = chunk / c->chunks_per_part, begin = chunk % c->chunks_per_part * c->chunk;
   int64_t count = IG_MIN(c->chunk, c->part - begin);
-  size_t within = (size_t)begin * size, whole = ((size_t)part * (size_t)c->part + (size_t)begin) * size;
+  size_t within = (size_t)begin * size,
+         whole = ((size_t)part * (size_t)c->part + (size_t)begin) * size;
   const void *sources[IG_MOST_LOCAL];
   void *targets[IG_MOST_LOCAL];
   int n_sources = call->kind == IG_ALL_GATHER ? 1 : n;
@@ -47,7 +50,9 @@ static void run_chunk(const ig_host *host, const ig_operation *op, const cut *c,
   ig_cpu_sum_tree(n_sources, sources, call->dtype, n_targets, targets, call->dtype, count);
 }
 
-static int64_t nanoseconds(void) { return (int64_t)(1e9 * ig_seconds()); }
+static int64_t nanoseconds(void) {
+  return (int64_t)(1e9 * ig_seconds());
+}
 
 /* Takes chunks until there are none. */
 static void work(const ig_host *host, const ig_operation *op, const cut *c) {

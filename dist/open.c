@@ -40,13 +40,14 @@ static ig_status check_options(const ig_dist_options *o) {
   for (int i = 0; i < IG_COUNT(transports); i++)
     known = known || strcmp(o->transport, transports[i]) == 0;
   IG_CHECK(known, IG_ERR_USAGE,
-           "transport: expected auto, mpi, tcp, nccl, staged or none, found \"%.40s\"", o->transport);
+           "transport: expected auto, mpi, tcp, nccl, staged or none, found \"%.40s\"",
+           o->transport);
   IG_CHECK(o->timeout >= LEAST_TIMEOUT && o->timeout <= MOST_TIMEOUT, IG_ERR_USAGE,
            "timeout: expected %g to %g seconds, found %g", LEAST_TIMEOUT, MOST_TIMEOUT, o->timeout);
   IG_CHECK(o->ranks >= 0 && o->ranks <= IG_MAX_RANKS && o->rank >= -1 &&
                (o->ranks == 0 || o->rank < o->ranks),
-           IG_ERR_USAGE, "ranks: expected up to %d and a rank below, found rank %d of %d", IG_MAX_RANKS,
-           o->rank, o->ranks);
+           IG_ERR_USAGE, "ranks: expected up to %d and a rank below, found rank %d of %d",
+           IG_MAX_RANKS, o->rank, o->ranks);
   IG_CHECK(o->rendezvous || (o->rank < 0 && o->ranks == 0), IG_ERR_USAGE,
            "rank and ranks are for a rendezvous: under mpirun or Slurm they are the launcher's");
   IG_CHECK(!o->rendezvous || !o->transport || strcmp(o->transport, "mpi") != 0, IG_ERR_USAGE,
@@ -89,8 +90,8 @@ static ig_status receive_others(meeting *m, int listener, int ranks) {
 }
 
 /* The other side. */
-static ig_status go_to_rank_0(meeting *m, const ig_address *addresses, int n, const char *where, int rank,
-                              int ranks) {
+static ig_status go_to_rank_0(meeting *m, const ig_address *addresses, int n, const char *where,
+                              int rank, int ranks) {
   ig_hello hello = {.kind = IG_CONTROL_CONNECTION, .rank = rank, .ranks = ranks};
   ig_welcome welcome;
   int fd;
@@ -100,7 +101,8 @@ static ig_status go_to_rank_0(meeting *m, const ig_address *addresses, int n, co
   ig_status status = size_meeting(m, welcome.ranks);
   if (status != IG_OK || welcome.rank == 0 || !ig_address_of_peer(fd, &m->rank_0)) {
     close(fd);
-    return status != IG_OK ? status : ig_fail(IG_ERR_PEER, "rendezvous %s: malformed welcome", where);
+    return status != IG_OK ? status
+                           : ig_fail(IG_ERR_PEER, "rendezvous %s: malformed welcome", where);
   }
   m->sockets[0] = fd;
   m->rank = welcome.rank;
@@ -129,8 +131,8 @@ static ig_status meet_at(meeting *m, const char *host, int port, int rank, int r
   if (rank < 0 && is_elected(addresses, n, &listener)) {
     rank = 0;
   } else if (rank == 0) {
-    /* A name may mean another address to the others: all are listened on, unless it is this machine's
-     * own business. */
+    /* A name may mean another address to the others: all are listened on, unless it is this
+     * machine's own business. */
     IG_TRY(ig_listen(ig_address_is_loopback(&addresses[0]) ? &addresses[0] : NULL, port, &listener,
                      &bound));
   }
@@ -177,8 +179,8 @@ static ig_status meet_by_mpi(meeting *m) {
   unsigned char nonce[IG_TOKEN_BYTES] = {0};
   const char *error = m->mpi->start(&rank, &size);
   IG_CHECK(!error, IG_ERR_PEER, "MPI: cannot start: %s", error);
-  IG_CHECK(size <= IG_MAX_RANKS, IG_ERR_USAGE, "MPI: expected up to %d ranks, found %d", IG_MAX_RANKS,
-           size);
+  IG_CHECK(size <= IG_MAX_RANKS, IG_ERR_USAGE, "MPI: expected up to %d ranks, found %d",
+           IG_MAX_RANKS, size);
   if (size == 1) {
     m->size = 1;
     return IG_OK;
@@ -227,8 +229,9 @@ static ig_status meet(const ig_dist_options *o, meeting *m) {
   return meet_at(m, host, port, rank, ranks);
 }
 
-/* Where each rank's link listens: rank 0 knows all addresses but its own, which every rank knows as what
- * it reached itself; so it does those of rank 0's machine, which rank 0 sees as its loopback. */
+/* Where each rank's link listens: rank 0 knows all addresses but its own, which every rank knows as
+ * what it reached itself; so it does those of rank 0's machine, which rank 0 sees as its
+ * loopback. */
 static ig_status find_addresses(ig_control *control, const meeting *m, int port, ig_address *out) {
   int32_t mine = port, *ports = ig_alloc_zero((size_t)m->size, sizeof *ports);
   IG_CHECK(ports, IG_ERR_MEMORY, "links: out of memory");
@@ -272,7 +275,8 @@ static ig_status open_link(const ig_dist_options *o, const meeting *m, ig_contro
   IG_TRY_DONE(ig_listen(NULL, 0, &listener, &port));
   status = find_addresses(control, m, port, addresses);
   if (status == IG_OK) {
-    status = ig_link_tcp_create(control, m->rank, m->size, peers, n, addresses, listener, m->token, out);
+    status =
+        ig_link_tcp_create(control, m->rank, m->size, peers, n, addresses, listener, m->token, out);
   } else {
     close(listener);
   }
@@ -283,15 +287,17 @@ done:
 }
 
 static void describe(ig_host *host, const meeting *m) {
-  snprintf(host->base.description, sizeof host->base.description, "%d ranks on %d machine%s: %s; %s",
-           m->size, host->base.n_nodes, host->base.n_nodes == 1 ? "" : "s",
+  snprintf(host->base.description, sizeof host->base.description,
+           "%d ranks on %d machine%s: %s; %s", m->size, host->base.n_nodes,
+           host->base.n_nodes == 1 ? "" : "s",
            host->across ? ig_across_description(host->across)
                         : "shared memory, since all are on one machine",
            m->how);
 }
 
 /* From control connections to the communicator; takes over `control`. */
-static ig_status build(const ig_dist_options *o, const meeting *m, ig_control *control, ig_comm **out) {
+static ig_status build(const ig_dist_options *o, const meeting *m, ig_control *control,
+                       ig_comm **out) {
   ig_node *node = NULL;
   ig_host *host = NULL;
   ig_link *link = NULL;
@@ -302,7 +308,8 @@ static ig_status build(const ig_dist_options *o, const meeting *m, ig_control *c
     ig_control_set_hosts(control, m->hosts);
     status = ig_node_join(control, m->rank, m->size, m->hosts, &node);
   }
-  if (status == IG_OK && ig_node_count(node) < m->size) status = open_link(o, m, control, node, &link);
+  if (status == IG_OK && ig_node_count(node) < m->size)
+    status = open_link(o, m, control, node, &link);
   if (status != IG_OK) {
     ig_control_abandon(control, ig_last_error());
     ig_control_destroy(control, &orderly);

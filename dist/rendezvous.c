@@ -1,6 +1,6 @@
-/* The lobby of rendezvous.h. A visitor is a connection whose hello is not whole yet; a member has said
- * a good one. Numbers are given when all are in: first to those who asked for one, then in the order
- * of arrival. */
+/* The lobby of rendezvous.h. A visitor is a connection whose hello is not whole yet; a member has
+ * said a good one. Numbers are given when all are in: first to those who asked for one, then in the
+ * order of arrival. */
 #include "dist/rendezvous.h"
 
 #include <errno.h>
@@ -73,7 +73,8 @@ void ig_lobby_destroy(ig_lobby *lobby) {
 static void send_welcome(int fd, const ig_welcome *welcome) {
   unsigned char bytes[IG_WELCOME_BYTES];
   ig_welcome_encode(welcome, bytes);
-  /* A fresh connection takes so little at once; one that does not is closed soon and seen as such. */
+  /* A fresh connection takes so little at once; one that does not is closed soon and seen as
+   * such. */
   ssize_t sent = send(fd, bytes, sizeof bytes, MSG_NOSIGNAL);
   IG_UNUSED(sent);
 }
@@ -135,8 +136,9 @@ static bool visit(ig_lobby *lobby, visitor *v) {
     ig_hello_encode(&(ig_hello){.kind = IG_CONTROL_CONNECTION}, start);
     if (memcmp(start, v->hello, IG_MIN(v->bytes, 8)) == 0 && ig_seconds() < v->until) return false;
     refuse(lobby, v->fd,
-           memcmp(start, v->hello, IG_MIN(v->bytes, 8)) == 0 ? "its hello did not come in time"
-                                                              : "what it sent is not Ingot's protocol");
+           memcmp(start, v->hello, IG_MIN(v->bytes, 8)) == 0
+               ? "its hello did not come in time"
+               : "what it sent is not Ingot's protocol");
   } else if (!ig_hello_decode(v->hello, &hello, reason) || !fits(lobby, &hello, reason)) {
     refuse(lobby, v->fd, reason);
   } else {
@@ -165,7 +167,8 @@ static void step(ig_lobby *lobby, int ms) {
     lobby->polls[n++] = (struct pollfd){.fd = lobby->members[i].fd, .events = POLLIN};
   poll(lobby->polls, (nfds_t)n, ms);
   for (int i = lobby->n_visitors - 1; i >= 0; i--) {
-    if (visit(lobby, &lobby->visitors[i])) lobby->visitors[i] = lobby->visitors[--lobby->n_visitors];
+    if (visit(lobby, &lobby->visitors[i]))
+      lobby->visitors[i] = lobby->visitors[--lobby->n_visitors];
   }
   for (int i = lobby->n_members - 1; !lobby->full && i >= 0; i--) {
     member *m = &lobby->members[i];
@@ -175,10 +178,13 @@ static void step(ig_lobby *lobby, int ms) {
     memmove(m, m + 1, (size_t)(lobby->n_members - i) * sizeof *m); /* the order of arrival stays */
   }
   for (int fd; lobby->n_visitors < VISITORS && (fd = ig_accept(lobby->listener)) >= 0;)
-    lobby->visitors[lobby->n_visitors++] = (visitor){.fd = fd, .until = ig_seconds() + VISIT_SECONDS};
+    lobby->visitors[lobby->n_visitors++] =
+        (visitor){.fd = fd, .until = ig_seconds() + VISIT_SECONDS};
 }
 
-void ig_lobby_refuse(ig_lobby *lobby) { step(lobby, 0); }
+void ig_lobby_refuse(ig_lobby *lobby) {
+  step(lobby, 0);
+}
 
 static void number_members(ig_lobby *lobby) {
   for (int i = 0, next = 1; i < lobby->n_members; i++) {
@@ -201,8 +207,8 @@ static ig_status tell_of_absence(ig_lobby *lobby) {
                  no.reason, lobby->refused, lobby->last);
 }
 
-ig_status ig_lobby_gather(ig_lobby *lobby, double deadline, int *sockets, char (*hosts)[IG_NAME_BYTES],
-                          unsigned char token[IG_TOKEN_BYTES]) {
+ig_status ig_lobby_gather(ig_lobby *lobby, double deadline, int *sockets,
+                          char (*hosts)[IG_NAME_BYTES], unsigned char token[IG_TOKEN_BYTES]) {
   while (lobby->n_members + 1 < lobby->ranks) {
     if (ig_seconds() >= deadline) return tell_of_absence(lobby);
     step(lobby, ig_poll_ms(deadline, 200));
@@ -225,8 +231,8 @@ ig_status ig_lobby_gather(ig_lobby *lobby, double deadline, int *sockets, char (
   return IG_OK;
 }
 
-ig_status ig_lobby_join(const ig_address *addresses, int n, const char *where, const ig_hello *hello,
-                        double deadline, int *out, ig_welcome *welcome) {
+ig_status ig_lobby_join(const ig_address *addresses, int n, const char *where,
+                        const ig_hello *hello, double deadline, int *out, ig_welcome *welcome) {
   unsigned char mine[IG_HELLO_BYTES], theirs[IG_WELCOME_BYTES];
   ig_hello_encode(hello, mine);
   const char *trouble = "nobody listens";
@@ -247,7 +253,8 @@ ig_status ig_lobby_join(const ig_address *addresses, int n, const char *where, c
           return IG_OK;
         }
         close(fd);
-        return ig_fail(IG_ERR_PEER, "rendezvous %s refused this process: %s", where, welcome->reason);
+        return ig_fail(IG_ERR_PEER, "rendezvous %s refused this process: %s", where,
+                       welcome->reason);
       }
       close(fd);
       if (answered)

@@ -1,5 +1,5 @@
-/* Shared memory among the ranks of a machine (shared.h): who they are, segments, slots, and waiting by
- * futex on one word that counts events. */
+/* Shared memory among the ranks of a machine (shared.h): who they are, segments, slots, and waiting
+ * by futex on one word that counts events. */
 #include "dist/shared.h"
 
 #include <errno.h>
@@ -19,8 +19,8 @@
 #include "engine/base/memory.h"
 
 #define PAGE ((size_t)4096)
-#define SPINS 200       /* looks before sleeping: about what waking up costs */
-#define NAP 50000000L   /* nanoseconds slept at most between two looks at the failure */
+#define SPINS 200     /* looks before sleeping: about what waking up costs */
+#define NAP 50000000L /* nanoseconds slept at most between two looks at the failure */
 
 typedef struct segment {
   void *base;
@@ -111,8 +111,8 @@ static ig_status map_block(ig_node *node, const card *leader) {
   return IG_OK;
 }
 
-/* Groups: everyone takes the first rank of its name that it can open; where that rank itself belongs to
- * another (which takes odd rights), it stays alone. */
+/* Groups: everyone takes the first rank of its name that it can open; where that rank itself
+ * belongs to another (which takes odd rights), it stays alone. */
 static ig_status find_machine(ig_node *node, int rank, int size, char (*names)[IG_NAME_BYTES],
                               card *cards) {
   int32_t lead = rank;
@@ -161,7 +161,8 @@ ig_status ig_node_join(ig_control *control, int rank, int size, char (*names)[IG
   IG_CHECK_DONE(node->self != 0 ||
                     posix_fallocate(node->file, 0, (off_t)block_bytes(node->count)) == 0,
                 IG_ERR_MEMORY, "shared memory: out of memory");
-  IG_TRY_DONE(ig_control_exchange(control, &ready, 1, all)); /* the first has made its file long enough */
+  IG_TRY_DONE(
+      ig_control_exchange(control, &ready, 1, all)); /* the first has made its file long enough */
   IG_TRY_DONE(map_block(node, &cards[node->ranks[0]]));
   IG_TRY_DONE(ig_control_exchange(control, &ready, 1, all)); /* and all have it open */
 done:
@@ -202,10 +203,18 @@ void ig_node_destroy(ig_node *node) {
   ig_free(node);
 }
 
-int ig_node_count(const ig_node *node) { return node->count; }
-int ig_node_self(const ig_node *node) { return node->self; }
-int ig_node_rank(const ig_node *node, int local) { return node->ranks[local]; }
-const int *ig_node_leaders(const ig_node *node) { return node->leaders; }
+int ig_node_count(const ig_node *node) {
+  return node->count;
+}
+int ig_node_self(const ig_node *node) {
+  return node->self;
+}
+int ig_node_rank(const ig_node *node, int local) {
+  return node->ranks[local];
+}
+const int *ig_node_leaders(const ig_node *node) {
+  return node->leaders;
+}
 
 /* A row of the list that is free, made if need be; NULL when memory is short. */
 static segment *free_row(segments *s) {
@@ -221,14 +230,15 @@ static segment *free_row(segments *s) {
 ig_status ig_node_alloc(ig_node *node, size_t bytes, void **out) {
   size_t size;
   segment *row = free_row(&node->own);
-  IG_CHECK(row && ig_align_size(IG_MAX(bytes, 1), PAGE, &size) && size <= PTRDIFF_MAX, IG_ERR_MEMORY,
-           "shared memory: out of memory");
+  IG_CHECK(row && ig_align_size(IG_MAX(bytes, 1), PAGE, &size) && size <= PTRDIFF_MAX,
+           IG_ERR_MEMORY, "shared memory: out of memory");
   int fd = memfd_create("ingot", MFD_CLOEXEC);
   IG_CHECK(fd >= 0, IG_ERR_IO, "shared memory: memfd_create: %s", strerror(errno));
   /* Pages are had here, so that want of memory is an error and not a signal at the first write. */
   int code = posix_fallocate(fd, 0, (off_t)size);
-  void *base = code == 0 ? mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0)
-                         : MAP_FAILED;
+  void *base = code == 0
+                   ? mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0)
+                   : MAP_FAILED;
   if (base == MAP_FAILED) {
     close(fd);
     return ig_fail(IG_ERR_MEMORY, "shared memory: %zu bytes were asked for: %s", size,
@@ -288,7 +298,9 @@ ig_status ig_node_map(ig_node *node, int local, const ig_place *place, void **ou
   return IG_OK;
 }
 
-ig_slot *ig_node_slot(ig_node *node, uint64_t number) { return &node->slots[number % IG_SLOTS]; }
+ig_slot *ig_node_slot(ig_node *node, uint64_t number) {
+  return &node->slots[number % IG_SLOTS];
+}
 
 ig_post *ig_node_post(ig_node *node, uint64_t number, int local) {
   return &node->posts[(number % IG_SLOTS) * (uint64_t)node->count + (uint64_t)local];

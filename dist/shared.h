@@ -1,10 +1,10 @@
-/* Memory that the ranks of one machine share, without names that could be left behind: anonymous files
- * (memfd) that peers open through /proc/PID/fd. Ranks are of one machine when they say the same name and
- * the first of them can really be opened by the others.
+/* Memory that the ranks of one machine share, without names that could be left behind: anonymous
+ * files (memfd) that peers open through /proc/PID/fd. Ranks are of one machine when they say the
+ * same name and the first of them can really be opened by the others.
  *
- * The first rank's file holds the slots: operation number n is in slot n % IG_SLOTS, where every rank
- * posts its operands, and where work is claimed and counted. A slot is used again only when all ranks
- * have retired what was in it, so that nobody is late to an earlier operation. */
+ * The first rank's file holds the slots: operation number n is in slot n % IG_SLOTS, where every
+ * rank posts its operands, and where work is claimed and counted. A slot is used again only when
+ * all ranks have retired what was in it, so that nobody is late to an earlier operation. */
 #ifndef IG_DIST_SHARED_H
 #define IG_DIST_SHARED_H
 
@@ -32,8 +32,8 @@ typedef struct ig_post {
   ig_place in, out;
 } ig_post;
 
-/* Work is counted in the low half; the high half is the number + 1 of the operation that is meant, so
- * that whoever comes first to a new one begins at 0. */
+/* Work is counted in the low half; the high half is the number + 1 of the operation that is meant,
+ * so that whoever comes first to a new one begins at 0. */
 typedef struct ig_slot {
   _Alignas(64) atomic_uint_least64_t claimed;
   _Alignas(64) atomic_uint_least64_t done;
@@ -43,14 +43,15 @@ typedef struct ig_slot {
 /* Finds the ranks of this machine. names[r] is what rank r calls its machine. */
 ig_status ig_node_join(ig_control *control, int rank, int size, char (*names)[IG_NAME_BYTES],
                        ig_node **out);
-void ig_node_destroy(ig_node *node); /* NULL is allowed */
+void ig_node_destroy(ig_node *node);    /* NULL is allowed */
 int ig_node_count(const ig_node *node); /* ranks of this machine */
 int ig_node_self(const ig_node *node);  /* this one among them */
 int ig_node_rank(const ig_node *node, int local);
 /* Of every rank of the job: the lowest rank of its machine. */
 const int *ig_node_leaders(const ig_node *node);
 
-/* Shared memory of this rank, zeroed; IG_ERR_MEMORY. It is let go with ig_node_release or the node. */
+/* Shared memory of this rank, zeroed; IG_ERR_MEMORY. It is let go with ig_node_release or the
+ * node. */
 ig_status ig_node_alloc(ig_node *node, size_t bytes, void **out);
 void ig_node_release(ig_node *node, void *memory);
 /* Whether these bytes are this rank's shared memory, and where. */

@@ -46,8 +46,8 @@ ig_status ig_split_host_port(const char *text, char *host, int *port) {
   long value = colon ? strtol(colon + 1, &end, 10) : 0;
   IG_CHECK(bytes > 0 && bytes < HOST_BYTES && end && end != colon + 1 && *end == '\0' &&
                value > 0 && value < 65536,
-           IG_ERR_USAGE, "rendezvous: expected HOST:PORT with a port from 1 to 65535, found \"%.300s\"",
-           text);
+           IG_ERR_USAGE,
+           "rendezvous: expected HOST:PORT with a port from 1 to 65535, found \"%.300s\"", text);
   memcpy(host, begin, bytes);
   host[bytes] = '\0';
   *port = (int)value;
@@ -137,7 +137,8 @@ ig_status ig_listen(const ig_address *address, int port, int *fd, int *bound) {
   if (address) {
     any = *address;
   } else {
-    ((struct sockaddr_in6 *)&any.name)->sin6_family = AF_INET6; /* its address is 0: every interface */
+    ((struct sockaddr_in6 *)&any.name)->sin6_family =
+        AF_INET6; /* its address is 0: every interface */
     ig_address_set_port(&any, port);
   }
   *fd = listen_on(&any);

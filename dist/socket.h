@@ -1,5 +1,5 @@
-/* Sockets with deadlines: nothing here waits without a limit. Times are seconds of ig_seconds(). All
- * sockets are non-blocking and closed on exec. */
+/* Sockets with deadlines: nothing here waits without a limit. Times are seconds of ig_seconds().
+ * All sockets are non-blocking and closed on exec. */
 #ifndef IG_DIST_SOCKET_H
 #define IG_DIST_SOCKET_H
 

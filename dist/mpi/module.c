@@ -65,6 +65,12 @@ static const char *mpi_test(ig_mpi_request *request, int *done) {
   return error;
 }
 
+static void mpi_cancel(ig_mpi_request *request) {
+  MPI_Request r;
+  memcpy(&r, request->opaque, sizeof r);
+  if (MPI_Cancel(&r) == MPI_SUCCESS) MPI_Request_free(&r);
+}
+
 static void mpi_finish(void) {
   if (world != MPI_COMM_NULL) MPI_Comm_free(&world);
   MPI_Finalize();
@@ -72,7 +78,7 @@ static void mpi_finish(void) {
 
 __attribute__((visibility("default"))) const ig_mpi_api *ig_mpi_module(void);
 const ig_mpi_api *ig_mpi_module(void) {
-  static const ig_mpi_api api = {IG_MPI_ABI, mpi_start, mpi_library, mpi_broadcast, mpi_send,
-                                 mpi_receive, mpi_test, mpi_finish};
+  static const ig_mpi_api api = {IG_MPI_ABI,  mpi_start, mpi_library, mpi_broadcast, mpi_send,
+                                 mpi_receive, mpi_test,  mpi_cancel,  mpi_finish};
   return &api;
 }

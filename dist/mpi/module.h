@@ -1,6 +1,7 @@
-/* What ingot_mpi.so offers: the few MPI calls that are needed, behind C types of our own, so that the
- * program loads libmpi (which costs more than all of `ingot --help`) only under an MPI launcher. All
- * calls come from one thread at a time; those between start and finish never block. */
+/* What ingot_mpi.so offers: the few MPI calls that are needed, behind C types of our own, so that
+ * the program loads libmpi (which costs more than all of `ingot --help`) only under an MPI
+ * launcher. All calls come from one thread at a time; those between start and finish never
+ * block. */
 #ifndef IG_DIST_MPI_MODULE_H
 #define IG_DIST_MPI_MODULE_H
 
@@ -24,6 +25,7 @@ typedef struct ig_mpi_api {
   const char *(*send)(const void *data, int bytes, int to, int tag, ig_mpi_request *request);
   const char *(*receive)(void *data, int bytes, int from, int tag, ig_mpi_request *request);
   const char *(*test)(ig_mpi_request *request, int *done);
+  void (*cancel)(ig_mpi_request *request); /* of a receive that nothing was sent for */
   /* MPI_Finalize, which waits for all ranks: only when all are known to call it. */
   void (*finish)(void);
 } ig_mpi_api;

@@ -98,6 +98,8 @@ ig_status ig_backend_cpu_create(int threads, ig_backend **out);
 /* Device `index` of those that CUDA sees. IG_ERR_DEVICE, with the reason, without CUDA in this build,
  * without driver or GPU, and for a GPU that the kernels were not compiled for. */
 ig_status ig_backend_cuda_create(int index, ig_backend **out);
+/* GPUs that CUDA can use; 0 without CUDA in this build, without driver and without GPU. */
+int ig_backend_cuda_count(void);
 /* Opens "auto" (a GPU where one can be used, else the CPU), "cpu", "cuda" or "cuda:N"; a device that
  * is absent fails with IG_ERR_DEVICE. */
 ig_status ig_backend_open(const char *device, int threads, ig_backend **out);

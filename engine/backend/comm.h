@@ -107,6 +107,12 @@ static inline ig_comm_stats ig_comm_statistics(const ig_comm *comm) {
 static inline void ig_comm_destroy(ig_comm *comm) {
   if (comm) comm->vtable->destroy(comm);
 }
+/* Collective: every rank passes how it fared so far, and all get the same answer: IG_OK when every rank
+ * is well, otherwise the status of the lowest rank that failed, with its message, which names rank and
+ * host unless all failed alike. IG_ERR_PEER, after which no agreement is possible, is returned as it is;
+ * and so is `status` when comm is NULL. */
+ig_status ig_comm_settle(ig_comm *comm, ig_status status);
+
 static inline int ig_comm_rank(const ig_comm *comm) { return comm ? comm->rank : 0; }
 static inline int ig_comm_size(const ig_comm *comm) { return comm ? comm->size : 1; }
 

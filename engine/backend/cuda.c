@@ -307,6 +307,12 @@ static ig_status check_driver(int index) {
   return IG_OK;
 }
 
+int ig_backend_cuda_count(void) {
+  int driver = 0, count = 0;
+  if (cudaDriverGetVersion(&driver) != cudaSuccess || driver <= 0) return 0;
+  return cudaGetDeviceCount(&count) == cudaSuccess ? count : 0;
+}
+
 /* The kernels are compiled for 8.0 and up. */
 static ig_status check_architecture(cuda_backend *cuda, int index) {
   struct cudaDeviceProp properties;

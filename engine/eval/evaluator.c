@@ -47,7 +47,8 @@ ig_status ig_evaluator_create(const ig_graph *model, ig_backend *backend, ig_sto
                           .release_params = options->frozen && options->release && one_size,
                           .frozen_params = options->frozen,
                           .tf32 = options->precision == IG_PRECISION_TF32,
-                          .memory_limit = options->memory_limit};
+                          .memory_limit = options->memory_limit,
+                          .fixed_sums = options->fixed_sums};
   ig_status status = ig_match_fields(model, dataset, &e->match);
   if (status == IG_OK) {
     status = ig_plan_cache_create(model, backend, store, &plan, prepare, e, &e->plans);
@@ -118,6 +119,17 @@ static ig_status check_target(const ig_evaluator *e, const ig_value *logits, int
   return IG_OK;
 }
 
+static bool measured(const ig_evaluator *e) {
+  return e->match.target >= 0 && !e->options.no_metrics;
+}
+
+static ig_status make_metrics(ig_evaluator *e, int64_t width) {
+  IG_TRY(ig_metrics_create(e->options.task, width, e->options.detailed, &e->metrics));
+  e->width = width;
+  if (ig_comm_size(e->options.comm) > 1) ig_metrics_defer(e->metrics);
+  return IG_OK;
+}
+
 /* Input 0 of the batch, left and right exchanged. */
 static ig_status mirror_images(ig_evaluator *e, const ig_batch *batch, int64_t count) {
   const ig_field *field = &e->dataset->fields[e->match.inputs[0]];
@@ -157,8 +169,7 @@ static ig_status add_metrics(ig_evaluator *e, const ig_batch *batch, ig_plan *pl
   int64_t rows = 0, width = 0;
   IG_TRY(check_target(e, ig_plan_graph(plan)->outputs[0], count, &rows, &width));
   if (!e->metrics) {
-    IG_TRY(ig_metrics_create(e->options.task, width, e->options.detailed, &e->metrics));
-    e->width = width;
+    IG_TRY(make_metrics(e, width));
   }
   IG_CHECK(width == e->width, IG_ERR_SHAPE, "the model's output is %lld wide, before %lld",
            (long long)width, (long long)e->width);
@@ -170,33 +181,67 @@ static ig_status add_metrics(ig_evaluator *e, const ig_batch *batch, ig_plan *pl
                     (long long)batch->indices[0]);
 }
 
-static ig_status run_all(ig_evaluator *e, ig_feeder *feeder, ig_eval_sink sink, void *context) {
-  int64_t limit = e->options.limit > 0 ? e->options.limit : INT64_MAX;
-  for (int64_t done = 0; done < limit;) {
+/* Samples [first, last) are this rank's: whole batches, the same that one process would form. */
+static void find_share(const ig_evaluator *e, int64_t *first, int64_t *last) {
+  int64_t samples = e->dataset->n_samples, batch = e->options.batch;
+  if (e->options.limit > 0) samples = IG_MIN(samples, e->options.limit);
+  int64_t batches = samples / batch + (samples % batch != 0);
+  int rank = ig_comm_rank(e->options.comm), size = ig_comm_size(e->options.comm);
+  *first = batches * rank / size * batch;
+  *last = IG_MIN(batches * (rank + 1) / size * batch, samples);
+}
+
+static ig_status run_share(ig_evaluator *e, ig_feeder *feeder, int64_t first, int64_t last,
+                           ig_eval_sink sink, void *context) {
+  if (first > 0) IG_TRY(ig_feeder_seek(feeder, 0, first));
+  while (first < last) {
     const ig_batch *batch;
     IG_TRY(ig_feeder_next(feeder, &batch));
     if (!batch) return IG_OK;
     ig_batch part = *batch;
-    part.count = IG_MIN(batch->count, limit - done);
+    part.count = IG_MIN(batch->count, last - first);
     ig_plan *plan;
     IG_TRY(bind(e, &part, part.count, &plan));
     IG_TRY(ig_plan_run(plan, &(ig_rng_state){.seed = e->options.seed}));
-    bool measured = e->match.target >= 0 && !e->options.no_metrics;
     if (sink) IG_TRY(sink(context, &part, plan));
-    if (measured) IG_TRY(add_metrics(e, &part, plan, part.count));
-    done += part.count;
+    if (measured(e)) IG_TRY(add_metrics(e, &part, plan, part.count));
+    first += part.count;
   }
   return IG_OK;
 }
 
-ig_status ig_evaluator_run(ig_evaluator *e, ig_eval_sink sink, void *context, ig_metrics *out) {
+static ig_status run_own(ig_evaluator *e, ig_eval_sink sink, void *context) {
   ig_feeder *feeder;
+  int64_t first, last;
+  find_share(e, &first, &last);
+  if (first >= last && ig_comm_size(e->options.comm) > 1) return IG_OK;
   IG_TRY(open_feeder(e, e->options.batch, &feeder));
-  if (e->metrics) ig_metrics_reset(e->metrics);
-  ig_status status = run_all(e, feeder, sink, context);
+  ig_status status = run_share(e, feeder, first, last, sink, context);
   ig_feeder_destroy(feeder);
-  if (status != IG_OK || !out) return status;
-  if (!e->metrics) IG_TRY(ig_metrics_create(e->options.task, 1, false, &e->metrics));
+  return status;
+}
+
+/* A rank without a batch learns the width from the others. */
+static ig_status merge(ig_evaluator *e) {
+  ig_comm *comm = e->options.comm;
+  int64_t *widths = ig_alloc((size_t)comm->size * sizeof *widths), width = 1;
+  ig_status status = widths ? IG_OK : ig_fail(IG_ERR_MEMORY, "evaluation: out of memory");
+  status = ig_comm_settle(comm, status);
+  if (status == IG_OK) status = ig_comm_exchange(comm, &e->width, sizeof e->width, widths);
+  for (int r = 0; r < comm->size && status == IG_OK; r++) width = IG_MAX(width, widths[r]);
+  ig_free(widths);
+  IG_TRY(status);
+  if (!e->metrics) status = make_metrics(e, width);
+  IG_TRY(ig_comm_settle(comm, status));
+  return ig_metrics_merge(e->metrics, comm);
+}
+
+ig_status ig_evaluator_run(ig_evaluator *e, ig_eval_sink sink, void *context, ig_metrics *out) {
+  if (e->metrics) ig_metrics_reset(e->metrics);
+  IG_TRY(ig_comm_settle(e->options.comm, run_own(e, sink, context)));
+  if (measured(e) && ig_comm_size(e->options.comm) > 1) IG_TRY(merge(e));
+  if (!out) return IG_OK;
+  if (!e->metrics) IG_TRY(make_metrics(e, 1));
   return ig_metrics_get(e->metrics, out);
 }
 

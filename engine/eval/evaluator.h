@@ -25,9 +25,13 @@ typedef struct ig_eval_options {
   ig_precision precision;
   uint64_t seed;
   size_t memory_limit; /* bytes of a plan; 0 for no limit */
+  /* Ranks that each take a contiguous share of the batches; NULL for one process. All call
+   * ig_evaluator_run together, and get the metrics, to the bit, of one process. */
+  ig_comm *comm;
+  bool fixed_sums; /* the same bits on any number of threads */
 } ig_eval_options;
 
-/* Called for each batch, in the order of the data set, with the first `batch->count` rows of the
+/* Called for each batch of this rank, in the order of the data set, with the first `batch->count` rows of the
  * plan's outputs (ig_plan_output; output 0 holds the logits, f32); may be NULL. */
 typedef ig_status (*ig_eval_sink)(void *context, const ig_batch *batch, const ig_plan *plan);
 
@@ -39,7 +43,7 @@ ig_status ig_evaluator_create(const ig_graph *model, ig_backend *backend, ig_sto
                               ig_dataset *dataset, const ig_eval_options *options,
                               ig_evaluator **out);
 void ig_evaluator_destroy(ig_evaluator *evaluator);
-/* One pass over the data. The metrics' pointers are valid until the next run. */
+/* One pass over the data; a failure on one rank is all ranks'. The metrics' pointers are valid until the next run. */
 ig_status ig_evaluator_run(ig_evaluator *evaluator, ig_eval_sink sink, void *context,
                            ig_metrics *out);
 

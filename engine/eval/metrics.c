@@ -1,7 +1,8 @@
 /* Accumulates what every metric needs, a batch at a time, and derives the metrics on request. Rows
- * are judged in parallel into a block of verdicts and counted in order, so the sums have the same
- * bits whatever the number of threads. */
-#include "engine/eval/metrics.h"
+ * are judged in parallel into a block of verdicts and counted in order, and batches are summed up one
+ * by one, so the sums have the same bits whatever the number of threads, and of ranks that the batches
+ * are divided among. */
+#include "engine/eval/metrics_parts.h"
 
 #include <math.h>
 #include <string.h>
@@ -12,38 +13,41 @@
 
 #define BLOCK_ROWS 256
 #define MAX_CONFUSION_CLASSES 1000
-#define MAX_SCORE_ROWS ((int64_t)1 << 22)
-#define MAX_SCORES ((int64_t)1 << 26)
 #define PARALLEL_LOGITS 32768 /* below this a thread's start costs more than its share */
-
-/* One output column of a regression; the target's spread by Welford's update (Welford 1962). */
-typedef struct spread {
-  double mean, squares, residual;
-} spread;
-
-struct ig_metrics_accumulator {
-  ig_task task;
-  int64_t n;
-  bool detailed;
-  int64_t rows;
-  double loss_sum, absolute_sum;
-  int64_t right, right5;
-  /* Per class: rows that are, rows that were said to be, and both. NULL for other tasks. */
-  int64_t *support, *predicted, *hits;
-  double *class_precision, *class_recall, *class_f1;
-  int64_t *confusion;
-  spread *outputs;
-  double bin_confidence[IG_CALIBRATION_BINS];
-  int64_t bin_right[IG_CALIBRATION_BINS], bin_count[IG_CALIBRATION_BINS];
-  /* For AUC: [rows, score_width] scores, and the truth: a class a row, or a flag a score. */
-  bool scored;
-  int64_t score_width, score_capacity, truth_capacity;
-  float *scores;
-  int32_t *truth;
-};
 
 static bool has_classes(ig_task task) {
   return task == IG_TASK_CLASSIFICATION || task == IG_TASK_MULTILABEL;
+}
+
+/* Sums, counts and what is derived from them. */
+static ig_status allocate(ig_metrics_accumulator *a) {
+  size_t n = (size_t)a->n, outputs;
+  bool classes = has_classes(a->task);
+  bool confusion =
+      a->task == IG_TASK_CLASSIFICATION && a->detailed && a->n <= MAX_CONFUSION_CLASSES;
+  a->n_outputs = a->task == IG_TASK_REGRESSION ? a->n : 0;
+  IG_CHECK(ig_mul_size((size_t)a->n_outputs, sizeof(ig_metrics_spread), &outputs) &&
+               ig_add_size(outputs, sizeof(ig_metrics_sums), &a->sums_bytes),
+           IG_ERR_MEMORY, "metrics: too many outputs");
+  a->n_counts = 2 + 2 * IG_CALIBRATION_BINS + (classes ? 3 * a->n : 0);
+  if (confusion) a->n_counts += a->n * a->n;
+  a->batch = ig_alloc_zero(1, a->sums_bytes);
+  a->sums = ig_alloc_zero(1, a->sums_bytes);
+  a->counts = ig_alloc_zero((size_t)a->n_counts, sizeof *a->counts);
+  a->class_precision = ig_alloc_zero(classes ? 3 * n : 1, sizeof *a->class_precision);
+  if (!a->batch || !a->sums || !a->counts || !a->class_precision) return IG_ERR_MEMORY;
+  a->right = a->counts;
+  a->right5 = a->counts + 1;
+  a->bin_right = a->counts + 2;
+  a->bin_count = a->bin_right + IG_CALIBRATION_BINS;
+  if (!classes) return IG_OK;
+  a->support = a->bin_count + IG_CALIBRATION_BINS;
+  a->predicted = a->support + n;
+  a->hits = a->support + 2 * n;
+  if (confusion) a->confusion = a->support + 3 * n;
+  a->class_recall = a->class_precision + n;
+  a->class_f1 = a->class_precision + 2 * n;
+  return IG_OK;
 }
 
 ig_status ig_metrics_create(ig_task task, int64_t n_classes, bool detailed,
@@ -53,34 +57,13 @@ ig_status ig_metrics_create(ig_task task, int64_t n_classes, bool detailed,
            "metrics: %lld outputs, expected 1 to 2^31 - 1", (long long)n_classes);
   ig_metrics_accumulator *a = ig_alloc_zero(1, sizeof *a);
   IG_CHECK_ALLOC(a);
-  size_t n = (size_t)n_classes;
   a->task = task;
   a->n = n_classes;
   a->detailed = detailed;
   a->score_width = task == IG_TASK_CLASSIFICATION && n_classes == 2 ? 1 : n_classes;
-  bool whole = true;
-  if (has_classes(task)) {
-    a->support = ig_alloc_zero(3 * n, sizeof *a->support);
-    a->class_precision = ig_alloc_zero(3 * n, sizeof *a->class_precision);
-    whole = a->support && a->class_precision;
-  }
-  if (whole && task == IG_TASK_CLASSIFICATION && detailed && n_classes <= MAX_CONFUSION_CLASSES) {
-    a->confusion = ig_alloc_zero(n * n, sizeof *a->confusion);
-    whole = a->confusion != NULL;
-  }
-  if (task == IG_TASK_REGRESSION) {
-    a->outputs = ig_alloc_zero(n, sizeof *a->outputs);
-    whole = a->outputs != NULL;
-  }
-  if (!whole) {
+  if (allocate(a) != IG_OK) {
     ig_metrics_destroy(a);
     return ig_fail(IG_ERR_MEMORY, "metrics of %lld outputs: out of memory", (long long)n_classes);
-  }
-  if (a->support) {
-    a->predicted = a->support + n;
-    a->hits = a->support + 2 * n;
-    a->class_recall = a->class_precision + n;
-    a->class_f1 = a->class_precision + 2 * n;
   }
   ig_metrics_reset(a);
   *out = a;
@@ -89,26 +72,55 @@ ig_status ig_metrics_create(ig_task task, int64_t n_classes, bool detailed,
 
 void ig_metrics_destroy(ig_metrics_accumulator *a) {
   if (!a) return;
-  ig_free(a->support);
+  ig_free(a->batch);
+  ig_free(a->sums);
+  ig_free(a->kept);
+  ig_free(a->counts);
   ig_free(a->class_precision);
-  ig_free(a->confusion);
-  ig_free(a->outputs);
   ig_free(a->scores);
   ig_free(a->truth);
   ig_free(a);
 }
 
 void ig_metrics_reset(ig_metrics_accumulator *a) {
-  size_t n = (size_t)a->n;
-  a->rows = a->right = a->right5 = 0;
-  a->loss_sum = a->absolute_sum = 0;
-  if (a->support) memset(a->support, 0, 3 * n * sizeof *a->support);
-  if (a->confusion) memset(a->confusion, 0, n * n * sizeof *a->confusion);
-  if (a->outputs) memset(a->outputs, 0, n * sizeof *a->outputs);
-  memset(a->bin_confidence, 0, sizeof a->bin_confidence);
-  memset(a->bin_right, 0, sizeof a->bin_right);
-  memset(a->bin_count, 0, sizeof a->bin_count);
+  a->rows = a->n_kept = 0;
+  memset(a->sums, 0, a->sums_bytes);
+  memset(a->counts, 0, (size_t)a->n_counts * sizeof *a->counts);
   a->scored = a->detailed && has_classes(a->task);
+}
+
+void ig_metrics_defer(ig_metrics_accumulator *a) { a->deferred = true; }
+
+/* --- sums -------------------------------------------------------------------------------------- */
+
+void ig_metrics_fold(ig_metrics_accumulator *a, const ig_metrics_sums *batch) {
+  ig_metrics_sums *to = a->sums;
+  double before = to->rows, rows = before + batch->rows;
+  for (int64_t k = 0; k < a->n_outputs && batch->rows > 0; k++) {
+    ig_metrics_spread *s = &to->outputs[k];
+    const ig_metrics_spread *more = &batch->outputs[k];
+    double delta = more->mean - s->mean;
+    s->mean += delta * (batch->rows / rows);
+    s->squares += more->squares + delta * delta * (before * batch->rows / rows);
+    s->residual += more->residual;
+  }
+  to->rows = rows;
+  to->loss += batch->loss;
+  to->absolute += batch->absolute;
+  for (int b = 0; b < IG_CALIBRATION_BINS; b++) to->bin_confidence[b] += batch->bin_confidence[b];
+}
+
+static ig_status end_batch(ig_metrics_accumulator *a) {
+  if (!a->deferred) {
+    ig_metrics_fold(a, a->batch);
+    return IG_OK;
+  }
+  IG_CHECK(ig_grow((void **)&a->kept, &a->kept_capacity, a->n_kept + 1, a->sums_bytes),
+           IG_ERR_MEMORY, "metrics: no memory for the sums of %lld batches",
+           (long long)a->n_kept + 1);
+  memcpy(a->kept + (size_t)a->n_kept * a->sums_bytes, a->batch, a->sums_bytes);
+  a->n_kept++;
+  return IG_OK;
 }
 
 /* --- classes and tokens ------------------------------------------------------------------------ */
@@ -140,8 +152,8 @@ static verdict judge(const float *logits, int64_t n, int64_t target) {
 static ig_status reserve_scores(ig_metrics_accumulator *a, int64_t rows, int64_t truths_a_row) {
   if (!a->scored) return IG_OK;
   int64_t total = a->rows + rows, scores;
-  if (total > MAX_SCORE_ROWS || !ig_mul_dim(total, a->score_width, &scores) ||
-      scores > MAX_SCORES) {
+  if (total > IG_MOST_SCORE_ROWS || !ig_mul_dim(total, a->score_width, &scores) ||
+      scores > IG_MOST_SCORES) {
     a->scored = false;
     return IG_OK;
   }
@@ -160,9 +172,9 @@ static int calibration_bin(double confidence) {
 static void count_row(ig_metrics_accumulator *a, const float *logits, int64_t target,
                       const verdict *v) {
   bool right = v->predicted == target;
-  a->loss_sum += v->loss;
-  a->right += right;
-  a->right5 += v->ahead < 5;
+  a->batch->loss += v->loss;
+  *a->right += right;
+  *a->right5 += v->ahead < 5;
   if (a->task == IG_TASK_CLASSIFICATION) {
     a->support[target]++;
     a->predicted[v->predicted]++;
@@ -172,7 +184,7 @@ static void count_row(ig_metrics_accumulator *a, const float *logits, int64_t ta
   if (a->task == IG_TASK_CLASSIFICATION && a->detailed) {
     double confidence = exp(logits[v->predicted] - v->log_total);
     int bin = calibration_bin(confidence);
-    a->bin_confidence[bin] += confidence;
+    a->batch->bin_confidence[bin] += confidence;
     a->bin_right[bin] += right;
     a->bin_count[bin]++;
   }
@@ -238,8 +250,8 @@ static ig_status add_flags(ig_metrics_accumulator *a, const float *logits, const
     }
     IG_CHECK(isfinite(loss), IG_ERR_NUMERIC, "row %lld: the model's loss is not a finite number",
              (long long)i);
-    a->loss_sum += loss / (double)a->n;
-    a->right += right;
+    a->batch->loss += loss / (double)a->n;
+    *a->right += right;
     a->rows++;
   }
   return IG_OK;
@@ -247,13 +259,14 @@ static ig_status add_flags(ig_metrics_accumulator *a, const float *logits, const
 
 static ig_status add_numbers(ig_metrics_accumulator *a, const float *predictions,
                              const float *targets, int64_t rows) {
+  ig_metrics_sums *sums = a->batch;
   for (int64_t i = 0; i < rows; i++, predictions += a->n, targets += a->n) {
     a->rows++;
     double squared = 0, absolute = 0;
     for (int64_t k = 0; k < a->n; k++) {
-      spread *s = &a->outputs[k];
+      ig_metrics_spread *s = &sums->outputs[k];
       double y = targets[k], error = predictions[k] - y, delta = y - s->mean;
-      s->mean += delta / (double)a->rows;
+      s->mean += delta / (double)(i + 1);
       s->squares += delta * (y - s->mean);
       s->residual += error * error;
       squared += error * error;
@@ -261,8 +274,8 @@ static ig_status add_numbers(ig_metrics_accumulator *a, const float *predictions
     }
     IG_CHECK(isfinite(squared), IG_ERR_NUMERIC,
              "row %lld: the model's error is not a finite number", (long long)i);
-    a->loss_sum += squared / (double)a->n;
-    a->absolute_sum += absolute / (double)a->n;
+    sums->loss += squared / (double)a->n;
+    sums->absolute += absolute / (double)a->n;
   }
   return IG_OK;
 }
@@ -270,11 +283,15 @@ static ig_status add_numbers(ig_metrics_accumulator *a, const float *predictions
 ig_status ig_metrics_add(ig_metrics_accumulator *a, const float *logits, const void *targets,
                          int64_t rows) {
   if (!targets) return IG_OK;
+  int64_t before = a->rows;
+  memset(a->batch, 0, a->sums_bytes);
   switch (a->task) {
-  case IG_TASK_MULTILABEL: return add_flags(a, logits, targets, rows);
-  case IG_TASK_REGRESSION: return add_numbers(a, logits, targets, rows);
-  default: return add_classes(a, logits, targets, rows);
+  case IG_TASK_MULTILABEL: IG_TRY(add_flags(a, logits, targets, rows)); break;
+  case IG_TASK_REGRESSION: IG_TRY(add_numbers(a, logits, targets, rows)); break;
+  default: IG_TRY(add_classes(a, logits, targets, rows));
   }
+  a->batch->rows = (double)(a->rows - before);
+  return end_batch(a);
 }
 
 /* --- what follows from the counts -------------------------------------------------------------- */
@@ -337,7 +354,7 @@ static void derive_calibration(const ig_metrics_accumulator *a, ig_metrics *m) {
   for (int b = 0; b < IG_CALIBRATION_BINS; b++) {
     double count = (double)a->bin_count[b];
     m->bin_count[b] = a->bin_count[b];
-    m->bin_confidence[b] = fraction(a->bin_confidence[b], count);
+    m->bin_confidence[b] = fraction(a->sums->bin_confidence[b], count);
     m->bin_accuracy[b] = fraction((double)a->bin_right[b], count);
     m->ece += count / (double)a->rows * fabs(m->bin_confidence[b] - m->bin_accuracy[b]);
   }
@@ -345,11 +362,11 @@ static void derive_calibration(const ig_metrics_accumulator *a, ig_metrics *m) {
 
 static void derive_regression(const ig_metrics_accumulator *a, ig_metrics *m) {
   m->mse = m->loss;
-  m->mae = a->absolute_sum / (double)a->rows;
+  m->mae = a->sums->absolute / (double)a->rows;
   if (a->rows < 2) return; /* no spread to explain */
   double sum = 0;
   for (int64_t k = 0; k < a->n; k++) {
-    const spread *s = &a->outputs[k];
+    const ig_metrics_spread *s = &a->sums->outputs[k];
     if (s->squares > 0) {
       sum += 1 - s->residual / s->squares;
     } else {
@@ -378,10 +395,10 @@ ig_status ig_metrics_get(ig_metrics_accumulator *a, ig_metrics *out) {
                   .confusion = a->confusion};
   if (a->rows > 0) {
     double rows = (double)a->rows;
-    m.loss = a->loss_sum / rows;
-    if (a->task != IG_TASK_REGRESSION) m.accuracy = (double)a->right / rows;
+    m.loss = a->sums->loss / rows;
+    if (a->task != IG_TASK_REGRESSION) m.accuracy = (double)*a->right / rows;
     bool ranked = a->task == IG_TASK_CLASSIFICATION || a->task == IG_TASK_LANGUAGE;
-    if (ranked && a->n > 5) m.top5_accuracy = (double)a->right5 / rows;
+    if (ranked && a->n > 5) m.top5_accuracy = (double)*a->right5 / rows;
     if (a->task == IG_TASK_LANGUAGE) m.perplexity = exp(m.loss);
     if (a->task == IG_TASK_REGRESSION) derive_regression(a, &m);
     if (has_classes(a->task)) derive_classes(a, &m);

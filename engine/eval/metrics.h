@@ -3,6 +3,7 @@
 #ifndef IG_EVAL_METRICS_H
 #define IG_EVAL_METRICS_H
 
+#include "engine/backend/comm.h"
 #include "engine/train/task.h"
 
 #define IG_CALIBRATION_BINS 15
@@ -42,6 +43,11 @@ ig_status ig_metrics_create(ig_task task, int64_t n_classes, bool detailed,
                             ig_metrics_accumulator **out);
 void ig_metrics_destroy(ig_metrics_accumulator *accumulator); /* NULL is allowed */
 void ig_metrics_reset(ig_metrics_accumulator *accumulator);
+/* For ranks that each add a contiguous share of the batches, in order: from here on nothing may be asked
+ * for before ig_metrics_merge, which gives every rank the sums, to the bit, that one would have that
+ * adds all batches. It is collective; nothing may be added after it before the next reset. */
+void ig_metrics_defer(ig_metrics_accumulator *accumulator);
+ig_status ig_metrics_merge(ig_metrics_accumulator *accumulator, ig_comm *comm);
 /* `logits` [rows, n_classes] f32; `targets` i64 [rows] for classes and tokens (negative: ignored),
  * f32 [rows, n_classes] otherwise; NULL adds nothing. IG_ERR_INPUT for a class out of range,
  * IG_ERR_NUMERIC for a row whose loss is not finite; either names the row of this call, and the

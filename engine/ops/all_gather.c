@@ -5,6 +5,7 @@
 
 static const ig_attr_field all_gather_fields[] = {
     IG_FIELD_INT(ig_bucket_attrs, index, 0),
+    IG_FIELD_INT(ig_bucket_attrs, after, 0),
     IG_FIELD_INT(ig_bucket_attrs, ranks, 1),
     IG_FIELD_INT(ig_bucket_attrs, operand, 0),
     {.name = NULL},
@@ -37,5 +38,6 @@ const ig_op ig_op_all_gather = {
     .attrs_size = sizeof(ig_bucket_attrs),
     .infer = all_gather_infer,
     .cost = ig_bucket_cost,
+    .reads = ig_bucket_reads,
     .impls = all_gather_impls,
 };

@@ -1,10 +1,11 @@
 /* ingot.AllReduce: begins to replace a bucket by its sum over all ranks; ingot.Await says when it
- * is there. Further inputs, as of the other operations, are results of those that come first: all
- * ranks begin them in one order. */
+ * is there. `after` further inputs, as of the other operations, only come first: all ranks begin
+ * operations in one order. */
 #include "engine/ops/buckets.h"
 
 static const ig_attr_field all_reduce_fields[] = {
     IG_FIELD_INT(ig_bucket_attrs, index, 0),
+    IG_FIELD_INT(ig_bucket_attrs, after, 0),
     {.name = NULL},
 };
 
@@ -39,5 +40,6 @@ const ig_op ig_op_all_reduce = {
     .infer = all_reduce_infer,
     .cost = ig_bucket_cost,
     .within = all_reduce_within,
+    .reads = ig_bucket_reads,
     .impls = all_reduce_impls,
 };

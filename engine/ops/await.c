@@ -1,7 +1,12 @@
 /* ingot.Await: the result of an operation between ranks, once it is there. Input 0 is what began it;
- * further inputs are what it reads, which so stays as it is until then, and results of other
- * ingot.Await that come first. Not eager: what needs no result runs before it. */
+ * input 1 may be what that reads, which so stays as it is until then. `after` further ones only come
+ * first. Not eager: what needs no result runs before it. */
 #include "engine/ops/buckets.h"
+
+static const ig_attr_field await_fields[] = {
+    IG_FIELD_INT(ig_bucket_attrs, after, 0),
+    {.name = NULL},
+};
 
 static ig_status await_infer(ig_node *node) {
   ig_dtype dtype;
@@ -29,8 +34,11 @@ const ig_op ig_op_await = {
     .name = "ingot.Await",
     .n_in = {1, IG_VARIADIC},
     .n_out = {1, 1          },
+    .attrs = await_fields,
+    .attrs_size = sizeof(ig_bucket_attrs),
     .infer = await_infer,
     .cost = ig_bucket_cost,
     .within = await_within,
+    .reads = ig_bucket_reads,
     .impls = await_impls,
 };

@@ -6,6 +6,7 @@ static const ig_attr_field bucket_fields[] = {
     IG_FIELD_INT(ig_bucket_attrs, ranks, 1),
     IG_FIELD_INT(ig_bucket_attrs, operand, 0),
     IG_FIELD_INT(ig_bucket_attrs, to, 1),
+    IG_FIELD_INT(ig_bucket_attrs, after, 0),
     {.name = NULL},
 };
 
@@ -34,5 +35,6 @@ const ig_op ig_op_bucket = {
     .attrs_size = sizeof(ig_bucket_attrs),
     .infer = bucket_infer,
     .cost = ig_cost_copy,
+    .reads = ig_bucket_reads,
     .impls = bucket_impls,
 };

@@ -3,6 +3,7 @@
 #include "engine/ops/buckets.h"
 
 static const ig_attr_field bucket_part_fields[] = {
+    IG_FIELD_INT(ig_bucket_attrs, index, 0),
     IG_FIELD_INT(ig_bucket_attrs, ranks, 1),
     IG_FIELD_INT(ig_bucket_attrs, rank, 0),
     IG_FIELD_INT(ig_bucket_attrs, to, 1),

@@ -39,11 +39,23 @@ static ig_status check_ranks(const ig_node *node) {
   return IG_OK;
 }
 
+static ig_status check_after(const ig_node *node) {
+  int64_t after = IG_BUCKET_ATTRS(node)->after;
+  IG_CHECK(after >= 0 && after < node->n_inputs, IG_ERR_SHAPE, "%lld of %d inputs only come first",
+           (long long)after, node->n_inputs);
+  return IG_OK;
+}
+
+int ig_bucket_reads(const ig_node *node) {
+  return node->n_inputs - (int)IG_BUCKET_ATTRS(node)->after;
+}
+
 ig_status ig_bucket_count(const ig_node *node, ig_dtype to, int64_t ranks, int64_t *count) {
   IG_TRY(check_ranks(node));
   IG_CHECK(travels(to), IG_ERR_SHAPE, "a bucket is f32, f16 or bf16, found %s", ig_dtype_name(to));
+  IG_TRY(check_after(node));
   *count = 0;
-  for (int i = 0; i < node->n_inputs; i++) {
+  for (int i = 0; i < ig_bucket_reads(node); i++) {
     const ig_value *v = node->inputs[i];
     IG_CHECK(v && v->dtype == node->inputs[0]->dtype && travels(v->dtype), IG_ERR_SHAPE,
              "input %d must be f32, f16 or bf16 like the others, found %s", i,
@@ -60,6 +72,7 @@ ig_status ig_bucket_count(const ig_node *node, ig_dtype to, int64_t ranks, int64
 
 ig_status ig_bucket_check_flat(const ig_node *node, ig_dtype *dtype, int64_t *count) {
   const ig_value *flat = node->inputs[0];
+  IG_TRY(check_after(node));
   IG_CHECK(flat->shape.rank == 1 && travels(flat->dtype), IG_ERR_SHAPE,
            "the bucket must be flat and of f32, f16 or bf16, found %s %s",
            ig_dtype_name(flat->dtype), IG_SHAPE_STR(&flat->shape));
@@ -99,7 +112,7 @@ static ig_status copy_in(const ig_call *call, int64_t first, int64_t count, ig_c
   batch b = {.copy = copy, .from = from, .to = to, .stream = call->stream};
   int64_t size = (int64_t)ig_dtype_size(to), at = 0, done = first, end = first + count;
   char *out = call->out[0];
-  for (int i = 0; i < node->n_inputs && at < end; i++) {
+  for (int i = 0; i < ig_bucket_reads(node) && at < end; i++) {
     int64_t own = ig_value_count(node->inputs[i]), stride;
     int64_t begin = IG_MAX(at, first), stop = IG_MIN(at + own, end);
     if (begin < stop) {

@@ -9,9 +9,11 @@
 
 /* Attributes of all operators on buckets; those that an operator's table lacks stay 0. */
 typedef struct ig_bucket_attrs {
-  int64_t index;   /* of the operation in its step */
+  int64_t index;   /* of the operation in its step; of ingot.BucketPart, of the bucket */
   int64_t operand; /* index of the communicator's memory that the result is in (ig_comm_alloc) */
   int64_t ranks, rank;
+  int64_t after; /* trailing inputs that are not read, but come first */
+  int64_t copy;  /* of ingot.Unbucket: outputs have memory of their own */
   int64_t to;     /* ONNX's number of the bucket's dtype */
   ig_ints shapes; /* of what is in the bucket: rank and dimensions of each */
 } ig_bucket_attrs;
@@ -26,6 +28,8 @@ bool ig_bucket_pad(ig_dtype dtype, int64_t ranks, int64_t count, int64_t *out);
 /* Elements of a bucket of the node's inputs, in dtype `to`. Checks that these are floats of one dtype
  * that can travel. */
 ig_status ig_bucket_count(const ig_node *node, ig_dtype to, int64_t ranks, int64_t *count);
+/* Inputs but those that only come first. */
+int ig_bucket_reads(const ig_node *node);
 
 /* The kernel of a device. */
 typedef ig_status (*ig_copy_segments)(ig_dtype from, ig_dtype to, const ig_segment *segments, int n,

@@ -176,6 +176,7 @@ const ig_impl ig_conv_impls[] = {
      .release = release_few_pixels,
      .run = run_few_pixels},
     {.name = "onednn",
+     .library_sums = true,
      .reject = reject_onednn,
      .prepare = prepare_onednn,
      .release = ig_conv_release,

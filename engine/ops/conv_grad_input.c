@@ -87,6 +87,7 @@ static ig_status run_reference(const ig_call *call) {
 
 static const ig_impl impls[] = {
     {.name = "onednn",
+     .library_sums = true,
      .reject = ig_conv_reject_onednn,
      .prepare = prepare_onednn,
      .release = ig_conv_release,

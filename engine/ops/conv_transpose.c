@@ -167,6 +167,7 @@ static ig_status run_reference(const ig_call *call) {
 
 static const ig_impl impls[] = {
     {.name = "onednn",
+     .library_sums = true,
      .reject = reject_onednn,
      .prepare = prepare_onednn,
      .release = ig_conv_release,

@@ -81,6 +81,9 @@ typedef struct ig_impl {
   ig_device device;
   /* A library's sums, whose order and thus last bits depend on the number of threads. */
   bool sums_by_thread;
+  /* A library orders its sums, for some shapes by the number of threads. Where a plan has `fixed_sums`,
+   * these two are prepared and run on one thread. */
+  bool library_sums;
   /* On a device, one of several that may be the fastest, by shape and GPU: with IG_AUTOTUNE=1 they are
    * timed against each other instead of going by their order. */
   bool contender;
@@ -129,6 +132,8 @@ struct ig_op {
   /* Byte of input 0 at which output `output` lies, always: the node runs, and writes there only what
    * it changes. -1 for an output with memory of its own. NULL: IG_OP_VIEW says it. */
   int64_t (*within)(const ig_node *node, int output);
+  /* Leading inputs that it reads; the others only come first, and need not stay. NULL: all. */
+  int (*reads)(const ig_node *node);
   const ig_impl *impls; /* on the CPU: ordered, ended by a row with a NULL name; the reference last */
 };
 
@@ -156,6 +161,10 @@ const ig_impl *ig_op_impl(const ig_op *op, ig_device device, int index);
 /* Byte of input 0 at which output `output` of the node lies by its operator's word (IG_OP_VIEW,
  * `within`), or -1. */
 int64_t ig_op_within(const ig_node *node, int output);
+/* Leading inputs that the node reads. */
+static inline int ig_op_reads(const ig_node *node) {
+  return node->op->reads ? node->op->reads(node) : node->n_inputs;
+}
 /* The first that does not reject, or NULL with an error that lists every reason. */
 ig_status ig_op_choose(const ig_node *node, ig_device device, const ig_impl **out);
 

@@ -81,6 +81,7 @@ ig_status ig_product_run_reference(const ig_call *call, const ig_product *p);
   static const ig_impl impls[] = {                                                                 \
       {.name = "one_row", .reject = reject_one_row, .workspace = workspace, .run = run_one_row},   \
       {.name = "onednn",                                                                           \
+       .library_sums = true,                                                                       \
        .reject = reject_onednn,                                                                    \
        .workspace = workspace,                                                                     \
        .prepare = prepare_onednn,                                                                  \

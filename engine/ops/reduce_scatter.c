@@ -5,6 +5,7 @@
 
 static const ig_attr_field reduce_scatter_fields[] = {
     IG_FIELD_INT(ig_bucket_attrs, index, 0),
+    IG_FIELD_INT(ig_bucket_attrs, after, 0),
     IG_FIELD_INT(ig_bucket_attrs, ranks, 1),
     IG_FIELD_INT(ig_bucket_attrs, operand, 0),
     {.name = NULL},
@@ -37,5 +38,6 @@ const ig_op ig_op_reduce_scatter = {
     .attrs_size = sizeof(ig_bucket_attrs),
     .infer = reduce_scatter_infer,
     .cost = ig_bucket_cost,
+    .reads = ig_bucket_reads,
     .impls = reduce_scatter_impls,
 };

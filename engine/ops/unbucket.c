@@ -1,5 +1,6 @@
 /* ingot.Unbucket: the f32 tensors of a bucket. Those of an f32 bucket lie in it, and nothing is copied;
- * those of a 16-bit one are converted. */
+ * those of a 16-bit one are converted. With `copy`, all have memory of their own, in which new values of
+ * parameters take the place of the old. */
 #include "engine/base/checked.h"
 #include "engine/ops/buckets.h"
 
@@ -8,6 +9,7 @@ static const ig_attr_field unbucket_fields[] = {
      .type = IG_ATTR_INTS,
      .offset = offsetof(ig_bucket_attrs, shapes),
      .required = true},
+    IG_FIELD_INT(ig_bucket_attrs, copy, 0),
     {.name = NULL},
 };
 
@@ -43,7 +45,7 @@ static ig_status unbucket_infer(ig_node *node) {
 
 static int64_t unbucket_within(const ig_node *node, int output) {
   int64_t at = 0, stride;
-  if (node->inputs[0]->dtype != IG_F32) return -1;
+  if (node->inputs[0]->dtype != IG_F32 || IG_BUCKET_ATTRS(node)->copy) return -1;
   for (int i = 0; i < output; i++) {
     if (!ig_bucket_stride(IG_F32, ig_value_count(node->outputs[i]), &stride)) return -1;
     at += stride * (int64_t)sizeof(float);

@@ -42,6 +42,7 @@ typedef struct ig_parallel {
   size_t bucket_bytes; /* gradients that travel together, of about that many bytes */
   ig_dtype grad_dtype; /* that gradients travel in: IG_F32 or IG_BF16 */
   bool sync_batch_norm; /* batch statistics over all ranks' samples */
+  bool weighted; /* new running statistics are this rank's part of the weighted sum already; filled in */
 } ig_parallel;
 
 typedef struct ig_pass_options {

@@ -21,7 +21,7 @@ typedef struct ig_plan_options {
   bool measure;        /* lay memory out for ig_plan_memory_use and take none: such a plan cannot run */
   size_t memory_limit; /* bytes for slab and workspace; 0 for no limit */
   ig_comm *comm;       /* for graphs with collective operators; borrowed */
-  bool fixed_sums;     /* no implementation whose sums depend on the number of threads */
+  bool fixed_sums;     /* sums have the same order on any number of threads: a library's run on one */
 } ig_plan_options;
 
 typedef struct ig_plan_memory {
@@ -60,6 +60,10 @@ ig_plan_memory ig_plan_memory_use(const ig_plan *plan);
 typedef struct ig_plan_step {
   const ig_node *node;
   const ig_impl *impl; /* NULL for a view, which runs nothing */
+  /* Why this one: it was the fastest in a contest; or the one that stands before it, and why that is
+   * not taken (NULL where this is the first). */
+  bool fastest;
+  const char *passed, *reason;
   bool fixed;          /* ran once, when the plan was made */
   size_t workspace;
   double seconds; /* summed over the profiled runs */

@@ -12,6 +12,7 @@ typedef struct ig_planned {
   const ig_impl *impl; /* NULL for a view */
   ig_call call;
   bool prepared;
+  bool fastest; /* its implementation won a contest */
   int workspace_block; /* index among the slab's blocks, or -1 */
   double seconds;
 } ig_planned;
@@ -45,6 +46,10 @@ ig_status ig_plan_count_buckets(ig_plan *plan);
 /* Asks the communicator for that memory, again before every run: another plan may have had it moved. */
 ig_status ig_plan_bind_buckets(ig_plan *plan);
 
+/* Before and after a library's step of a plan with `fixed_sums`: on one thread in between. Returns what
+ * to pass to the latter. */
+int ig_plan_threads_begin(const ig_plan *plan, const ig_impl *impl);
+void ig_plan_threads_end(int before);
 /* Where a value's bytes are; NULL for a value that nothing reads. */
 void *ig_plan_address(const ig_plan *plan, const ig_value *value);
 

@@ -1,6 +1,9 @@
 /* Running a plan: a loop over its steps, or on a device with a queue, one recording of them. */
 #include <math.h>
 #include <time.h>
+#ifdef _OPENMP
+#include <omp.h>
+#endif
 
 #include "engine/plan/plan_parts.h"
 
@@ -62,15 +65,38 @@ static ig_status note_nonfinite(ig_plan *plan, const ig_planned *s) {
   return IG_OK;
 }
 
+int ig_plan_threads_begin(const ig_plan *plan, const ig_impl *impl) {
+  bool alone = plan->options.fixed_sums && (impl->sums_by_thread || impl->library_sums);
+  if (!alone) return 0;
+#ifdef _OPENMP
+  int before = omp_get_max_threads();
+  omp_set_num_threads(1);
+  return before;
+#else
+  return 0;
+#endif
+}
+
+void ig_plan_threads_end(int before) {
+#ifdef _OPENMP
+  if (before > 0) omp_set_num_threads(before);
+#else
+  IG_UNUSED(before);
+#endif
+}
+
 static ig_status run_step(ig_plan *plan, ig_planned *s) {
   const ig_queue_vtable *queue = plan->backend->vtable->queue;
   double start = plan->profiling ? now() : 0;
   if (queue) queue->range_begin(plan->backend, s->node->name);
+  int threads = ig_plan_threads_begin(plan, s->impl);
   ig_status status = s->impl->run(&s->call);
+  ig_plan_threads_end(threads);
   if (queue) queue->range_end(plan->backend);
   if (status == IG_OK && (plan->profiling || plan->options.synchronize)) {
     status = plan->backend->vtable->synchronize(plan->backend);
   }
+  if (status == IG_ERR_PEER) return status; /* another rank's failure, whose line all have */
   if (status != IG_OK) {
     return ig_fail_in(status, "node '%s' (%s)", s->node->name, s->node->op->name);
   }

@@ -32,7 +32,7 @@ static void find_roots_and_uses(assigner *a) {
       if (ig_op_within(node, k) < 0) continue;
       a->root[node->outputs[k]->id] = a->root[node->inputs[0]->id];
     }
-    for (int i = 0; i < node->n_inputs; i++) {
+    for (int i = 0; i < ig_op_reads(node); i++) {
       if (node->inputs[i]) a->last_use[a->root[node->inputs[i]->id]] = t;
     }
   }
@@ -132,7 +132,7 @@ static int take_over(const assigner *a, const ig_node *node, int t, int k) {
   if (s->place != IG_IN_SLAB || (a->fixed && a->fixed[node->id])) return -1;
   if (s->last != t || s->size < ig_value_storage(node->outputs[k])) return -1;
   if (a->map->offset[input->id] != 0) return -1;
-  for (int j = 0; j < node->n_inputs; j++) { /* no other operand may live there too */
+  for (int j = 0; j < ig_op_reads(node); j++) { /* no other operand may live there too */
     if (j != i && node->inputs[j] && a->map->of_value[node->inputs[j]->id] == storage) return -1;
   }
   for (int j = 0; j < k; j++) {

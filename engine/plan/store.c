@@ -215,6 +215,8 @@ static ig_status initialise(ig_store *store, ig_store_entry *entry, const ig_val
 
 static ig_tensor_role role_of(const ig_value *value) {
   if (value->kind == IG_VALUE_PARAM) return IG_ROLE_PARAMETER;
+  if (strncmp(value->name, "optimizer.sum.", 14) == 0) return IG_ROLE_SCRATCH;
+  if (strncmp(value->name, "optimizer.shard.", 16) == 0) return IG_ROLE_SHARD;
   if (strncmp(value->name, "optimizer.", 10) == 0) return IG_ROLE_OPTIMIZER;
   if (strncmp(value->name, "copy.", 5) == 0) return IG_ROLE_COPY;
   return strncmp(value->name, "ema.", 4) == 0 ? IG_ROLE_EMA : IG_ROLE_STATE;
@@ -266,8 +268,8 @@ ig_status ig_store_add_graph(ig_store *store, const ig_graph *graph, uint64_t se
 ig_status ig_store_to_snapshot(const ig_store *store, ig_snapshot *snapshot) {
   for (int64_t i = 0; i < store->n; i++) {
     const ig_store_entry *entry = store->entries[i];
-    if (entry->role == IG_ROLE_COPY) continue;
     void *data;
+    if (entry->role > IG_ROLE_EMA) continue; /* in no snapshot */
     IG_TRY(ig_snapshot_add(snapshot, entry->role, entry->name, entry->dtype, &entry->shape, &data));
     IG_TRY(ig_store_read(store, entry, data));
   }

@@ -26,8 +26,9 @@ int64_t ig_store_count(const ig_store *store);
 ig_store_entry *ig_store_entry_at(const ig_store *store, int64_t index);
 /* Makes entries for every PARAM and STATE of the graph, and gives new ones their initial values
  * from `seed`. PARAMs have IG_ROLE_PARAMETER, STATEs IG_ROLE_STATE unless their name starts with
- * "optimizer." (IG_ROLE_OPTIMIZER), "ema." (IG_ROLE_EMA) or "copy." (IG_ROLE_COPY: made from the f32
- * parameter of the name that follows, which must be there). */
+ * "optimizer.sum." (IG_ROLE_SCRATCH), "optimizer.shard." (IG_ROLE_SHARD), "optimizer."
+ * (IG_ROLE_OPTIMIZER), "ema." (IG_ROLE_EMA) or "copy." (IG_ROLE_COPY: made from the f32 parameter of the
+ * name that follows, which must be there). */
 ig_status ig_store_add_graph(ig_store *store, const ig_graph *graph, uint64_t seed);
 /* Makes the copies anew, after parameters were written by other than a plan. */
 ig_status ig_store_refresh_copies(ig_store *store);
@@ -40,9 +41,9 @@ void ig_store_release(ig_store *store, ig_store_entry *entry);
 /* Host copies in row-major order. */
 ig_status ig_store_read(const ig_store *store, const ig_store_entry *entry, void *host);
 ig_status ig_store_write(ig_store *store, ig_store_entry *entry, const void *host);
-/* All entries into the snapshot, and back. Loading needs every PARAMETER and STATE entry to be
- * present with equal dtype and shape, and names what is missing or differs. Other roles are loaded
- * where present. */
+/* All entries that snapshots have into one, and back. Loading needs every PARAMETER and STATE entry to be
+ * present with equal dtype and shape, and names what is missing or differs. Other roles are loaded where
+ * present. */
 ig_status ig_store_to_snapshot(const ig_store *store, ig_snapshot *snapshot);
 ig_status ig_store_from_snapshot(ig_store *store, const ig_snapshot *snapshot);
 size_t ig_store_bytes(const ig_store *store);

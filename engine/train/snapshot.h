@@ -10,9 +10,11 @@
 typedef enum ig_tensor_role {
   IG_ROLE_PARAMETER = 0, /* /parameters: what the optimizer changes */
   IG_ROLE_STATE,         /* /parameters too: running statistics of normalisation */
-  IG_ROLE_OPTIMIZER,     /* /optimizer: moments, accumulated gradients, loss scale; "optimizer.*" */
+  IG_ROLE_OPTIMIZER,     /* /optimizer: moments, loss scale; "optimizer.*" */
   IG_ROLE_EMA,           /* /ema: averaged parameters; "ema.*" */
-  IG_ROLE_COPY           /* in no snapshot: parameters in 16 bits; "copy.*" */
+  IG_ROLE_SHARD,         /* in no snapshot: this rank's part of moments (shards.h); "optimizer.shard.*" */
+  IG_ROLE_COPY,          /* in no snapshot: parameters in 16 bits; "copy.*" */
+  IG_ROLE_SCRATCH        /* in no snapshot: sums of a step under way; "optimizer.sum.*" */
 } ig_tensor_role;
 
 /* One named tensor in row-major order. */

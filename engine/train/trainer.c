@@ -14,7 +14,31 @@ static double now(void) {
 
 /* --- creation -------------------------------------------------------------------------------- */
 
-static ig_status check_options(const ig_train_options *o) {
+static bool is_power_of_two(int n) { return n > 0 && (n & (n - 1)) == 0; }
+
+/* What would let the number of ranks into the sums. */
+static ig_status check_elastic(const ig_train_options *o) {
+  int size = o->parallel.size;
+  IG_CHECK(is_power_of_two(o->elastic) && o->elastic < 1 << IG_MOST_LEVELS, IG_ERR_USAGE,
+           "elastic: %d logical shards, expected a power of two up to %d", o->elastic,
+           1 << (IG_MOST_LEVELS - 1));
+  IG_CHECK(is_power_of_two(size) && size <= o->elastic, IG_ERR_USAGE,
+           "elastic: %d ranks do not divide %d logical shards evenly", size, o->elastic);
+  IG_CHECK(o->accumulate == 1, IG_ERR_USAGE,
+           "elastic: its shards are computed one after the other already, as accumulation does: "
+           "instead of accumulating %d batches of %lld, take a batch of %lld and more shards than %d",
+           o->accumulate, (long long)o->batch, (long long)(o->batch * o->accumulate), o->elastic);
+  IG_CHECK(o->parallel.grad_dtype != IG_BF16, IG_ERR_USAGE,
+           "elastic: gradients in bf16 would be rounded once a rank; they have to travel in f32");
+  IG_CHECK(!o->parallel.sync_batch_norm, IG_ERR_USAGE,
+           "elastic: batch statistics are those of a logical shard, and cannot be synchronised");
+  bool norms = o->optimizer.clip_norm > 0 || o->optimizer.kind == IG_OPT_LAMB;
+  IG_CHECK(o->parallel.shard == IG_SHARD_NONE || !norms, IG_ERR_USAGE,
+           "elastic: a sharded optimizer sums norms rank by rank, which clipping and LAMB depend on");
+  return IG_OK;
+}
+
+static ig_status check_options(const ig_train_options *o, const ig_dataset *data) {
   IG_CHECK(o->batch >= 1, IG_ERR_USAGE, "batch: expected at least 1, found %lld",
            (long long)o->batch);
   IG_CHECK(o->accumulate >= 1, IG_ERR_USAGE, "accumulate: expected at least 1, found %d",
@@ -22,6 +46,14 @@ static ig_status check_options(const ig_train_options *o) {
   IG_CHECK(o->epochs > 0 || o->steps > 0, IG_ERR_USAGE,
            "epochs and steps: one of them must be positive");
   IG_CHECK(isfinite(o->lr) && o->lr >= 0, IG_ERR_USAGE, "lr: expected at least 0, found %g", o->lr);
+  if (o->elastic != 0) IG_TRY(check_elastic(o));
+  int parts = IG_MAX(o->elastic, o->parallel.size);
+  const char *what = o->elastic ? "logical shards" : "ranks";
+  IG_CHECK(data->n_samples >= parts, IG_ERR_INPUT, "%s: %lld samples for %d %s", data->path,
+           (long long)data->n_samples, parts, what);
+  IG_CHECK(o->batch >= parts, IG_ERR_USAGE,
+           "batch: %lld samples for %d %s: expected at least one for each", (long long)o->batch,
+           parts, what);
   return IG_OK;
 }
 
@@ -38,10 +70,21 @@ static void count_steps(ig_trainer *t) {
   t->options.schedule.total = t->total_steps;
 }
 
+/* Parts of a batch are logical shards, or ranks; they are cut by the feeder. */
+static void find_parts(ig_trainer *t) {
+  int parts = IG_MAX(t->options.elastic, t->options.parallel.size);
+  t->n_parts = ig_step_parts(&t->options);
+  t->first_part = t->options.parallel.rank * t->n_parts;
+  int64_t batch = IG_MIN(t->options.batch, t->data->n_samples), last = t->first_part + t->n_parts;
+  t->full_count = batch * last / parts - batch * (last - 1) / parts;
+}
+
 static ig_status create_plans(ig_trainer *t) {
   ig_plan_options options = {.seed = t->options.seed,
                              .tf32 = t->options.precision == IG_PRECISION_TF32,
-                             .memory_limit = t->options.memory_limit};
+                             .memory_limit = t->options.memory_limit,
+                             .comm = t->comm,
+                             .fixed_sums = t->options.elastic > 0};
   for (int kind = 0; kind < IG_STEP_KINDS; kind++) {
     t->plans[kind] = (ig_step_plans){.trainer = t, .kind = (ig_step_kind)kind};
     IG_TRY(ig_plan_cache_create(t->model, t->backend, t->store, &options, ig_trainer_prepare_step,
@@ -57,6 +100,9 @@ static ig_status create_feeder(ig_trainer *t) {
                                .augment = t->options.augment,
                                .workers = t->options.workers,
                                .depth = 4,
+                               .parts = IG_MAX(t->options.elastic, t->options.parallel.size),
+                               .first_part = t->first_part,
+                               .n_parts = t->n_parts,
                                .n_normalizations = t->n_normalizations,
                                .normalizations = t->normalizations};
   return ig_feeder_create(t->data, &options, &t->feeder);
@@ -70,7 +116,9 @@ static ig_status create_evaluator(ig_trainer *t) {
                              .mirror = t->options.eval_mirror,
                              .workers = t->options.workers,
                              .n_normalizations = t->n_normalizations,
-                             .normalizations = t->normalizations};
+                             .normalizations = t->normalizations,
+                             .comm = t->comm,
+                             .fixed_sums = t->options.elastic > 0};
   ig_store *store = t->store;
   if (t->options.optimizer.ema > 0) {
     IG_TRY(ig_store_create(t->backend, &t->ema_store));
@@ -80,12 +128,14 @@ static ig_status create_evaluator(ig_trainer *t) {
 }
 
 static ig_status create_parts(ig_trainer *t) {
-  IG_TRY(check_options(&t->options));
+  IG_TRY(check_options(&t->options, t->data));
   IG_CHECK(t->data->n_samples > 0, IG_ERR_INPUT, "%s: no samples", t->data->path);
   IG_TRY(ig_match_fields(t->model, t->data, &t->match));
   IG_CHECK(t->match.target >= 0, IG_ERR_SHAPE, "%s: has no target besides the model's %d inputs",
            t->data->path, t->match.n_inputs);
   count_steps(t);
+  find_parts(t);
+  IG_TRY(ig_trainer_ranks_create(t));
   t->progress.seed = t->options.seed;
   t->progress.best_metric = NAN;
   IG_TRY(ig_store_create(t->backend, &t->store));
@@ -100,8 +150,6 @@ ig_status ig_trainer_create(const ig_graph *model, ig_backend *backend, ig_comm 
                             const ig_normalization *normalizations,
                             const ig_train_options *options, const ig_train_observer *observer,
                             ig_trainer **out) {
-  IG_CHECK(!comm || comm->size == 1, IG_ERR_UNSUPPORTED,
-           "training on %d ranks: this build trains on one", comm->size);
   ig_trainer *t = ig_alloc_zero(1, sizeof *t);
   IG_CHECK_ALLOC(t);
   t->model = model;
@@ -109,6 +157,9 @@ ig_status ig_trainer_create(const ig_graph *model, ig_backend *backend, ig_comm 
   t->data = train;
   t->validation = validation;
   t->options = *options;
+  t->comm = ig_comm_size(comm) > 1 ? comm : NULL;
+  t->options.parallel.rank = ig_comm_rank(t->comm);
+  t->options.parallel.size = ig_comm_size(t->comm);
   if (observer) t->observer = *observer;
   t->n_normalizations = n_normalizations;
   t->normalizations = normalizations;
@@ -125,7 +176,9 @@ void ig_trainer_destroy(ig_trainer *t) {
   if (!t) return;
   ig_feeder_destroy(t->feeder);
   ig_evaluator_destroy(t->evaluator);
+  ig_trainer_ranks_destroy(t);
   for (int kind = 0; kind < IG_STEP_KINDS; kind++) ig_plan_cache_destroy(t->plans[kind].cache);
+  ig_shards_destroy(t->shards);
   ig_store_destroy(t->ema_store);
   ig_store_destroy(t->store);
   ig_free(t);
@@ -154,7 +207,11 @@ static ig_status refresh_ema(ig_trainer *t) {
 
 static ig_status validate(ig_trainer *t, ig_metrics *metrics, bool *best) {
   if (t->ema_store) IG_TRY(refresh_ema(t));
-  IG_TRY(ig_evaluator_run(t->evaluator, NULL, NULL, metrics));
+  ig_status status = ig_evaluator_run(t->evaluator, NULL, NULL, metrics);
+  if (status != IG_OK && status != IG_ERR_PEER && t->comm) { /* all ranks have the same failure */
+    return ig_fail_in(IG_ERR_PEER, "validation after step %lld", (long long)t->result.progress.step);
+  }
+  IG_TRY(status);
   double score = ig_metrics_score(metrics);
   *best = isfinite(score) && !(score <= t->progress.best_metric);
   if (*best) {
@@ -205,6 +262,8 @@ static void fill_report(const ig_trainer *t, ig_train_step *report) {
       .seconds = t->progress.seconds,
       .samples_per_second = t->rate,
       .waited = elapsed > 0 ? ig_feeder_waited(t->feeder) / elapsed : 0,
+      .n_ranks = t->options.parallel.size,
+      .ranks = t->ranks.known ? t->ranks.rates : NULL,
   };
 }
 
@@ -235,6 +294,7 @@ static ig_status finish_step(ig_trainer *t, double *before, bool end, bool *stop
   IG_TRY(ig_trainer_check_result(t));
   double after = now(), took = after - *before;
   t->progress.seconds += took;
+  ig_trainer_ranks_took(t, took);
   double rate = (double)t->result.samples / IG_MAX(took, 1e-9);
   double keep = exp(-took); /* forgets over about a second */
   t->rate = t->rate > 0 ? keep * t->rate + (1 - keep) * rate : rate;
@@ -243,25 +303,29 @@ static ig_status finish_step(ig_trainer *t, double *before, bool end, bool *stop
   return IG_OK;
 }
 
-ig_status ig_trainer_run(ig_trainer *t) {
+static ig_status run_steps(ig_trainer *t) {
   IG_TRY(ig_store_refresh_copies(t->store)); /* parameters may have been written since they were made */
   IG_TRY(ig_feeder_seek(t->feeder, t->progress.epoch, t->progress.epoch_samples));
   t->started = now();
   double before = t->started;
   bool stop = t->progress.step >= t->total_steps;
-  int signal_number = 0;
+  t->signal_number = 0;
   while (!stop) {
     bool ended;
     IG_TRY(ig_trainer_submit_step(t, &ended));
     if (ended) IG_TRY(finish_step(t, &before, false, &stop));
-    signal_number = t->observer.interrupted ? t->observer.interrupted(t->observer.context) : 0;
-    if (!signal_number && may_run_ahead(t)) continue;
+    IG_TRY(ig_trainer_agree(t));
+    if (!t->signal_number && may_run_ahead(t)) continue;
     IG_TRY(ig_trainer_settle(t));
-    IG_TRY(finish_step(t, &before, signal_number != 0, &stop));
+    IG_TRY(finish_step(t, &before, t->signal_number != 0, &stop));
   }
-  IG_CHECK(signal_number == 0, IG_ERR_INTERRUPTED, "stopped by signal %d after step %lld",
-           signal_number, (long long)t->progress.step);
+  IG_CHECK(t->signal_number == 0, IG_ERR_INTERRUPTED, "stopped by signal %d after step %lld",
+           t->signal_number, (long long)t->progress.step);
   return IG_OK;
+}
+
+ig_status ig_trainer_run(ig_trainer *t) {
+  return ig_trainer_leave(t, run_steps(t));
 }
 
 /* --- snapshots ------------------------------------------------------------------------------- */
@@ -270,6 +334,9 @@ ig_status ig_trainer_snapshot(ig_trainer *t, ig_snapshot **out) {
   ig_snapshot *snapshot;
   IG_TRY(ig_snapshot_create(&snapshot));
   ig_status status = ig_store_to_snapshot(t->store, snapshot);
+  bool keeps = ig_comm_rank(t->comm) == 0;
+  if (status == IG_OK && t->shards)
+    status = ig_shards_gather(t->shards, t->store, t->comm, keeps ? snapshot : NULL);
   if (status != IG_OK) {
     ig_snapshot_destroy(snapshot);
     return status;
@@ -291,10 +358,13 @@ ig_status ig_trainer_resume(ig_trainer *t, const ig_snapshot *snapshot) {
            (long long)p->epoch, (long long)p->epoch_samples, t->data->path,
            (long long)t->data->n_samples);
   ig_plan *plan; /* makes the optimizer's entries, so that they can be loaded */
-  int64_t count = IG_MIN(t->options.batch, t->data->n_samples);
   bool sums = t->options.accumulate > 1 && t->data->n_samples > t->options.batch;
-  IG_TRY(ig_trainer_plan_for(t, count, sums ? IG_STEP_UPDATE_FROM_SUM : IG_STEP_UPDATE, &plan));
+  ig_step_kind kind = t->options.elastic ? IG_STEP_UPDATE_FROM_PARTS
+                      : sums             ? IG_STEP_UPDATE_FROM_SUM
+                                         : IG_STEP_UPDATE;
+  IG_TRY(ig_trainer_plan_for(t, t->full_count, kind, &plan));
   IG_TRY(ig_store_from_snapshot(t->store, snapshot));
+  if (t->shards) IG_TRY(ig_shards_scatter(t->shards, t->store, ig_comm_rank(t->comm), snapshot));
   t->progress = *p;
   return IG_OK;
 }
@@ -302,6 +372,8 @@ ig_status ig_trainer_resume(ig_trainer *t, const ig_snapshot *snapshot) {
 ig_store *ig_trainer_store(ig_trainer *t) { return t->store; }
 
 ig_plan *ig_trainer_plan(ig_trainer *t) { return t->full_plan; }
+
+int ig_trainer_signal(const ig_trainer *t) { return t->signal_number; }
 
 int64_t ig_trainer_steps_per_epoch(const ig_trainer *t) { return t->steps_per_epoch; }
 

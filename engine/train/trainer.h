@@ -42,6 +42,14 @@ typedef struct ig_train_options {
   int elastic;
 } ig_train_options;
 
+/* How a rank fared since ranks last compared themselves; see ig_train_step. */
+typedef struct ig_rank_rate {
+  double compute;     /* seconds a step that it did not wait for other ranks */
+  double waited;      /* seconds a step that it did */
+  double waited_data; /* seconds a step, within `compute`, that it waited for data */
+  double samples_per_second; /* of its own samples, as if it were never kept waiting */
+} ig_rank_rate;
+
 typedef struct ig_train_step {
   int64_t step, epoch; /* completed steps; epoch as a count from 0 */
   int64_t total_steps, steps_per_epoch;
@@ -50,11 +58,15 @@ typedef struct ig_train_step {
   double seconds;            /* of training so far, resumed parts included */
   double samples_per_second; /* over the last second or so */
   double waited; /* share of the time spent waiting for data, 0 to 1 */
+  int n_ranks;
+  const ig_rank_rate *ranks;    /* by rank; NULL for one process and before the first comparison */
   const ig_metrics *validation; /* when this step ended with one; otherwise NULL */
   bool best;                    /* that validation is the best so far */
 } ig_train_step;
 
-/* Called from the training thread; a failure ends training with that status. Any may be NULL. */
+/* Called from the training thread; a failure ends training with that status. Any may be NULL. Each of
+ * several ranks has its own, which gets the same numbers; on_checkpoint is where all of them call
+ * ig_trainer_snapshot, which is collective. */
 typedef struct ig_train_observer {
   void *context;
   ig_status (*on_step)(void *context, const ig_train_step *step);
@@ -78,14 +90,18 @@ void ig_trainer_destroy(ig_trainer *trainer);
 /* Continues where the snapshot stands, bit for bit. */
 ig_status ig_trainer_resume(ig_trainer *trainer, const ig_snapshot *snapshot);
 /* Trains to the end. IG_ERR_INTERRUPTED after a signal; IG_ERR_NUMERIC names step, node and the last
- * good step. */
+ * good step. On several ranks all take the same steps and decisions: a signal on one stops all after the
+ * same step, and a failure on one is IG_ERR_PEER on all, with a line that names rank, host and step. */
 ig_status ig_trainer_run(ig_trainer *trainer);
-/* Copies tensors and progress into a fresh snapshot; the caller fills in model, data, provenance. */
+/* Copies tensors and progress into a fresh snapshot; the caller fills in model, data, provenance. On
+ * several ranks all call it, and rank 0's is whole: moments of a sharded optimizer are in no other. */
 ig_status ig_trainer_snapshot(ig_trainer *trainer, ig_snapshot **out);
 /* The parameters and state; what is written there before ig_trainer_run is trained on from. */
 ig_store *ig_trainer_store(ig_trainer *trainer);
 /* The plan of a full batch, for reports of time and memory by operator; NULL before the first. */
 ig_plan *ig_trainer_plan(ig_trainer *trainer);
+/* The signal that stopped training, on whichever rank it was seen; 0 for none. */
+int ig_trainer_signal(const ig_trainer *trainer);
 int64_t ig_trainer_steps_per_epoch(const ig_trainer *trainer);
 int64_t ig_trainer_total_steps(const ig_trainer *trainer);
 

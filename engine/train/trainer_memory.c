@@ -12,7 +12,8 @@ static ig_status measure(ig_trainer *t, ig_step_kind kind, int64_t count, ig_rec
                          size_t *out) {
   ig_plan_options options = {.seed = t->options.seed,
                              .tf32 = t->options.precision == IG_PRECISION_TF32,
-                             .measure = true};
+                             .measure = true,
+                             .comm = t->comm};
   ig_step_plans context = {.trainer = t, .kind = kind};
   ig_recompute chosen = t->options.recompute;
   ig_shape shapes[IG_MAX_FIELDS];
@@ -63,8 +64,9 @@ ig_status ig_trainer_explain_memory(ig_trainer *t, ig_step_kind kind, int64_t co
     }
     int64_t batch = find_batch(t, kind, count, room, &smaller);
     if (batch > 0) {
+      int parts = IG_MAX(t->options.elastic, t->options.parallel.size);
       snprintf(advice + used, sizeof advice - (size_t)used, "; --batch %lld needs %.1f",
-               (long long)batch, mib(smaller));
+               (long long)batch * parts, mib(smaller));
     } else {
       snprintf(advice + used, sizeof advice - (size_t)used, "; no batch fits");
     }

@@ -1,6 +1,7 @@
-/* Sums over ranks, block by block: what is read and added stays in the first cache level, so that memory
- * is read once and written once. The tree is walked like a binary counter: a partial sum waits until its
- * right neighbour of equal size is there, and what waits at the end is added from the right. */
+/* Sums over ranks, block by block: what is read and added stays in the first cache level, so that
+ * memory is read once and written once. The tree is walked like a binary counter: a partial sum
+ * waits until its right neighbour of equal size is there, and what waits at the end is added from
+ * the right. */
 #include "kernels/collective.h"
 
 #include <string.h>
@@ -33,8 +34,8 @@ static const float *load(const void *source, ig_dtype from, int64_t begin, int64
   return scratch;
 }
 
-static void sum_block(int n, const void *const *sources, ig_dtype from, int64_t begin, int64_t count,
-                      float *out) {
+static void sum_block(int n, const void *const *sources, ig_dtype from, int64_t begin,
+                      int64_t count, float *out) {
   float waiting[LEVELS][BLOCK], scratch[4][BLOCK];
   int level = 0, s = 0;
   for (; s + 4 <= n; s += 4) {

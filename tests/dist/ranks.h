@@ -26,8 +26,8 @@
 typedef struct ranks {
   int n, endless; /* ranks; how many of them are not waited for */
   pid_t pids[MOST_RANKS];
-  int said[MOST_RANKS];   /* memory files of stdout and stderr */
-  int codes[MOST_RANKS];  /* of exit; 128 + n after signal n; -1 while running */
+  int said[MOST_RANKS];     /* memory files of stdout and stderr */
+  int codes[MOST_RANKS];    /* of exit; 128 + n after signal n; -1 while running */
   double ended[MOST_RANKS]; /* seconds after the start */
   double start;
   char text[MOST_RANKS][SAID_BYTES];
@@ -74,8 +74,8 @@ static inline void ranks_add(ranks *j, char *const *arguments) {
   assert_true(j->pids[r] > 0);
 }
 
-/* Waits until all that end have ended or `limit` seconds have passed since the start; what runs then is killed,
- * and keeps -1. */
+/* Waits until all that end have ended or `limit` seconds have passed since the start; what runs
+ * then is killed, and keeps -1. */
 static inline void ranks_wait(ranks *j, double limit) {
   int left = j->n;
   while (left > j->endless && ranks_now() - j->start < limit) {
@@ -115,11 +115,12 @@ static inline void ranks_show(const ranks *j) {
     }                                                                                              \
   } while (0)
 
-/* One worker of `n` at a rendezvous on `port`; rank -1 to be told; `more` are further "key=value". */
+/* One worker of `n` at a rendezvous on `port`; rank -1 to be told; `more` are further
+ * "key=value". */
 static inline void ranks_add_worker(ranks *j, const char *scenario, int port, int rank, int n,
                                     const char *const *more) {
-  char place[64], own[32], all[32], *arguments[MOST_ARGUMENTS] = {DIST_WORKER, (char *)scenario, place,
-                                                                  own, all};
+  char place[64], own[32], all[32],
+      *arguments[MOST_ARGUMENTS] = {DIST_WORKER, (char *)scenario, place, own, all};
   int count = 5;
   snprintf(place, sizeof place, "rendezvous=127.0.0.1:%d", port);
   snprintf(own, sizeof own, "rank=%d", rank);
@@ -138,18 +139,25 @@ static inline void ranks_run(ranks *j, const char *scenario, int n, const char *
   ranks_wait(j, limit);
 }
 
-/* A whole job under mpirun, which is the one process here. */
+/* A whole job under mpirun, which is the one process here. Libraries of MPI leak: what Ingot itself
+ * would leak, jobs at a rendezvous show. */
 static inline void ranks_mpirun(ranks *j, const char *scenario, int n, const char *const *more,
                                 double limit) {
   char number[16];
-  char *arguments[MOST_ARGUMENTS] = {MPIRUN, "--oversubscribe", "--bind-to", "none", "-n", number,
-                                     DIST_WORKER, (char *)scenario};
+  char *arguments[MOST_ARGUMENTS] = {MPIRUN, "--oversubscribe", "--bind-to",     "none", "-n",
+                                     number, DIST_WORKER,       (char *)scenario};
   int count = 8;
   snprintf(number, sizeof number, "%d", n);
   for (int i = 0; more && more[i] && count < MOST_ARGUMENTS - 1; i++)
     arguments[count++] = (char *)more[i];
+  const char *outer = getenv("ASAN_OPTIONS");
+  char before[512], inner[600];
+  snprintf(before, sizeof before, "%s", outer ? outer : "");
+  snprintf(inner, sizeof inner, "%s:detect_leaks=0", before);
+  setenv("ASAN_OPTIONS", inner, 1);
   *j = (ranks){0};
   ranks_add(j, arguments);
+  setenv("ASAN_OPTIONS", before, 1);
   ranks_wait(j, limit);
 }
 

@@ -6,7 +6,8 @@
 #include "dist/launcher.h"
 
 static int knock(int port, const void *bytes, size_t n) {
-  struct sockaddr_in name = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port),
+  struct sockaddr_in name = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)port),
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   for (double until = ranks_now() + 5; ranks_now() < until; ranks_pause(0.02)) {
     int fd = socket(AF_INET, SOCK_STREAM, 0);
@@ -95,13 +96,14 @@ static void test_latecomer(void **state) {
   ranks_check(&j, j.codes[1] == 3);
 }
 
-/* Every byte of a good hello changed to every value, and random bytes: decoded within its ranges, or
- * refused with a reason. */
+/* Every byte of a good hello changed to every value, and random bytes: decoded within its ranges,
+ * or refused with a reason. */
 static void test_decoders(void **state) {
   (void)state;
   unsigned char good[IG_HELLO_BYTES], bad[IG_HELLO_BYTES];
   char reason[IG_REASON_BYTES];
-  ig_hello hello = {.kind = IG_LINK_CONNECTION, .rank = 3, .ranks = 8, .job = "j", .host = "h"}, out;
+  ig_hello hello = {.kind = IG_LINK_CONNECTION, .rank = 3, .ranks = 8, .job = "j", .host = "h"},
+           out;
   ig_hello_encode(&hello, good);
   assert_true(ig_hello_decode(good, &out, reason));
   assert_memory_equal(&hello, &out, sizeof out);
@@ -132,9 +134,9 @@ static void test_decoders(void **state) {
 static void test_slurm_hosts(void **state) {
   (void)state;
   static const char *const cases[][2] = {
-      {"alone", "alone"},           {"a1,a2", "a1"},       {"node[007-009,12],other", "node007"},
-      {"r[1-2]-ib,x", "r1-ib"},     {"gpu[3]", "gpu3"},    {"", NULL},
-      {"node[", NULL},              {"node[]", NULL},      {"a[1-2]b[3-4]", NULL},
+      {"alone", "alone"},       {"a1,a2", "a1"},    {"node[007-009,12],other", "node007"},
+      {"r[1-2]-ib,x", "r1-ib"}, {"gpu[3]", "gpu3"}, {"", NULL},
+      {"node[", NULL},          {"node[]", NULL},   {"a[1-2]b[3-4]", NULL},
   };
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     char host[256];

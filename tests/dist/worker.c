@@ -1,6 +1,6 @@
-/* One rank of a test: opens the communicator as the program would, and runs a scenario.
- *   worker SCENARIO [key=value...]   rendezvous= rank= ranks= nodes=a,a,b,b timeout= transport= victim=
- * Exits with 0, with 3 and the line on stderr when a peer failed, and with 1 when a check did. */
+/* One rank of a test: opens the communicator as the program would, and runs a scenario. worker
+ * SCENARIO [key=value...] rendezvous= rank= ranks= nodes=a,a,b,b timeout= transport= victim= Exits
+ * with 0, with 3 and the line on stderr when a peer failed, and with 1 when a check did. */
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -39,7 +39,8 @@ static void require(bool condition, const char *what, int64_t where) {
   exit(1);
 }
 
-/* What rank r holds at i: of both signs and many sizes, so that the order of a sum shows in its bits. */
+/* What rank r holds at i: of both signs and many sizes, so that the order of a sum shows in its
+ * bits. */
 static float value(int round, int rank, int64_t i) {
   uint32_t x = (uint32_t)(i * 2654435761u) ^ (uint32_t)(rank * 40503 + round * 9176 + 1);
   x ^= x >> 15;
@@ -64,7 +65,9 @@ static float tree(ig_dtype dtype, int round, int first, int n, int64_t i) {
   return tree(dtype, round, first, half, i) + tree(dtype, round, first + half, n - half, i);
 }
 
-static bool power_of_two(int n) { return (n & (n - 1)) == 0; }
+static bool power_of_two(int n) {
+  return (n & (n - 1)) == 0;
+}
 
 static void check_sum(const ig_comm *comm, ig_dtype dtype, int round, const void *data, int64_t at,
                       int64_t i) {
@@ -78,7 +81,8 @@ static void check_sum(const ig_comm *comm, ig_dtype dtype, int round, const void
   double epsilon = dtype == IG_F32 ? 0 : dtype == IG_F16 ? 0x1p-11 : 0x1p-8;
   require(fabs(found - sum) <= size * 1e-6 + epsilon * fabs(sum) + 1e-7, "sum", i);
   if (power_of_two(comm->size))
-    require(found == (double)rounded(dtype, tree(dtype, round, 0, comm->size, i)), "order of sum", i);
+    require(found == (double)rounded(dtype, tree(dtype, round, 0, comm->size, i)), "order of sum",
+            i);
 }
 
 static void fill(ig_dtype dtype, int round, int rank, void *data, int64_t first, int64_t count) {
@@ -89,7 +93,8 @@ static void fill(ig_dtype dtype, int round, int rank, void *data, int64_t first,
 /* All ranks hold the same bits. */
 static void check_equal(ig_comm *comm, const void *data, size_t bytes) {
   uint64_t hash = 1469598103934665603u, all[64];
-  for (size_t i = 0; i < bytes; i++) hash = (hash ^ ((const unsigned char *)data)[i]) * 1099511628211u;
+  for (size_t i = 0; i < bytes; i++)
+    hash = (hash ^ ((const unsigned char *)data)[i]) * 1099511628211u;
   must(comm, ig_comm_exchange(comm, &hash, sizeof hash, all));
   for (int r = 0; r < comm->size; r++) require(all[r] == hash, "equal bits", r);
 }
@@ -123,8 +128,7 @@ static void check_scatter_gather(ig_comm *comm, ig_dtype dtype, int round, int64
   ig_collective scatter = {IG_REDUCE_SCATTER, dtype, count, 6, in, out};
   must(comm, ig_comm_begin(comm, &scatter, NULL));
   must(comm, ig_comm_wait(comm, out, NULL));
-  for (int64_t i = 0; i < part; i++)
-    check_sum(comm, dtype, round, out, i, comm->rank * part + i);
+  for (int64_t i = 0; i < part; i++) check_sum(comm, dtype, round, out, i, comm->rank * part + i);
   ig_collective gather = {IG_ALL_GATHER, dtype, count, 7, out, whole};
   must(comm, ig_comm_begin(comm, &gather, NULL));
   must(comm, ig_comm_wait(comm, whole, NULL));
@@ -143,7 +147,8 @@ static void check_scatter_gather(ig_comm *comm, ig_dtype dtype, int round, int64
 static void check_flight(ig_comm *comm) {
   enum { N = 6 };
   void *x[N];
-  for (int k = 0; k < N; k++) must(comm, ig_comm_alloc(comm, 10 + k, 4 * 5000 * (size_t)(k + 1), &x[k]));
+  for (int k = 0; k < N; k++)
+    must(comm, ig_comm_alloc(comm, 10 + k, 4 * 5000 * (size_t)(k + 1), &x[k]));
   for (int turn = 0; turn < 30; turn++) {
     for (int k = 0; k < N; k++) {
       int64_t count = 700 * (k + 1) + turn;
@@ -200,8 +205,8 @@ static void run_sums(ig_comm *comm) {
   require(stats.seconds > 0 && stats.waited > 0, "times", 0);
 }
 
-/* Steps of an all-reduce each, until `seconds` have passed on rank 0; the victim does what is said at
- * its step 20. */
+/* Steps of an all-reduce each, until `seconds` have passed on rank 0; the victim does what is said
+ * at its step 20. */
 static void run_steps(ig_comm *comm, const char *scenario, int victim) {
   void *x;
   float *all = ig_alloc(sizeof(float) * (size_t)comm->size);

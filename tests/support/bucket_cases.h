@@ -15,7 +15,8 @@ static inline int64_t line_elements(const ig_node *node) {
 static inline void lay_out(const ig_node *node, const ig_case_array *in, double *out, int64_t room) {
   int64_t at = 0, line = line_elements(node);
   for (int64_t i = 0; i < room; i++) out[i] = 0;
-  for (int k = 0; k < node->n_inputs; k++) {
+  int members = node->n_inputs - (ig_attrs_field(node->op, "after") ? (int)attr_int(node, "after") : 0);
+  for (int k = 0; k < members; k++) {
     for (int64_t i = 0; i < count_of(&in[k]); i++) out[at + i] = in[k].data[i];
     at += (count_of(&in[k]) + line - 1) / line * line;
   }

@@ -19,6 +19,7 @@ typedef struct rank_job {
   ig_train_options options; /* parallel.size ranks; `accumulate` micro-batches of `batch` samples */
   int64_t samples;          /* of the data that are used, over and over; a last batch may be smaller */
   bool check_finite;
+  ig_status (*build)(ig_graph *graph, const ig_model_spec *spec); /* instead of subject->model */
   /* filled in: */
   training_data data;
   ig_graph *model;
@@ -27,7 +28,7 @@ typedef struct rank_job {
   float *states[THREAD_RANKS];     /* running statistics likewise */
   int64_t n_parameters, n_states;
   size_t optimizer_bytes[THREAD_RANKS]; /* of entries of that role */
-  ig_plan_memory memory;                /* of a full batch's updating plan */
+  ig_plan_memory memory;                /* of the last updating plan */
 } rank_job;
 
 typedef struct rank_plan {
@@ -99,13 +100,11 @@ static inline ig_status rank_micro(rank_state *r, int step, int64_t first, int64
   IG_TRY(ig_plan_run(plan, &rng));
   if (ig_comm_rank(r->comm) != 0) return IG_OK;
   double loss = (double)*(const float *)ig_plan_output(plan, 0);
-  bool one = r->job->options.parallel.size <= 1; /* its loss is that of the micro-batch */
-  if (one) r->job->loss[step] += kind == IG_STEP_UPDATE ? loss : (double)share * loss;
   if (kind == IG_STEP_ACCUMULATE) return IG_OK;
-  if (!one) r->job->loss[step] = loss;
+  r->job->loss[step] = loss;
   int norm = ig_step_output(ig_plan_graph(plan), "grad_norm");
   r->job->norm[step] = (double)*(const float *)ig_plan_output(plan, norm);
-  if (count * ig_comm_size(r->comm) >= r->job->options.batch) r->job->memory = ig_plan_memory_use(plan);
+  r->job->memory = ig_plan_memory_use(plan);
   return IG_OK;
 }
 
@@ -134,7 +133,7 @@ static inline ig_status rank_keep(rank_state *r) {
     float **to[2] = {&r->job->parameters[rank], &r->job->states[rank]};
     for (int64_t i = 0; i < ig_store_count(r->store); i++) {
       const ig_store_entry *e = ig_store_entry_at(r->store, i);
-      if (e->role == IG_ROLE_OPTIMIZER && pass == 0)
+      if ((e->role == IG_ROLE_OPTIMIZER || e->role == IG_ROLE_SHARD) && pass == 0)
         r->job->optimizer_bytes[rank] += ig_shape_bytes(&e->shape, e->dtype);
       if (e->dtype != IG_F32 || e->role > IG_ROLE_STATE) continue;
       int which = e->role == IG_ROLE_STATE;
@@ -170,6 +169,17 @@ static inline ig_status rank_main(ig_comm *comm, void *context) {
   return status;
 }
 
+static inline ig_graph *rank_model(const rank_job *job) {
+  ig_graph *model;
+  if (!job->build) {
+    GOOD(ig_model_build(job->subject->model, &job->subject->spec, &model));
+    return model;
+  }
+  GOOD(ig_graph_create(job->subject->model, &model));
+  GOOD(job->build(model, &job->subject->spec));
+  return model;
+}
+
 /* Trains; fails the test with the message of the first rank that did. */
 static inline void rank_train(rank_job *job) {
   thread_run runs[THREAD_RANKS];
@@ -177,7 +187,7 @@ static inline void rank_train(rank_job *job) {
   if (job->options.accumulate < 1) job->options.accumulate = 1;
   job->options.task = job->subject->task;
   job->data = training_data_create(job->subject);
-  GOOD(ig_model_build(job->subject->model, &job->subject->spec, &job->model));
+  job->model = rank_model(job);
   if (size == 1) {
     GOOD(rank_main(NULL, job));
     return;
