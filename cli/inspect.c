@@ -93,6 +93,14 @@ static const char *impl_name(const ig_plan_step *step) {
   return step->impl ? step->impl->name : "view";
 }
 
+/* "fastest", "not cublaslt: an operand is empty", or both; empty where the first is taken unmeasured. */
+static void why_text(const ig_plan_step *step, char *out, size_t size) {
+  snprintf(out, size, "%s%s%s%s%s%s", step->fastest ? "fastest" : "",
+           step->fastest && step->passed ? ", " : "", step->passed ? "not " : "",
+           step->passed ? step->passed : "", step->passed ? ": " : "",
+           step->passed ? step->reason : "");
+}
+
 void ig_inspect_steps(const ig_inspected *what, FILE *out) {
   fprintf(out, "%4s %-28s %-26s %-22s %-22s %12s %12s\n", "step", "operator", "node", "output",
           "implementation", "MFLOP", "bytes");
@@ -100,9 +108,12 @@ void ig_inspect_steps(const ig_inspected *what, FILE *out) {
     ig_plan_step step = ig_plan_step_at(what->plan, i);
     const ig_value *y = step.node->n_outputs > 0 ? step.node->outputs[0] : NULL;
     ig_cost cost = step_cost(&step);
-    fprintf(out, "%4d %-28s %-26s %-5s%-17s %-22s %12.3f %12.0f%s\n", i, step.node->op->name,
+    char why[160];
+    why_text(&step, why, sizeof why);
+    fprintf(out, "%4d %-28s %-26s %-5s%-17s %-22s %12.3f %12.0f%s%s%s\n", i, step.node->op->name,
             step.node->name, y ? ig_dtype_name(y->dtype) : "", y ? IG_SHAPE_STR(&y->shape) : "",
-            impl_name(&step), 1e-6 * cost.flops, cost.bytes, step.fixed ? "  once" : "");
+            impl_name(&step), 1e-6 * cost.flops, cost.bytes, step.fixed ? "  once" : "",
+            *why ? "  " : "", why);
   }
 }
 
@@ -155,6 +166,9 @@ static json_t *step_json(const ig_plan_step *step) {
   json_object_set_new(row, "inputs", names_json(step->node->inputs, step->node->n_inputs));
   json_object_set_new(row, "outputs", outputs);
   json_object_set_new(row, "implementation", json_string(impl_name(step)));
+  char why[160];
+  why_text(step, why, sizeof why);
+  json_object_set_new(row, "why", json_string(why));
   json_object_set_new(row, "once", json_boolean(step->fixed));
   json_object_set_new(row, "workspace", json_integer((json_int_t)step->workspace));
   ig_json_real(row, "flops", cost.flops);

@@ -154,11 +154,13 @@ static ig_status prepare_winner(const ig_plan *plan, ig_planned *s) {
   ig_device device = plan->backend->vtable->device;
   const char *name =
       ig_contest_winner(plan->backend, first, &s->call, !plan->options.measure);
-  if (!name || strcmp(name, first->name) == 0) return IG_OK;
+  s->fastest = name && strcmp(name, first->name) == 0;
+  if (!name || s->fastest) return IG_OK;
   if (first->release) first->release(&s->call);
   s->prepared = false;
   for (int i = 0; (impl = ig_op_impl(s->node->op, device, i)); i++) {
-    if (strcmp(impl->name, name) == 0 && prepare_with(plan, s, impl) == IG_OK) return IG_OK;
+    s->fastest = strcmp(impl->name, name) == 0 && prepare_with(plan, s, impl) == IG_OK;
+    if (s->fastest) return IG_OK;
   }
   return prepare_with(plan, s, first);
 }
@@ -414,13 +416,27 @@ ig_plan_memory ig_plan_memory_use(const ig_plan *plan) { return plan->memory; }
 
 int ig_plan_step_count(const ig_plan *plan) { return plan->n_steps; }
 
+/* Which implementation stands before the one that was taken, and why it was not. */
+static void explain_choice(const ig_plan *plan, const ig_planned *s, ig_plan_step *out) {
+  ig_device device = plan->backend->vtable->device;
+  const ig_impl *impl;
+  out->fastest = s->fastest;
+  for (int i = 0; (impl = ig_op_impl(s->node->op, device, i)) && impl != s->impl; i++) {
+    out->passed = impl->name;
+    out->reason = impl->reject ? impl->reject(s->node) : NULL;
+    if (!out->reason) out->reason = s->fastest && impl->contender ? "slower" : "cannot be used here";
+  }
+}
+
 ig_plan_step ig_plan_step_at(const ig_plan *plan, int index) {
   const ig_planned *s = &plan->steps[index];
-  return (ig_plan_step){.node = s->node,
-                        .impl = s->impl,
-                        .fixed = plan->fixed[s->node->id],
-                        .workspace = s->call.workspace_size,
-                        .seconds = s->seconds};
+  ig_plan_step step = {.node = s->node,
+                       .impl = s->impl,
+                       .fixed = plan->fixed[s->node->id],
+                       .workspace = s->call.workspace_size,
+                       .seconds = s->seconds};
+  if (s->impl) explain_choice(plan, s, &step);
+  return step;
 }
 
 void ig_plan_profile(ig_plan *plan, bool on) { plan->profiling = on; }

@@ -60,6 +60,10 @@ ig_plan_memory ig_plan_memory_use(const ig_plan *plan);
 typedef struct ig_plan_step {
   const ig_node *node;
   const ig_impl *impl; /* NULL for a view, which runs nothing */
+  /* Why this one: it was the fastest in a contest; or the one that stands before it, and why that is
+   * not taken (NULL where this is the first). */
+  bool fastest;
+  const char *passed, *reason;
   bool fixed;          /* ran once, when the plan was made */
   size_t workspace;
   double seconds; /* summed over the profiled runs */

@@ -12,6 +12,7 @@ typedef struct ig_planned {
   const ig_impl *impl; /* NULL for a view */
   ig_call call;
   bool prepared;
+  bool fastest; /* its implementation won a contest */
   int workspace_block; /* index among the slab's blocks, or -1 */
   double seconds;
 } ig_planned;

@@ -145,11 +145,53 @@ static void other_names_are_passed_over(void **state) {
   assert_int_equal(lines_with("[2,32,8,8]"), 2);
 }
 
+/* The step of a product of `rows` rows; its strings outlive the plan. */
+static ig_plan_step multiply(int64_t rows) {
+  ig_graph *g;
+  ig_store *store;
+  ig_plan *plan;
+  GOOD(ig_graph_create("product", &g));
+  ig_value *x = ig_graph_input(g, "x", IG_F32, IG_SHAPE(rows, 16));
+  ig_value *w = ig_graph_input(g, "w", IG_F32, IG_SHAPE(16, 24));
+  ig_graph_output(g, "y", ig_op1(g, "MatMul", NULL, IG_INS(x, w), IG_NO_ATTRS));
+  GOOD(ig_graph_status(g));
+  GOOD(ig_store_create(backend, &store));
+  GOOD(ig_plan_create(g, backend, store, &(ig_plan_options){0}, &plan));
+  assert_int_equal(ig_plan_step_count(plan), 1);
+  ig_plan_step step = ig_plan_step_at(plan, 0);
+  ig_plan_destroy(plan);
+  ig_store_destroy(store);
+  ig_graph_destroy(g);
+  return step;
+}
+
+/* cuBLASLt's products against ours, and what a plan says of its choice. */
+static void products_compete(void **state) {
+  IG_UNUSED(state);
+  ig_plan_step step = multiply(8);
+  bool library = strcmp(step.impl->name, "cublaslt") == 0;
+  assert_true(step.fastest && (library || strcmp(step.impl->name, "tiles") == 0));
+  assert_int_equal(lines_with("MatMul,f32[8,16]"), 1);
+  if (library) assert_null(step.passed);
+  if (!library) assert_string_equal(step.passed, "cublaslt");
+  if (!library) assert_string_equal(step.reason, "slower");
+  step = multiply(0);
+  assert_string_equal(step.impl->name, "tiles");
+  assert_string_equal(step.passed, "cublaslt");
+  assert_string_equal(step.reason, "an operand is empty");
+  unsetenv("IG_AUTOTUNE");
+  step = multiply(8);
+  assert_string_equal(step.impl->name, "cublaslt");
+  assert_true(!step.fastest && !step.passed);
+  setenv("IG_AUTOTUNE", "1", 1);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(the_file_decides),
       cmocka_unit_test(unknown_forms_are_measured),
       cmocka_unit_test(other_names_are_passed_over),
+      cmocka_unit_test(products_compete),
   };
   return cmocka_run_group_tests(tests, open_all, close_all);
 }

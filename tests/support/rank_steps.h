@@ -19,6 +19,7 @@ typedef struct rank_job {
   ig_train_options options; /* parallel.size ranks; `accumulate` micro-batches of `batch` samples */
   int64_t samples;          /* of the data that are used, over and over; a last batch may be smaller */
   bool check_finite;
+  ig_status (*build)(ig_graph *graph, const ig_model_spec *spec); /* instead of subject->model */
   /* filled in: */
   training_data data;
   ig_graph *model;
@@ -168,6 +169,17 @@ static inline ig_status rank_main(ig_comm *comm, void *context) {
   return status;
 }
 
+static inline ig_graph *rank_model(const rank_job *job) {
+  ig_graph *model;
+  if (!job->build) {
+    GOOD(ig_model_build(job->subject->model, &job->subject->spec, &model));
+    return model;
+  }
+  GOOD(ig_graph_create(job->subject->model, &model));
+  GOOD(job->build(model, &job->subject->spec));
+  return model;
+}
+
 /* Trains; fails the test with the message of the first rank that did. */
 static inline void rank_train(rank_job *job) {
   thread_run runs[THREAD_RANKS];
@@ -175,7 +187,7 @@ static inline void rank_train(rank_job *job) {
   if (job->options.accumulate < 1) job->options.accumulate = 1;
   job->options.task = job->subject->task;
   job->data = training_data_create(job->subject);
-  GOOD(ig_model_build(job->subject->model, &job->subject->spec, &job->model));
+  job->model = rank_model(job);
   if (size == 1) {
     GOOD(rank_main(NULL, job));
     return;

@@ -65,11 +65,16 @@ static ig_status run_tiles(const ig_call *call, const ig_product *p) {
   static const ig_impl stem##_impls[] = {                                                          \
       {.name = "cublaslt",                                                                         \
        .device = IG_CUDA,                                                                          \
+       .contender = true,                                                                          \
        .reject = reject_cublas,                                                                    \
        .prepare = prepare_##stem,                                                                  \
        .release = release_cublas,                                                                  \
        .run = run_cublas},                                                                         \
-      {.name = "tiles", .device = IG_CUDA, .reject = reject, .run = run_##stem},                   \
+      {.name = "tiles",                                                                            \
+       .device = IG_CUDA,                                                                          \
+       .contender = true,                                                                          \
+       .reject = reject,                                                                           \
+       .run = run_##stem},                                                                         \
       {0}};
 
 PRODUCT(mat_mul)
