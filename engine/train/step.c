@@ -6,6 +6,7 @@
 
 #include "engine/autodiff.h"
 #include "engine/passes/pass.h"
+#include "engine/train/proximal.h"
 #include "engine/train/step_sums.h"
 
 int ig_step_input(const ig_graph *graph, const char *name) {
@@ -125,6 +126,9 @@ static ig_status add_update(ig_graph *graph, const ig_train_options *options, ig
   if (options->elastic > 0) ig_step_sum_states(graph, &sums, weight, n_states);
   IG_TRY(ig_graph_status(graph));
   if (!ig_step_updates(kind)) return IG_OK;
+  if (options->proximal > 0) {
+    ig_proximal_append(graph, options->proximal, scale, n, params, grads);
+  }
   IG_TRY(ig_optimizer_append(graph, &options->optimizer, lr, step, scale, n, params, grads, &norm));
   ig_graph_output(graph, "grad_norm", norm);
   if (scale) ig_graph_output(graph, "loss_scale", scale);
@@ -137,6 +141,7 @@ ig_status ig_step_build(ig_graph *graph, const ig_train_options *options, ig_dev
   parallel.weighted = options->elastic > 0;
   ig_pass_options passes = {.device = device, .training = true, .recompute = options->recompute,
                             .compute = ig_precision_dtype(options->precision),
+                            .fp8 = options->precision == IG_PRECISION_FP8,
                             .parallel = parallel.size > 1 ? &parallel : NULL};
   ig_value *loss;
   IG_TRY(ig_task_add_loss(graph, options->task, options->label_smoothing, &loss));

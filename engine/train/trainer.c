@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "engine/train/round.h"
 #include "engine/train/trainer_parts.h"
 
 static double now(void) {
@@ -127,8 +128,17 @@ static ig_status create_evaluator(ig_trainer *t) {
   return ig_evaluator_create(t->model, t->backend, store, t->validation, &options, &t->evaluator);
 }
 
+/* Ranks would need the largest of their maxima, and logical shards to have none of their own. */
+static ig_status check_fp8(const ig_trainer *t) {
+  IG_CHECK(t->options.parallel.size <= 1 && t->options.elastic == 0, IG_ERR_USAGE,
+           "precision: fp8 trains in one process and without elastic shards, found %d ranks",
+           t->options.parallel.size);
+  return ig_backend_check_fp8(t->backend);
+}
+
 static ig_status create_parts(ig_trainer *t) {
   IG_TRY(check_options(&t->options, t->data));
+  if (t->options.precision == IG_PRECISION_FP8) IG_TRY(check_fp8(t));
   IG_CHECK(t->data->n_samples > 0, IG_ERR_INPUT, "%s: no samples", t->data->path);
   IG_TRY(ig_match_fields(t->model, t->data, &t->match));
   IG_CHECK(t->match.target >= 0, IG_ERR_SHAPE, "%s: has no target besides the model's %d inputs",
@@ -205,7 +215,7 @@ static ig_status refresh_ema(ig_trainer *t) {
   return IG_OK;
 }
 
-static ig_status validate(ig_trainer *t, ig_metrics *metrics, bool *best) {
+ig_status ig_trainer_validate(ig_trainer *t, ig_metrics *metrics, bool *best) {
   if (t->ema_store) IG_TRY(refresh_ema(t));
   ig_status status = ig_evaluator_run(t->evaluator, NULL, NULL, metrics);
   if (status != IG_OK && status != IG_ERR_PEER && t->comm) { /* all ranks have the same failure */
@@ -276,7 +286,7 @@ static ig_status after_step(ig_trainer *t, bool end, bool *stop) {
   bool last = end || p->step >= t->total_steps;
   fill_report(t, &report);
   if (validation_due(t, p)) {
-    IG_TRY(validate(t, &metrics, &report.best));
+    IG_TRY(ig_trainer_validate(t, &metrics, &report.best));
     report.validation = &metrics;
     bool patient = t->options.patience <= 0 || t->progress.stale_evals < t->options.patience;
     last = last || !patient;
