@@ -82,8 +82,8 @@ static ig_status run_job(job *j) {
   ig_cli *cli = j->cli;
   IG_TRY(ig_comm_settle(cli->comm, open_job(j)));
   if (cli->comm) {
-    IG_TRY(ig_job_compare(cli, ig_job_facts(j->graph, j->data.train, j->data.validation,
-                                            j->origin.source)));
+    const ig_snapshot *snapshot = j->origin.source ? j->origin.source->snapshot : NULL;
+    IG_TRY(ig_job_compare(cli, ig_job_facts(j->graph, j->data.train, j->data.validation, snapshot)));
   }
   IG_TRY(ig_train_data_measure(cli, j->values, &j->origin, &j->data));
   IG_TRY(ig_job_backend(cli, &j->backend));
