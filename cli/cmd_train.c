@@ -67,6 +67,7 @@ static ig_status open_job(job *j) {
 static ig_status make_trainer(job *j) {
   IG_TRY(ig_train_options_make(j->cli, j->values, &j->options));
   j->options.task = j->data.task;
+  IG_TRY(ig_check_precision(j->values->precision, true, j->backend));
   ig_warn_of_precision(j->cli, j->values->precision, j->backend);
   IG_TRY(ig_train_run_create(j->cli, j->values, &j->origin, &j->data, &j->run));
   ig_train_observer observer = ig_train_run_observer(j->run);
@@ -82,8 +83,8 @@ static ig_status run_job(job *j) {
   ig_cli *cli = j->cli;
   IG_TRY(ig_comm_settle(cli->comm, open_job(j)));
   if (cli->comm) {
-    IG_TRY(ig_job_compare(cli, ig_job_facts(j->graph, j->data.train, j->data.validation,
-                                            j->origin.source)));
+    const ig_snapshot *snapshot = j->origin.source ? j->origin.source->snapshot : NULL;
+    IG_TRY(ig_job_compare(cli, ig_job_facts(j->graph, j->data.train, j->data.validation, snapshot)));
   }
   IG_TRY(ig_train_data_measure(cli, j->values, &j->origin, &j->data));
   IG_TRY(ig_job_backend(cli, &j->backend));

@@ -4,7 +4,7 @@
  * Every operand has a mirror in the host communicator's memory. An operation is four pieces of work on
  * the lane for ranks, behind what made its operand: a copy down, a call in which the host's communicator
  * carries it out, a copy up, a mark. They are recorded and replayed with the step like its kernels, so
- * what the call needs is kept by the operation's index. A failure inside the call is kept, and told by
+ * what the call needs is kept: once for all steps that ask for the same. A failure inside the call is kept, and told by
  * ig_comm_check. */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -32,7 +32,7 @@ struct staged {
   ig_device_comm device;
   operand *operands;
   int64_t n_operands, operand_capacity;
-  operation **operations; /* by index; their addresses are in recordings */
+  operation **operations; /* all different; their addresses are in recordings */
   int64_t n_operations, operation_capacity;
   atomic_int failed; /* ig_status */
   char message[1024];
@@ -116,21 +116,27 @@ static void *mirror(const staged *s, const void *device, size_t bytes) {
 
 /* --- operations ------------------------------------------------------------------------------- */
 
-static ig_status find_operation(staged *s, int index, operation **out) {
-  IG_CHECK(index >= 0 && ig_grow((void **)&s->operations, &s->operation_capacity,
-                                 (int64_t)index + 1, sizeof *s->operations),
-           IG_ERR_MEMORY, "staged: out of memory");
-  while (s->n_operations <= index) s->operations[s->n_operations++] = NULL;
-  if (!s->operations[index]) {
-    operation *o = ig_alloc_zero(1, sizeof *o);
-    IG_CHECK_ALLOC(o);
-    o->comm = s;
-    s->operations[index] = o;
-    IG_TRY(queue_of(s)->mark_create(s->device.backend, &o->ready));
-    IG_TRY(queue_of(s)->mark_create(s->device.backend, &o->done));
+static bool same(const ig_collective *a, const ig_collective *b) {
+  return a->kind == b->kind && a->dtype == b->dtype && a->count == b->count &&
+         a->index == b->index && a->in == b->in && a->out == b->out;
+}
+
+static ig_status find_operation(staged *s, const ig_collective *on_host, operation **out) {
+  for (int64_t i = 0; i < s->n_operations; i++) {
+    *out = s->operations[i];
+    if (same(&(*out)->on_host, on_host)) return IG_OK;
   }
-  *out = s->operations[index];
-  return IG_OK;
+  IG_CHECK(ig_grow((void **)&s->operations, &s->operation_capacity, s->n_operations + 1,
+                   sizeof *s->operations),
+           IG_ERR_MEMORY, "staged: out of memory");
+  operation *o = ig_alloc_zero(1, sizeof *o);
+  IG_CHECK_ALLOC(o);
+  o->comm = s;
+  o->on_host = *on_host;
+  s->operations[s->n_operations++] = o;
+  *out = o;
+  IG_TRY(queue_of(s)->mark_create(s->device.backend, &o->ready));
+  return queue_of(s)->mark_create(s->device.backend, &o->done);
 }
 
 /* On a thread of the device's driver. After a failure nothing is sent any more. */
@@ -153,14 +159,14 @@ static ig_status staged_begin(ig_comm *comm, const ig_collective *c, void *strea
   size_t whole = (size_t)c->count * ig_dtype_size(c->dtype), part = whole / (size_t)comm->size;
   size_t in_bytes = c->kind == IG_ALL_GATHER ? part : whole;
   size_t out_bytes = c->kind == IG_REDUCE_SCATTER ? part : whole;
-  operation *o = NULL;
-  IG_TRY(find_operation(s, c->index, &o));
-  o->on_host = *c;
-  o->on_host.in = mirror(s, c->in, in_bytes);
-  o->on_host.out = mirror(s, c->out, out_bytes);
-  o->out = c->out;
-  IG_CHECK(o->on_host.in && o->on_host.out, IG_ERR_INTERNAL,
+  ig_collective on_host = *c;
+  on_host.in = mirror(s, c->in, in_bytes);
+  on_host.out = mirror(s, c->out, out_bytes);
+  IG_CHECK(on_host.in && on_host.out, IG_ERR_INTERNAL,
            "operation %d: its operands are not the communicator's", c->index);
+  operation *o = NULL;
+  IG_TRY(find_operation(s, &on_host, &o));
+  o->out = c->out;
   IG_TRY(queue->mark_record(backend, IG_LANE_RUN, o->ready));
   IG_TRY(queue->mark_follow(backend, IG_LANE_RANKS, o->ready));
   IG_TRY(queue->receive(backend, IG_LANE_RANKS, (void *)o->on_host.in, c->in, in_bytes));
@@ -174,7 +180,7 @@ static ig_status staged_wait(ig_comm *comm, const void *out, void *stream) {
   IG_UNUSED(stream);
   for (int64_t i = 0; i < s->n_operations; i++) {
     operation *o = s->operations[i];
-    if (!o || o->out != out) continue;
+    if (o->out != out) continue;
     o->out = NULL;
     return queue_of(s)->mark_follow(s->device.backend, IG_LANE_RUN, o->done);
   }
@@ -193,7 +199,6 @@ static void staged_destroy(ig_comm *comm) {
   ig_backend_drain(s->device.backend);
   for (int64_t i = 0; i < s->n_operations; i++) {
     operation *o = s->operations[i];
-    if (!o) continue;
     queue->mark_destroy(s->device.backend, o->ready);
     queue->mark_destroy(s->device.backend, o->done);
     ig_free(o);

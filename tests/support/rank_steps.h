@@ -20,6 +20,7 @@ typedef struct rank_job {
   int64_t samples;          /* of the data that are used, over and over; a last batch may be smaller */
   bool check_finite;
   ig_status (*build)(ig_graph *graph, const ig_model_spec *spec); /* instead of subject->model */
+  ig_backend *backend; /* of the only rank of this process; NULL for a CPU each */
   /* filled in: */
   training_data data;
   ig_graph *model;
@@ -144,15 +145,17 @@ static inline ig_status rank_keep(rank_state *r) {
       *to[k] = ig_alloc_zero((size_t)n[k] + 1, sizeof(float));
       IG_CHECK_ALLOC(*to[k]);
     }
-    if (rank == 0) r->job->n_parameters = n[0];
-    if (rank == 0) r->job->n_states = n[1];
+    bool first = rank == 0 || r->job->backend; /* of this process */
+    if (first) r->job->n_parameters = n[0];
+    if (first) r->job->n_states = n[1];
   }
   return IG_OK;
 }
 
 static inline ig_status rank_main(ig_comm *comm, void *context) {
-  rank_state r = {.job = context, .comm = comm};
-  ig_status status = ig_backend_cpu_create(1, &r.backend);
+  rank_state r = {.job = context, .comm = comm, .backend = ((rank_job *)context)->backend};
+  bool own = !r.backend;
+  ig_status status = own ? ig_backend_cpu_create(1, &r.backend) : IG_OK;
   if (status == IG_OK) status = ig_store_create(r.backend, &r.store);
   if (status == IG_OK) status = ig_store_add_graph(r.store, r.job->model, r.job->options.seed);
   for (int step = 0; step < r.job->options.steps && status == IG_OK; step++) {
@@ -165,7 +168,7 @@ static inline ig_status rank_main(ig_comm *comm, void *context) {
     ig_graph_destroy(r.plans[i].graph);
   }
   ig_store_destroy(r.store);
-  ig_backend_destroy(r.backend);
+  if (own) ig_backend_destroy(r.backend);
   return status;
 }
 
