@@ -347,7 +347,7 @@ static ig_status measure(ig_comm *comm, void *context) {
   IG_TRY(ig_model_build("lenet", &spec, &model));
   IG_TRY(ig_store_create(backend, &store));
   IG_TRY(ig_store_add_graph(store, model, 7));
-  ig_dataset *data = open_pictures(m->task == IG_TASK_REGRESSION);
+  ig_dataset *data = open_pictures(m->task != IG_TASK_CLASSIFICATION);
   ig_eval_options options = {
       .task = m->task, .batch = m->batch, .limit = m->limit, .detailed = true, .comm = comm};
   IG_TRY(ig_evaluator_create(model, backend, store, data, &options, &evaluator));
@@ -369,6 +369,7 @@ static void metrics_are_those_of_one_process(void **state) {
   static const measuring cases[] = {{IG_TASK_CLASSIFICATION, 8, 0, {{0}}, {{0}}},
                                     {IG_TASK_CLASSIFICATION, 8, 61, {{0}}, {{0}}},
                                     {IG_TASK_REGRESSION, 7, 0, {{0}}, {{0}}},
+                                    {IG_TASK_MULTILABEL, 7, 0, {{0}}, {{0}}},
                                     {IG_TASK_CLASSIFICATION, 64, 0, {{0}}, {{0}}}}; /* 2 batches */
   for (int c = 0; c < IG_COUNT(cases); c++) {
     measuring one = cases[c];
