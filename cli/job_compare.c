@@ -19,7 +19,8 @@ static void name_value(const json_t *value, char text[256]) {
 }
 
 /* The first key, in order, in which `theirs` is not as `first`. */
-static ig_status report_key(const ig_cli *cli, int rank, const json_t *first, const json_t *theirs) {
+static ig_status report_key(const ig_cli *cli, int rank, const json_t *first,
+                            const json_t *theirs) {
   json_t *keys = json_object();
   if (keys) json_object_update(keys, (json_t *)(uintptr_t)first);
   if (keys) json_object_update(keys, (json_t *)(uintptr_t)theirs);

@@ -9,7 +9,9 @@
 
 static jobs j;
 
-static double now(void) { return ranks_now(); }
+static double now(void) {
+  return ranks_now();
+}
 
 /* Waits until the run has written a checkpoint. */
 static void await_checkpoint(const char *run) {

@@ -7,7 +7,9 @@
 
 static jobs j;
 
-static const char *run_folder(const char *name) { return scratch_path(&j.folder, name); }
+static const char *run_folder(const char *name) {
+  return scratch_path(&j.folder, name);
+}
 
 /* Trains into the folder `name`; fails the test unless it goes well. */
 static const char *train(int n, const char *name, const char *format, ...) {
@@ -149,9 +151,10 @@ static void digits_are_learned_alike(void **state) {
   for (int i = 0; i < 2; i++) {
     ranks job;
     const char *out = run_folder(i ? "digits4" : "digits1");
-    snprintf(line, sizeof line,
-             "train --quiet --threads 1 --model mlp:64 --data %s:train --out %s --steps 420 --batch 128",
-             mnist, out);
+    snprintf(
+        line, sizeof line,
+        "train --quiet --threads 1 --model mlp:64 --data %s:train --out %s --steps 420 --batch 128",
+        mnist, out);
     job_run(&job, i ? 4 : 0, line, 120);
     ranks_check(&job, job.codes[0] == 0);
     assert_int_equal(job_losses(out, "val_accuracy", accuracy[i]), 1);
