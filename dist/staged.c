@@ -26,6 +26,10 @@ typedef struct operation {
   ig_collective on_host;
   const void *out; /* on the device */
   void *ready, *done;
+  struct mirror {
+    void *memory;
+    size_t bytes;
+  } in_mirror, out_mirror; /* of operands that are not the communicator's */
 } operation;
 
 struct staged {
@@ -133,6 +137,24 @@ static ig_status find_operation(staged *s, int index, operation **out) {
   return IG_OK;
 }
 
+/* Where the operand is on the host: in the mirror of the communicator's memory, or in one of its own. The
+ * first run of an operation is never recorded, so that this may allocate. */
+static ig_status find_mirror(staged *s, const void *device, size_t bytes, struct mirror *own,
+                             void **out) {
+  ig_backend *backend = s->device.backend;
+  *out = mirror(s, device, bytes);
+  if (*out) return IG_OK;
+  if (own->bytes < bytes) {
+    IG_TRY(backend->vtable->synchronize(backend));
+    queue_of(s)->host_free(backend, own->memory);
+    *own = (struct mirror){0};
+    IG_TRY(queue_of(s)->host_alloc(backend, bytes, &own->memory));
+    own->bytes = bytes;
+  }
+  *out = own->memory;
+  return IG_OK;
+}
+
 /* On a thread of the device's driver. After a failure nothing is sent any more. */
 static void carry_out(void *context) {
   operation *o = context;
@@ -156,14 +178,18 @@ static ig_status staged_begin(ig_comm *comm, const ig_collective *c, void *strea
   operation *o = NULL;
   IG_TRY(find_operation(s, c->index, &o));
   o->on_host = *c;
-  o->on_host.in = mirror(s, c->in, in_bytes);
-  o->on_host.out = mirror(s, c->out, out_bytes);
   o->out = c->out;
-  IG_CHECK(o->on_host.in && o->on_host.out, IG_ERR_INTERNAL,
-           "operation %d: its operands are not the communicator's", c->index);
+  void *in;
+  IG_TRY(find_mirror(s, c->in, in_bytes, &o->in_mirror, &in));
+  o->on_host.in = in;
+  if (c->in == c->out) {
+    o->on_host.out = in;
+  } else {
+    IG_TRY(find_mirror(s, c->out, out_bytes, &o->out_mirror, &o->on_host.out));
+  }
   IG_TRY(queue->mark_record(backend, IG_LANE_RUN, o->ready));
   IG_TRY(queue->mark_follow(backend, IG_LANE_RANKS, o->ready));
-  IG_TRY(queue->receive(backend, IG_LANE_RANKS, (void *)o->on_host.in, c->in, in_bytes));
+  IG_TRY(queue->receive(backend, IG_LANE_RANKS, in, c->in, in_bytes));
   IG_TRY(queue->call(backend, IG_LANE_RANKS, carry_out, o));
   IG_TRY(queue->send(backend, IG_LANE_RANKS, c->out, o->on_host.out, out_bytes));
   return queue->mark_record(backend, IG_LANE_RANKS, o->done);
@@ -196,6 +222,8 @@ static void staged_destroy(ig_comm *comm) {
     if (!o) continue;
     queue->mark_destroy(s->device.backend, o->ready);
     queue->mark_destroy(s->device.backend, o->done);
+    queue->host_free(s->device.backend, o->in_mirror.memory);
+    queue->host_free(s->device.backend, o->out_mirror.memory);
     ig_free(o);
   }
   for (int64_t i = 0; i < s->n_operands; i++) release(s, &s->operands[i]);
