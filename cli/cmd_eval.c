@@ -165,7 +165,7 @@ static ig_status measure_and_report(subject *s) {
   ig_comm *comm = s->cli->comm;
   IG_TRY(ig_comm_settle(comm, open_subject(s)));
   if (comm) {
-    IG_TRY(ig_job_compare(s->cli, ig_job_facts(s->model.graph, s->data, NULL, &s->model)));
+    IG_TRY(ig_job_compare(s->cli, ig_job_facts(s->model.graph, s->data, NULL, s->model.snapshot)));
   }
   IG_TRY(ig_job_backend(s->cli, &s->backend));
   IG_TRY(ig_comm_settle(s->cli->comm, make_evaluator(s)));

@@ -2,6 +2,7 @@
  * after that each step is taken by all, or by none and then for one reason. */
 #include "cli/job.h"
 
+#include <math.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,9 +12,12 @@
 #include "cli/provenance.h"
 #include "dist/dist.h"
 
-/* Before a rank other than the first says why it ends, the first one may: then the launcher has ended
- * this one. */
-#define MOMENT_NS 500000000L
+/* How long a rank that does not speak stays, so that the launcher, which ends a job with its first rank
+ * that fails, does not end the one that speaks. */
+#define SILENT_SECONDS 0.3
+/* Before ranks have met, a rank other than the first says why it ends only if it still can then: the
+ * launcher has ended it where the first one failed too. */
+#define ALONE_SECONDS 2
 
 typedef ig_job_values V;
 
@@ -60,8 +64,9 @@ const ig_option ig_job_options[] = {
 
 /* --- who speaks -------------------------------------------------------------------------------- */
 
-static void pause_a_moment(void) {
-  nanosleep(&(struct timespec){.tv_nsec = MOMENT_NS}, NULL);
+static void stay(double seconds) {
+  double whole = floor(seconds);
+  nanosleep(&(struct timespec){(time_t)whole, (long)(1e9 * (seconds - whole))}, NULL);
 }
 
 /* What a launcher says before ranks have met. */
@@ -93,13 +98,13 @@ void ig_job_tell(ig_cli *cli, ig_status status) {
   cli->told = true;
   if (cli->ranks <= 1) { /* or has not met the others */
     int rank = rank_of_environment();
-    if (rank > 0) pause_a_moment();
+    if (rank > 0) stay(ALONE_SECONDS);
     if (rank > 0) snprintf(who, sizeof who, "rank %d: ", rank);
     print_failure(cli, who);
     return;
   }
   if (speaks(cli, status)) print_failure(cli, who);
-  if (!speaks(cli, status)) pause_a_moment();
+  if (!speaks(cli, status)) stay(SILENT_SECONDS);
 }
 
 /* --- the beginning and the end ----------------------------------------------------------------- */

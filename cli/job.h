@@ -4,9 +4,10 @@
 #ifndef IG_CLI_JOB_H
 #define IG_CLI_JOB_H
 
-#include "api/model_source.h"
 #include "cli/verb.h"
 #include "engine/backend/backend.h"
+#include "engine/train/dataset.h"
+#include "engine/train/snapshot.h"
 
 /* Options of every verb with `ranks`. */
 typedef struct ig_job_values {
@@ -22,9 +23,10 @@ ig_status ig_job_open(ig_cli *cli, const ig_job_values *values);
 /* Collective: fails on all ranks, in the same words, where a rank's facts (a flat JSON object; the
  * reference is taken over) are not rank 0's. */
 ig_status ig_job_compare(ig_cli *cli, json_t *facts);
-/* What ranks have to have in common besides their settings; `validation` and `source` may be NULL. */
+/* What ranks have to have in common besides their settings; `validation` and `snapshot`, what they start
+ * from, may be NULL. */
 json_t *ig_job_facts(const ig_graph *graph, const ig_dataset *data, const ig_dataset *validation,
-                     const ig_model_source *source);
+                     const ig_snapshot *snapshot);
 /* The backend that --device and --threads mean for this rank: its own GPU, its share of the cores. The
  * communicator is put before its memory. */
 ig_status ig_job_backend(ig_cli *cli, ig_backend **out);

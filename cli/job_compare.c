@@ -14,7 +14,7 @@ typedef struct card {
 
 static void name_value(const json_t *value, char text[256]) {
   char *dumped = value ? json_dumps(value, JSON_ENCODE_ANY) : NULL;
-  snprintf(text, 256, "%s", dumped ? dumped : "nothing");
+  snprintf(text, 256, "%s", dumped ? dumped : "none given");
   free(dumped);
 }
 
@@ -109,7 +109,7 @@ static void add_data(json_t *facts, const char *name, const ig_dataset *data) {
 }
 
 json_t *ig_job_facts(const ig_graph *graph, const ig_dataset *data, const ig_dataset *validation,
-                     const ig_model_source *source) {
+                     const ig_snapshot *snapshot) {
   json_t *facts = json_object();
   char *text = NULL;
   if (!facts || ig_graph_to_json(graph, &text) != IG_OK) {
@@ -120,7 +120,7 @@ json_t *ig_job_facts(const ig_graph *graph, const ig_dataset *data, const ig_dat
   ig_free(text);
   add_data(facts, "data", data);
   add_data(facts, "validation data", validation);
-  int64_t step = source && source->snapshot ? source->snapshot->progress.step : 0;
+  int64_t step = snapshot ? snapshot->progress.step : 0;
   json_object_set_new(facts, "steps of the checkpoint", json_integer(step));
   return facts;
 }

@@ -68,6 +68,13 @@ ig_status ig_metrics_log_step(ig_metrics_log *log, const ig_train_step *step) {
   put(line, sizeof line, "grad_norm", step->grad_norm);
   put(line, sizeof line, "samples_per_second", step->samples_per_second);
   put(line, sizeof line, "waiting", step->waited);
+  if (step->round) {
+    put(line, sizeof line, "round", (double)step->step);
+    put(line, sizeof line, "clients", step->round->clients);
+    put(line, sizeof line, "dropped", step->round->dropped);
+    put(line, sizeof line, "epsilon", step->round->epsilon);
+    put(line, sizeof line, "delta", step->round->delta);
+  }
   const ig_metrics *m = step->validation;
   if (m) {
     put(line, sizeof line, "val_loss", m->loss);

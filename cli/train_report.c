@@ -11,7 +11,7 @@
 #include "lifecycle/report.h"
 
 #define MOST_OPERATORS 128
-#define MOST_HEADLINES 8
+#define MOST_HEADLINES 11
 
 /* Everything that the page borrows, for the time of writing it. */
 typedef struct page {
@@ -51,6 +51,11 @@ static void add_headlines(page *p) {
     headline(p, "R2", "%.4f", m->r2);
   }
   if (!last) return;
+  if (last->round) {
+    headline(p, "clients in the last round", "%.0f", last->round->clients);
+    headline(p, "privacy: epsilon", "%.3f", last->round->epsilon);
+    headline(p, "privacy: delta", "%g", last->round->delta);
+  }
   headline(p, "training loss", "%.4f", last->loss);
   headline(p, "minutes of training", "%.1f", last->seconds / 60);
   headline(p, "samples a second", "%.0f", last->samples_per_second);

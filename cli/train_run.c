@@ -165,8 +165,10 @@ static ig_status keep_validation(ig_train_run *run, const ig_train_step *step) {
     run->best_step = step->step;
     memcpy(run->best_line, line, sizeof line);
   }
-  ig_bar_line(&run->bar, "epoch %.2f  step %lld  training loss %.4f  validation %s%s",
-              (double)step->epoch + step->fraction, (long long)step->step, step->loss, line,
+  char training[64] = ""; /* not told where noise hides it */
+  if (!isnan(step->loss)) snprintf(training, sizeof training, "training loss %.4f  ", step->loss);
+  ig_bar_line(&run->bar, "epoch %.2f  step %lld  %svalidation %s%s",
+              (double)step->epoch + step->fraction, (long long)step->step, training, line,
               step->best ? "  (best)" : "");
   return IG_OK;
 }
@@ -177,10 +179,10 @@ static ig_status add_events(ig_train_run *run, const ig_train_step *step) {
     const char *tag;
     double value;
     bool measured;
-  } points[] = {{"train/loss", step->loss, true},
+  } points[] = {{"train/loss", step->loss, !isnan(step->loss)},
                 {"train/learning_rate", step->lr, true},
                 {"train/gradient_norm", step->grad_norm, true},
-                {"train/samples_per_second", step->samples_per_second, true},
+                {"train/samples_per_second", step->samples_per_second, !isnan(step->samples_per_second)},
                 {"validation/loss", m ? m->loss : NAN, m != NULL},
                 {"validation/accuracy", m ? m->accuracy : NAN, m && !isnan(m->accuracy)},
                 {"validation/f1", m ? m->f1 : NAN, m && !isnan(m->f1)},
@@ -217,11 +219,11 @@ static ig_status on_step(void *context, const ig_train_step *step) {
   profile_some_steps(run, step->step - run->bar.first);
   if (run->values->rank_rates) ig_rank_rates_print(&run->rates, &run->bar);
   if (ig_bar_due(&run->bar)) {
-    char note[256], slowest[128] = "";
+    char note[256], slowest[128] = "", rate[48] = ""; /* a round has no rate */
     ig_rank_rates_slowest(&run->rates, slowest, sizeof slowest);
-    snprintf(note, sizeof note, "epoch %.2f  loss %.4f  %.0f samples/s%s%s",
-             (double)step->epoch + step->fraction, step->loss, step->samples_per_second,
-             *slowest ? "  " : "", slowest);
+    if (!step->round) snprintf(rate, sizeof rate, "  %.0f samples/s", step->samples_per_second);
+    snprintf(note, sizeof note, "epoch %.2f  loss %.4f%s%s%s", (double)step->epoch + step->fraction,
+             step->loss, rate, *slowest ? "  " : "", slowest);
     ig_bar_update(&run->bar, step->step, note);
   }
   return IG_OK;
@@ -313,6 +315,10 @@ static ig_status on_checkpoint(void *context, const ig_train_step *step, bool be
   return ig_checkpoint_writer_submit(run->writer, snapshot, best);
 }
 
+ig_status ig_train_run_flush(ig_train_run *run) {
+  return ig_checkpoint_writer_flush(run->writer);
+}
+
 ig_train_observer ig_train_run_observer(ig_train_run *run) {
   return (ig_train_observer){.context = run,
                              .on_step = on_step,
@@ -342,6 +348,14 @@ static json_t *result_json(const ig_train_run *run, bool finished) {
     ig_json_real(best, "score", run->best_score);
     json_object_set_new(result, "best", best);
   }
+  if (last->round) {
+    json_t *round = json_object();
+    json_object_set_new(round, "rounds", json_integer(last->step));
+    json_object_set_new(round, "clients", json_integer(last->round->clients));
+    ig_json_real(round, "epsilon", last->round->epsilon);
+    ig_json_real(round, "delta", last->round->delta);
+    json_object_set_new(result, "federation", round);
+  }
   if (run->cli->ranks > 1) json_object_set_new(result, "ranks", ig_rank_rates_json(&run->rates));
   json_t *validation = run->metrics ? json_loads(run->metrics, 0, NULL) : NULL;
   if (validation) json_object_set_new(result, "validation", validation);
@@ -356,9 +370,14 @@ static void say_end(const ig_train_run *run) {
     ig_say(run->cli, "%s: trained to its end before; nothing left to do\n", run->values->out);
     return;
   }
-  ig_say(run->cli, "%s: %lld steps, %.2f epochs in %s of training, waiting for data %.0f %%\n",
-         run->values->out, (long long)last->step, (double)last->epoch + last->fraction,
-         ig_duration_text(last->seconds, text), 100 * last->waited);
+  if (last->round) {
+    ig_say(run->cli, "%s: %lld rounds in %s\n", run->values->out, (long long)last->step,
+           ig_duration_text(last->seconds, text));
+  } else {
+    ig_say(run->cli, "%s: %lld steps, %.2f epochs in %s of training, waiting for data %.0f %%\n",
+           run->values->out, (long long)last->step, (double)last->epoch + last->fraction,
+           ig_duration_text(last->seconds, text), 100 * last->waited);
+  }
   char slowest[128];
   if (ig_rank_rates_slowest(&run->rates, slowest, sizeof slowest)) {
     ig_say(run->cli, "%s\n", slowest);

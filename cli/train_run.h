@@ -15,6 +15,8 @@ ig_train_observer ig_train_run_observer(ig_train_run *run);
 /* Makes the folder and its files, or goes on with those of a resumed run. */
 ig_status ig_train_run_begin(ig_train_run *run, ig_trainer *trainer, const ig_graph *graph,
                              ig_backend *backend);
+/* Waits for checkpoints on their way. */
+ig_status ig_train_run_flush(ig_train_run *run);
 /* Waits for checkpoints on their way, writes the report, says how it went. `status` is the trainer's;
  * returns it, or the first failure of what is done here. */
 ig_status ig_train_run_end(ig_train_run *run, ig_status status);

@@ -98,6 +98,17 @@ static void give_stand_in(ig_host *host, void *memory) {
     if (host->stand_ins[i].memory == memory) host->stand_ins[i].used = false;
 }
 
+/* A scattered or gathered part may lie where it belongs within the whole, or apart from it. */
+static bool is_well_placed(const ig_host *host, const ig_collective *call) {
+  if (call->kind == IG_ALL_REDUCE) return call->in == call->out;
+  const char *whole = call->kind == IG_ALL_GATHER ? call->out : call->in;
+  const char *part = call->kind == IG_ALL_GATHER ? call->in : call->out;
+  size_t bytes = (size_t)call->count * ig_dtype_size(call->dtype);
+  size_t part_bytes = bytes / (size_t)host->base.size;
+  uintptr_t w = (uintptr_t)whole, p = (uintptr_t)part;
+  return p >= w + bytes || p + part_bytes <= w || p == w + (size_t)host->base.rank * part_bytes;
+}
+
 static ig_status check_call(const ig_host *host, const ig_collective *call) {
   int size = host->base.size;
   size_t bytes;
@@ -111,8 +122,10 @@ static ig_status check_call(const ig_host *host, const ig_collective *call) {
                bytes <= PTRDIFF_MAX && (call->kind == IG_ALL_REDUCE || call->count % size == 0),
            IG_ERR_USAGE, "collective: expected a count that %d ranks divide, found %lld",
            call->kind == IG_ALL_REDUCE ? 1 : size, (long long)call->count);
-  IG_CHECK(call->kind != IG_ALL_REDUCE || call->in == call->out, IG_ERR_USAGE,
-           "all-reduce: expected in and out to be one buffer");
+  IG_CHECK(
+      is_well_placed(host, call), IG_ERR_USAGE,
+      "collective: expected in and out of an all-reduce to be one buffer, and a part to be apart "
+      "from the whole or at its place in it");
   for (uint64_t n = host->oldest; n < host->next; n++) {
     const ig_operation *other = &host->operations[n % IG_SLOTS];
     IG_CHECK(!other->active || other->complete || other->call.out != call->out, IG_ERR_USAGE,
@@ -184,8 +197,13 @@ ig_status ig_operation_resolve(ig_host *host, ig_operation *op) {
                                                          : call->in;
     op->outs[l] = op->copy_out ? op->copy_out : call->out;
     if (l == self) continue;
-    if (post->in.file >= 0) IG_TRY(ig_node_map(host->node, l, &post->in, (void **)&op->ins[l]));
-    if (post->out.file >= 0) IG_TRY(ig_node_map(host->node, l, &post->out, &op->outs[l]));
+    ig_status status = IG_OK;
+    if (post->in.file >= 0) status = ig_node_map(host->node, l, &post->in, (void **)&op->ins[l]);
+    if (status == IG_OK && post->out.file >= 0)
+      status = ig_node_map(host->node, l, &post->out, &op->outs[l]);
+    /* Memory that has gone went with its rank. */
+    if (status == IG_ERR_PEER) status = ig_control_lost(host->control, ig_node_rank(host->node, l));
+    IG_TRY(status);
   }
   return IG_OK;
 }
@@ -274,7 +292,9 @@ static ig_status host_wait(ig_comm *comm, const void *out, void *stream) {
   return IG_OK; /* it has ended before, when its slot was needed */
 }
 
-static ig_status host_check(ig_comm *comm) { return ig_control_check(host_of(comm)->control); }
+static ig_status host_check(ig_comm *comm) {
+  return ig_control_check(host_of(comm)->control);
+}
 
 static ig_status host_exchange(ig_comm *comm, const void *mine, size_t bytes, void *all) {
   ig_control_note(host_of(comm)->control, comm->step);
@@ -306,6 +326,7 @@ static void host_destroy(ig_comm *comm) {
     let_go(host, host->allotments[i].memory);
   for (int64_t i = 0; host->node && i < host->n_stand_ins; i++)
     let_go(host, host->stand_ins[i].memory);
+  if (host->across) host->across->link->orderly = orderly;
   ig_across_destroy(host->across);
   ig_node_destroy(host->node);
   if (host->mpi && orderly) host->mpi->finish();

@@ -255,6 +255,15 @@ void ig_control_suspect(ig_control *c, int rank) {
   pthread_mutex_unlock(&c->lock);
 }
 
+ig_status ig_control_lost(ig_control *c, int rank) {
+  ig_control_suspect(c, rank);
+  pthread_mutex_lock(&c->lock);
+  await_verdict(c);
+  ig_control_latch_end(c, rank); /* unless it came */
+  pthread_mutex_unlock(&c->lock);
+  return ig_control_check(c);
+}
+
 ig_status ig_control_stuck(ig_control *c, const char *what) {
   pthread_mutex_lock(&c->lock);
   if (c->rank == 0) {

@@ -39,6 +39,8 @@ void ig_control_fail(ig_control *control, const char *line);
 /* A connection to that rank broke: unless the reason shows within a moment, it is taken for
  * dead. */
 void ig_control_suspect(ig_control *control, int rank);
+/* The same for who cannot go on without that rank: waits for the verdict, and returns IG_ERR_PEER. */
+ig_status ig_control_lost(ig_control *control, int rank);
 /* This rank waited for `what` as long as the timeout: asks who is behind, and returns
  * IG_ERR_PEER. */
 ig_status ig_control_stuck(ig_control *control, const char *what);

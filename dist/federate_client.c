@@ -83,7 +83,7 @@ void ig_fed_client_destroy(ig_fed_client *c) {
 static ig_status send_frame(ig_fed_client *c, uint8_t *frame, size_t body) {
   IG_CHECK(frame, IG_ERR_MEMORY, "no memory for a message");
   ig_status status = c->calls.send(c->calls.context, frame, IG_FED_HEAD + body);
-  ig_free(frame);
+  ig_fed_release(frame);
   return status;
 }
 
@@ -148,7 +148,7 @@ static ig_status send_update(ig_fed_client *c, int sharers) {
   ig_status status = encode(c, sharers, vector);
   if (status == IG_OK && c->options.secure) status = add_masks(c, words, vector);
   if (status != IG_OK) {
-    ig_free(frame);
+    ig_fed_release(frame);
     return send_failed(c);
   }
   c->stage = c->options.secure ? SENT_UPDATE : IDLE;
@@ -281,7 +281,7 @@ static ig_status on_roster(ig_fed_client *c, const ig_fed_message *m) {
   if (shares) ig_fed_forget(shares, secret);
   ig_free(shares);
   if (status != IG_OK) {
-    ig_free(frame);
+    ig_fed_release(frame);
     return status;
   }
   c->stage = SENT_SHARES;

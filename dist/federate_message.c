@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "dist/federate_fixed.h"
+#include "engine/base/checked.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "messages are little-endian");
 _Static_assert(sizeof(ig_fed_roster) == 4 + 2 * IG_FED_KEY, "no padding");
@@ -48,12 +49,29 @@ ig_status ig_fed_records(const ig_fed_message *message, size_t fixed, size_t rec
   return IG_OK;
 }
 
+/* In front of a frame: the number of its owners, in a block of its own alignment. */
+static int64_t *owners(const void *frame) {
+  return (int64_t *)(uintptr_t)((uintptr_t)frame - IG_ALIGNMENT);
+}
+
 uint8_t *ig_fed_frame(ig_fed_kind kind, uint32_t round, size_t size) {
-  uint8_t *frame = size <= SIZE_MAX - IG_FED_HEAD ? ig_alloc(IG_FED_HEAD + size) : NULL;
-  if (!frame) return NULL;
+  size_t total;
+  if (!ig_add_size(size, IG_ALIGNMENT + IG_FED_HEAD, &total)) return NULL;
+  uint8_t *block = ig_alloc(total);
+  if (!block) return NULL;
+  uint8_t *frame = block + IG_ALIGNMENT;
+  *owners(frame) = 1;
   uint32_t head[2] = {(uint32_t)kind, round};
   memcpy(frame, head, sizeof head);
   return frame;
+}
+
+void ig_fed_hold(const void *frame) {
+  ++*owners(frame);
+}
+
+void ig_fed_release(const void *frame) {
+  if (frame && --*owners(frame) == 0) ig_free(owners(frame));
 }
 
 size_t ig_fed_longest(int64_t count) {

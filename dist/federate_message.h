@@ -59,9 +59,12 @@ ig_status ig_fed_records(const ig_fed_message *message, size_t fixed, size_t rec
 /* The name of a kind, for messages. */
 const char *ig_fed_kind_name(ig_fed_kind kind);
 
-/* A frame with room for `size` bytes of body, at IG_FED_HEAD; release with ig_free. NULL when memory is
- * short. */
+/* A frame with room for `size` bytes of body, at IG_FED_HEAD. It has owners that count, so that a frame
+ * for all clients is one: the first is the caller. NULL when memory is short. */
 uint8_t *ig_fed_frame(ig_fed_kind kind, uint32_t round, size_t size);
+/* One more owner; not for two threads at once. */
+void ig_fed_hold(const void *frame);
+void ig_fed_release(const void *frame); /* NULL is allowed */
 /* Bytes of the longest frame that either side sends when updates have `count` elements. */
 size_t ig_fed_longest(int64_t count);
 

@@ -91,6 +91,10 @@ int ig_fed_server_connected(const ig_fed_server *s) {
   return n;
 }
 
+bool ig_fed_server_has(const ig_fed_server *s, int client) {
+  return client >= 1 && client <= s->options.n_clients && s->members[client].connected;
+}
+
 ig_status ig_fed_server_joined(ig_fed_server *s, int client, const char *name) {
   IG_CHECK(client >= 1 && client <= s->options.n_clients, IG_ERR_PEER,
            "client %d: expected a number from 1 to %d", client, s->options.n_clients);
@@ -182,7 +186,7 @@ ig_status ig_fed_server_begin(ig_fed_server *s, uint32_t round, const float *glo
   for (int i = 1; i <= s->options.n_clients; i++) {
     if (s->members[i].in) send_to(s, i, frame, size);
   }
-  ig_free(frame);
+  ig_fed_release(frame);
   return ig_fed_server_tick(s, now);
 }
 
@@ -194,7 +198,7 @@ static ig_status send_to_all(S *s, ig_fed_kind kind, const void *body, size_t si
   for (int i = 1; i <= s->options.n_clients; i++) {
     if (s->members[i].in) send_to(s, i, frame, size);
   }
-  ig_free(frame);
+  ig_fed_release(frame);
   return IG_OK;
 }
 
@@ -246,7 +250,7 @@ static ig_status send_bundles(S *s) {
       next += sizeof parcel;
     }
     send_to(s, to, frame, size);
-    ig_free(frame);
+    ig_fed_release(frame);
   }
   return IG_OK;
 }
@@ -509,5 +513,5 @@ void ig_fed_server_end(ig_fed_server *s, const char *why) {
   for (int i = 1; i <= s->options.n_clients; i++) {
     if (s->members[i].connected) send_to(s, i, frame, size);
   }
-  ig_free(frame);
+  ig_fed_release(frame);
 }

@@ -21,7 +21,7 @@ typedef struct ig_fed_server_options {
 
 typedef struct ig_fed_server_calls {
   void *context;
-  /* Queues the frame, which is copied if it must be kept. A failure counts as a lost connection. */
+  /* Queues the frame, of ig_fed_frame; ig_fed_hold keeps it. A failure counts as a lost connection. */
   ig_status (*send)(void *context, int client, const void *frame, size_t size);
   /* The client broke the protocol: its connection is to be closed. Not reported by ig_fed_server_lost. */
   void (*close)(void *context, int client);
@@ -48,6 +48,7 @@ void ig_fed_server_destroy(ig_fed_server *server); /* NULL is allowed */
 int ig_fed_server_ready(const ig_fed_server *server);
 /* Those that are connected. */
 int ig_fed_server_connected(const ig_fed_server *server);
+bool ig_fed_server_has(const ig_fed_server *server, int client);
 /* A client connected, first or again. IG_ERR_PEER when one of that number is connected already. `name`
  * is for messages ("client 2 (host)"), and copied. */
 ig_status ig_fed_server_joined(ig_fed_server *server, int client, const char *name);

@@ -69,7 +69,7 @@ bool ig_hello_decode(const unsigned char in[IG_HELLO_BYTES], ig_hello *out,
   hello.rank = (int)ig_get32(in + AT_RANK);
   hello.ranks = (int)ig_get32(in + AT_RANKS);
   memcpy(hello.token, in + AT_TOKEN, IG_TOKEN_BYTES);
-  if ((kind != IG_CONTROL_CONNECTION && kind != IG_LINK_CONNECTION) || hello.rank < -1 ||
+  if (kind < IG_CONTROL_CONNECTION || kind > IG_FEDERATION_CONNECTION || hello.rank < -1 ||
       hello.rank >= IG_MAX_RANKS || hello.ranks < 0 || hello.ranks > IG_MAX_RANKS ||
       !get_text(in + AT_VERSION, version, VERSION_BYTES) ||
       !get_text(in + AT_JOB, hello.job, IG_NAME_BYTES) ||

@@ -14,7 +14,11 @@
 #define IG_TOKEN_BYTES 16 /* random, known to the ranks of a job alone */
 #define IG_REASON_BYTES 192
 
-typedef enum ig_connection_kind { IG_CONTROL_CONNECTION = 1, IG_LINK_CONNECTION = 2 } ig_connection_kind;
+typedef enum ig_connection_kind {
+  IG_CONTROL_CONNECTION = 1,
+  IG_LINK_CONNECTION = 2,
+  IG_FEDERATION_CONNECTION = 3 /* of a client of federated averaging */
+} ig_connection_kind;
 
 typedef struct ig_hello {
   ig_connection_kind kind;

@@ -26,6 +26,13 @@ bool ig_launcher_is_mpi(void) {
          (has("PMI_SIZE") && !ig_launcher_is_slurm());
 }
 
+int ig_launcher_ranks(void) {
+  static const char *const names[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"};
+  for (int i = 0; i < IG_COUNT(names); i++)
+    if (has(names[i])) return atoi(getenv(names[i]));
+  return 0;
+}
+
 ig_status ig_slurm_first_host(const char *list, char host[256]) {
   const char *bracket = strchr(list, '['), *comma = strchr(list, ',');
   size_t prefix = strcspn(list, "[,"), digits = 0, suffix = 0;

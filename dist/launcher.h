@@ -7,6 +7,8 @@
 
 /* An MPI launcher's environment is there. */
 bool ig_launcher_is_mpi(void);
+/* Ranks that the launcher says it has started; 0 where it does not say. */
+int ig_launcher_ranks(void);
 /* srun's environment is there: rank, number of ranks, the first host of the step, a port that all
  * ranks of the step derive alike, and the job's name. IG_ERR_USAGE where it is malformed. */
 bool ig_launcher_is_slurm(void);

@@ -46,6 +46,7 @@ struct ig_link {
   const ig_link_vtable *vtable;
   const ig_link_events *events; /* set by the owner before anything is moved */
   void *context;
+  bool orderly; /* set before destroy: all ranks have left in good order */
 };
 
 /* Connects this rank with those of `peers` (its own rank is not among them). addresses[r] is where

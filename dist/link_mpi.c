@@ -183,7 +183,7 @@ static void mpi_destroy(ig_link *base) {
   mpi_link *t = (mpi_link *)base;
   for (int i = 0; t->lines && i < t->n; i++) {
     line *l = &t->lines[i];
-    if (!l->broken && !l->has_head) t->api->cancel(&l->head_request);
+    if (t->base.orderly && !l->broken && !l->has_head) t->api->cancel(&l->head_request);
     for (message *m = l->first, *next; m; m = next) {
       next = m->next;
       if (!m->given)

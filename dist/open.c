@@ -183,6 +183,12 @@ static ig_status meet_by_mpi(meeting *m) {
            IG_MAX_RANKS, size);
   if (size == 1) {
     m->size = 1;
+    /* Each rank would train by itself. */
+    IG_CHECK(
+        ig_launcher_ranks() <= 1, IG_ERR_UNSUPPORTED,
+        "MPI: the launcher started %d ranks, but %s sees one: ingot_mpi.so is of another MPI than "
+        "the launcher; use its mpirun, or --rendezvous",
+        ig_launcher_ranks(), m->mpi->library());
     return IG_OK;
   }
   snprintf(m->how, sizeof m->how, "met by %.80s", m->mpi->library());

@@ -231,36 +231,50 @@ ig_status ig_lobby_gather(ig_lobby *lobby, double deadline, int *sockets,
   return IG_OK;
 }
 
+/* One attempt at one address: the connection when it was welcomed; otherwise -1 and in `trouble`
+ * why. *refused: an answer came, and trying again would bring no other. */
+static int ask(const ig_address *address, const ig_hello *hello, double deadline, bool *refused,
+               char trouble[IG_REASON_BYTES], ig_welcome *welcome) {
+  unsigned char mine[IG_HELLO_BYTES], theirs[IG_WELCOME_BYTES];
+  double until = deadline + GRACE_SECONDS;
+  int fd = ig_connect(address, IG_MIN(deadline, ig_seconds() + ATTEMPT_SECONDS));
+  if (fd < 0) {
+    if (!*refused) snprintf(trouble, IG_REASON_BYTES, "%s", strerror(errno));
+    return -1;
+  }
+  ig_hello_encode(hello, mine);
+  if (!ig_send_all(fd, mine, sizeof mine, until) ||
+      !ig_receive_all(fd, theirs, sizeof theirs, until)) {
+    bool closed = errno == 0 || errno == ECONNRESET;
+    if (!*refused)
+      snprintf(trouble, IG_REASON_BYTES, "%s",
+               closed ? "the connection was closed" : strerror(errno));
+  } else if (!ig_welcome_decode(theirs, welcome)) {
+    *refused = true;
+    snprintf(trouble, IG_REASON_BYTES, "what answers there is not Ingot");
+  } else if (!welcome->accepted) {
+    *refused = true;
+    memcpy(trouble, welcome->reason, IG_REASON_BYTES);
+  } else {
+    return fd;
+  }
+  close(fd);
+  return -1;
+}
+
+/* Of several addresses one may lead to another machine (each has its own 172.17.0.1): a refusal
+ * counts when no other address does better. */
 ig_status ig_lobby_join(const ig_address *addresses, int n, const char *where,
                         const ig_hello *hello, double deadline, int *out, ig_welcome *welcome) {
-  unsigned char mine[IG_HELLO_BYTES], theirs[IG_WELCOME_BYTES];
-  ig_hello_encode(hello, mine);
-  const char *trouble = "nobody listens";
+  char trouble[IG_REASON_BYTES] = "nobody listens";
+  bool refused = false;
   double begin = ig_seconds();
   do {
     for (int i = 0; i < n; i++) {
-      int fd = ig_connect(&addresses[i], IG_MIN(deadline, ig_seconds() + ATTEMPT_SECONDS));
-      if (fd < 0) {
-        trouble = strerror(errno);
-        continue;
-      }
-      double until = deadline + GRACE_SECONDS;
-      bool answered = ig_send_all(fd, mine, sizeof mine, until) &&
-                      ig_receive_all(fd, theirs, sizeof theirs, until);
-      if (answered && ig_welcome_decode(theirs, welcome)) {
-        if (welcome->accepted) {
-          *out = fd;
-          return IG_OK;
-        }
-        close(fd);
-        return ig_fail(IG_ERR_PEER, "rendezvous %s refused this process: %s", where,
-                       welcome->reason);
-      }
-      close(fd);
-      if (answered)
-        return ig_fail(IG_ERR_PEER, "rendezvous %s: what answers there is not Ingot", where);
-      trouble = errno == 0 || errno == ECONNRESET ? "the connection was closed" : strerror(errno);
+      *out = ask(&addresses[i], hello, deadline, &refused, trouble, welcome);
+      if (*out >= 0) return IG_OK;
     }
+    IG_CHECK(!refused, IG_ERR_PEER, "rendezvous %s refused this process: %s", where, trouble);
     ig_sleep(IG_MIN(RETRY_SECONDS, deadline - ig_seconds()));
   } while (ig_seconds() < deadline);
   return ig_fail(IG_ERR_PEER, "rendezvous %s was not reached within %.1f s: %s", where,

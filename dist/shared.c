@@ -282,6 +282,8 @@ ig_status ig_node_map(ig_node *node, int local, const ig_place *place, void **ou
     row = free_row(known);
     IG_CHECK(row, IG_ERR_MEMORY, "shared memory: out of memory");
     int fd = open_peer(node->pids[local], place->file);
+    IG_CHECK(fd >= 0 || (errno != EMFILE && errno != ENFILE), IG_ERR_IO,
+             "shared memory: too many open files");
     IG_CHECK(fd >= 0 && fstat(fd, &info) == 0 && place->bytes > 0 &&
                  (uint64_t)info.st_size >= place->bytes,
              IG_ERR_PEER, "shared memory of rank %d cannot be opened: %s", node->ranks[local],

@@ -4,7 +4,7 @@
  * Every operand has a mirror in the host communicator's memory. An operation is four pieces of work on
  * the lane for ranks, behind what made its operand: a copy down, a call in which the host's communicator
  * carries it out, a copy up, a mark. They are recorded and replayed with the step like its kernels, so
- * what the call needs is kept by the operation's index. A failure inside the call is kept, and told by
+ * what the call needs is kept: once for all steps that ask for the same. A failure inside the call is kept, and told by
  * ig_comm_check. */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -21,22 +21,25 @@ typedef struct operand {
 
 typedef struct staged staged;
 
+/* An operand's place on the host where it is not in the communicator's memory. */
+typedef struct stand_in {
+  void *memory;
+  size_t bytes;
+} stand_in;
+
 typedef struct operation {
   staged *comm;
-  ig_collective on_host;
-  const void *out; /* on the device */
+  ig_collective asked, on_host;
+  const void *out; /* on the device; NULL when nobody waits */
   void *ready, *done;
-  struct mirror {
-    void *memory;
-    size_t bytes;
-  } in_mirror, out_mirror; /* of operands that are not the communicator's */
+  stand_in in_host, out_host;
 } operation;
 
 struct staged {
   ig_device_comm device;
   operand *operands;
   int64_t n_operands, operand_capacity;
-  operation **operations; /* by index; their addresses are in recordings */
+  operation **operations; /* all different; their addresses are in recordings */
   int64_t n_operations, operation_capacity;
   atomic_int failed; /* ig_status */
   char message[1024];
@@ -120,34 +123,36 @@ static void *mirror(const staged *s, const void *device, size_t bytes) {
 
 /* --- operations ------------------------------------------------------------------------------- */
 
-static ig_status find_operation(staged *s, int index, operation **out) {
-  IG_CHECK(index >= 0 && ig_grow((void **)&s->operations, &s->operation_capacity,
-                                 (int64_t)index + 1, sizeof *s->operations),
-           IG_ERR_MEMORY, "staged: out of memory");
-  while (s->n_operations <= index) s->operations[s->n_operations++] = NULL;
-  if (!s->operations[index]) {
-    operation *o = ig_alloc_zero(1, sizeof *o);
-    IG_CHECK_ALLOC(o);
-    o->comm = s;
-    s->operations[index] = o;
-    IG_TRY(queue_of(s)->mark_create(s->device.backend, &o->ready));
-    IG_TRY(queue_of(s)->mark_create(s->device.backend, &o->done));
-  }
-  *out = s->operations[index];
-  return IG_OK;
+static bool same(const ig_collective *a, const ig_collective *b) {
+  return a->kind == b->kind && a->dtype == b->dtype && a->count == b->count &&
+         a->index == b->index && a->in == b->in && a->out == b->out;
 }
 
-/* Where the operand is on the host: in the mirror of the communicator's memory, or in one of its own. The
- * first run of an operation is never recorded, so that this may allocate. */
-static ig_status find_mirror(staged *s, const void *device, size_t bytes, struct mirror *own,
-                             void **out) {
+static ig_status find_operation(staged *s, const ig_collective *asked, operation **out) {
+  for (int64_t i = 0; i < s->n_operations; i++) {
+    *out = s->operations[i];
+    if (same(&(*out)->asked, asked)) return IG_OK;
+  }
+  IG_CHECK(ig_grow((void **)&s->operations, &s->operation_capacity, s->n_operations + 1,
+                   sizeof *s->operations),
+           IG_ERR_MEMORY, "staged: out of memory");
+  operation *o = ig_alloc_zero(1, sizeof *o);
+  IG_CHECK_ALLOC(o);
+  o->comm = s;
+  o->asked = o->on_host = *asked;
+  s->operations[s->n_operations++] = o;
+  *out = o;
+  IG_TRY(queue_of(s)->mark_create(s->device.backend, &o->ready));
+  return queue_of(s)->mark_create(s->device.backend, &o->done);
+}
+
+/* Where an operand is on the host. The first run of an operation is never recorded, so that this may
+ * allocate. */
+static ig_status place(staged *s, const void *device, size_t bytes, stand_in *own, void **out) {
   ig_backend *backend = s->device.backend;
   *out = mirror(s, device, bytes);
   if (*out) return IG_OK;
   if (own->bytes < bytes) {
-    IG_TRY(backend->vtable->synchronize(backend));
-    queue_of(s)->host_free(backend, own->memory);
-    *own = (struct mirror){0};
     IG_TRY(queue_of(s)->host_alloc(backend, bytes, &own->memory));
     own->bytes = bytes;
   }
@@ -176,22 +181,19 @@ static ig_status staged_begin(ig_comm *comm, const ig_collective *c, void *strea
   size_t in_bytes = c->kind == IG_ALL_GATHER ? part : whole;
   size_t out_bytes = c->kind == IG_REDUCE_SCATTER ? part : whole;
   operation *o = NULL;
-  IG_TRY(find_operation(s, c->index, &o));
-  o->on_host = *c;
-  o->out = c->out;
-  void *in;
-  IG_TRY(find_mirror(s, c->in, in_bytes, &o->in_mirror, &in));
+  void *in, *out;
+  IG_TRY(find_operation(s, c, &o));
+  IG_TRY(place(s, c->in, in_bytes, &o->in_host, &in));
+  out = in;
+  if (c->out != c->in) IG_TRY(place(s, c->out, out_bytes, &o->out_host, &out));
   o->on_host.in = in;
-  if (c->in == c->out) {
-    o->on_host.out = in;
-  } else {
-    IG_TRY(find_mirror(s, c->out, out_bytes, &o->out_mirror, &o->on_host.out));
-  }
+  o->on_host.out = out;
+  o->out = c->out;
   IG_TRY(queue->mark_record(backend, IG_LANE_RUN, o->ready));
   IG_TRY(queue->mark_follow(backend, IG_LANE_RANKS, o->ready));
   IG_TRY(queue->receive(backend, IG_LANE_RANKS, in, c->in, in_bytes));
   IG_TRY(queue->call(backend, IG_LANE_RANKS, carry_out, o));
-  IG_TRY(queue->send(backend, IG_LANE_RANKS, c->out, o->on_host.out, out_bytes));
+  IG_TRY(queue->send(backend, IG_LANE_RANKS, c->out, out, out_bytes));
   return queue->mark_record(backend, IG_LANE_RANKS, o->done);
 }
 
@@ -200,7 +202,7 @@ static ig_status staged_wait(ig_comm *comm, const void *out, void *stream) {
   IG_UNUSED(stream);
   for (int64_t i = 0; i < s->n_operations; i++) {
     operation *o = s->operations[i];
-    if (!o || o->out != out) continue;
+    if (o->out != out) continue;
     o->out = NULL;
     return queue_of(s)->mark_follow(s->device.backend, IG_LANE_RUN, o->done);
   }
@@ -219,11 +221,10 @@ static void staged_destroy(ig_comm *comm) {
   ig_backend_drain(s->device.backend);
   for (int64_t i = 0; i < s->n_operations; i++) {
     operation *o = s->operations[i];
-    if (!o) continue;
     queue->mark_destroy(s->device.backend, o->ready);
     queue->mark_destroy(s->device.backend, o->done);
-    queue->host_free(s->device.backend, o->in_mirror.memory);
-    queue->host_free(s->device.backend, o->out_mirror.memory);
+    queue->host_free(s->device.backend, o->in_host.memory);
+    queue->host_free(s->device.backend, o->out_host.memory);
     ig_free(o);
   }
   for (int64_t i = 0; i < s->n_operands; i++) release(s, &s->operands[i]);

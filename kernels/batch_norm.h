@@ -26,7 +26,8 @@ typedef struct ig_batch_norm {
 
 /* y = (x - mean) / sqrt(variance + epsilon) * scale + bias, plus the residual where there is one, then
  * ReLU where asked. Per channel: scale, bias, mean, variance. With `batch_stats`, mean and variance
- * are outputs: those of x, the variance over N elements. y may be x or residual. */
+ * are outputs: those of x, the variance over N elements. y may be x or residual; NULL asks for the
+ * statistics alone. */
 typedef struct ig_batch_norm_forward {
   const float *x, *residual, *scale, *bias;
   float *mean, *variance, *y;

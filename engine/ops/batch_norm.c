@@ -11,7 +11,7 @@ static bool has_residual(const ig_node *node) {
   return node->n_inputs > RESIDUAL && node->inputs[RESIDUAL];
 }
 
-static ig_channels channels_of(const ig_value *x) {
+ig_channels ig_channels_of(const ig_value *x) {
   int64_t n = x->shape.dims[0], c = x->shape.dims[1];
   int64_t area = ig_shape_span(&x->shape, 2, x->shape.rank), blocks = (c + 15) / 16;
   if (x->layout == IG_LAYOUT_BLOCK16) {
@@ -44,7 +44,7 @@ static ig_channels channels_of(const ig_value *x) {
 ig_batch_norm ig_batch_norm_of(const ig_node *node, const ig_value *x) {
   const ig_batch_norm_attrs *attrs = IG_ATTRS_OF(ig_batch_norm_attrs, node);
   return (ig_batch_norm){
-      .at = channels_of(x), .epsilon = (double)attrs->epsilon, .relu = attrs->relu != 0};
+      .at = ig_channels_of(x), .epsilon = (double)attrs->epsilon, .relu = attrs->relu != 0};
 }
 
 ig_batch_norm_types ig_batch_norm_types_of(const ig_value *x, const ig_value *scale,

@@ -14,6 +14,8 @@ typedef struct ig_batch_norm_attrs {
 
 /* How the channels of `x`, which has rank 2 at least, lie in memory; with the attributes. */
 ig_batch_norm ig_batch_norm_of(const ig_node *node, const ig_value *x);
+/* How the channels of `x` lie in memory, alone. */
+ig_channels ig_channels_of(const ig_value *x);
 /* Types of x, of parameters like `scale`, and of statistics like `mean`. */
 ig_batch_norm_types ig_batch_norm_types_of(const ig_value *x, const ig_value *scale,
                                            const ig_value *mean);

@@ -37,8 +37,8 @@ const char *const ig_pipeline_forward[] = {
     NULL,
 };
 const char *const ig_pipeline_training[] = {
-    "data_parallel", "simplify", "fold", "cse", "keep_copies", "share_forward", "fuse_gather_grad",
-    "recompute", "layout", "fuse_elementwise", "group_updates", "dce", NULL,
+    "sync_batch_norm", "data_parallel", "simplify", "fold", "cse", "keep_copies", "share_forward",
+    "fuse_gather_grad", "recompute", "layout", "fuse_elementwise", "group_updates", "dce", NULL,
 };
 
 ig_precision ig_precision_parse(const char *name) {

@@ -353,7 +353,9 @@ static ig_status update_all(shards *s) {
   for (int b = 0; b < s->n_buckets; b++) {
     int before = b - s->slots; /* had the memory until now */
     if (before >= 0) IG_TRY(spread_new(s, before, gathered[before], parts[before]));
-    parts[b] = update_part(s, b);
+    ig_value *part = update_part(s, b); /* into the memory that the gradients' sum was in */
+    parts[b] = ig_op1(x->graph, "ingot.Bucket", NULL, IG_INS(part),
+                      IG_ATTRS(IG_INT("operand", s->operand + s->slots + b)));
     gathered[b] = ig_exchange_begin(x, "ingot.AllGather", parts[b], s->operand + b % s->slots,
                                     INT32_MAX, before >= 0 ? s->buckets[before].kept : NULL);
     IG_TRY(ig_graph_status(x->graph));

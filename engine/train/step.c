@@ -6,6 +6,7 @@
 
 #include "engine/autodiff.h"
 #include "engine/passes/pass.h"
+#include "engine/train/proximal.h"
 #include "engine/train/step_sums.h"
 
 int ig_step_input(const ig_graph *graph, const char *name) {
@@ -125,6 +126,9 @@ static ig_status add_update(ig_graph *graph, const ig_train_options *options, ig
   if (options->elastic > 0) ig_step_sum_states(graph, &sums, weight, n_states);
   IG_TRY(ig_graph_status(graph));
   if (!ig_step_updates(kind)) return IG_OK;
+  if (options->proximal > 0) {
+    ig_proximal_append(graph, options->proximal, scale, n, params, grads);
+  }
   IG_TRY(ig_optimizer_append(graph, &options->optimizer, lr, step, scale, n, params, grads, &norm));
   ig_graph_output(graph, "grad_norm", norm);
   if (scale) ig_graph_output(graph, "loss_scale", scale);

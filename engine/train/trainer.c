@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "engine/train/round.h"
 #include "engine/train/trainer_parts.h"
 
 static double now(void) {
@@ -205,7 +206,7 @@ static ig_status refresh_ema(ig_trainer *t) {
   return IG_OK;
 }
 
-static ig_status validate(ig_trainer *t, ig_metrics *metrics, bool *best) {
+ig_status ig_trainer_validate(ig_trainer *t, ig_metrics *metrics, bool *best) {
   if (t->ema_store) IG_TRY(refresh_ema(t));
   ig_status status = ig_evaluator_run(t->evaluator, NULL, NULL, metrics);
   if (status != IG_OK && status != IG_ERR_PEER && t->comm) { /* all ranks have the same failure */
@@ -276,7 +277,7 @@ static ig_status after_step(ig_trainer *t, bool end, bool *stop) {
   bool last = end || p->step >= t->total_steps;
   fill_report(t, &report);
   if (validation_due(t, p)) {
-    IG_TRY(validate(t, &metrics, &report.best));
+    IG_TRY(ig_trainer_validate(t, &metrics, &report.best));
     report.validation = &metrics;
     bool patient = t->options.patience <= 0 || t->progress.stale_evals < t->options.patience;
     last = last || !patient;

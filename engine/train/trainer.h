@@ -23,6 +23,7 @@ typedef struct ig_train_options {
   int64_t batch;
   int accumulate; /* micro-batches of `batch` samples per optimizer step; at least 1 */
   double label_smoothing;
+  double proximal; /* mu of the proximal term towards a round's start (round.h); 0 for none */
   ig_precision precision;
   ig_recompute recompute;
   uint64_t seed;
@@ -41,6 +42,12 @@ typedef struct ig_train_options {
    * part a rank. */
   int elastic;
 } ig_train_options;
+
+/* A round of federated averaging, which is a step of the server's. */
+typedef struct ig_train_round {
+  int clients, dropped;  /* in the mean; asked and not in it */
+  double epsilon, delta; /* what all rounds so far amount to; NaN without noise */
+} ig_train_round;
 
 /* How a rank fared since ranks last compared themselves; see ig_train_step. */
 typedef struct ig_rank_rate {
@@ -62,6 +69,7 @@ typedef struct ig_train_step {
   const ig_rank_rate *ranks;    /* by rank; NULL for one process and before the first comparison */
   const ig_metrics *validation; /* when this step ended with one; otherwise NULL */
   bool best;                    /* that validation is the best so far */
+  const ig_train_round *round;  /* NULL unless the step is one */
 } ig_train_step;
 
 /* Called from the training thread; a failure ends training with that status. Any may be NULL. Each of

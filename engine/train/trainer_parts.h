@@ -75,6 +75,7 @@ struct ig_trainer {
   int signal_number;             /* that stops all ranks */
   ig_micro pending;              /* submitted, its results not yet read */
   ig_step_result result;         /* of the step whose micro-batches are being read */
+  int64_t round_start;           /* the step from which the optimizer counts (round.h) */
   double started;                /* of this part of the run */
   double rate;                   /* samples per second, smoothed */
 };

@@ -103,7 +103,7 @@ static ig_step_kind kind_of(const ig_trainer *t, const ig_batch *batch, int64_t 
 ig_status ig_trainer_submit_step(ig_trainer *t, bool *ended) {
   int64_t total = step_samples(t), done = 0;
   t->lr = (float)(t->options.lr * ig_schedule_factor(&t->options.schedule, t->progress.step));
-  t->step_number = (float)(t->progress.step + 1);
+  t->step_number = (float)(t->progress.step - t->round_start + 1);
   if (t->comm) t->comm->step = t->progress.step + 1;
   *ended = false;
   ig_progress after = t->progress;

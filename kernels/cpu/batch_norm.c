@@ -228,6 +228,7 @@ void ig_cpu_batch_norm_f32(const ig_batch_norm *norm, const ig_batch_norm_forwar
       for (int64_t s = 0; s < c.segments; s++) segment_stats(at, &c, t->x, unit, s, &sums[s]);
       combine_stats(at, &c, sums, unit, t->mean, t->variance);
     }
+    if (!t->y) continue;
     factors_of(norm, &c, unit, t->mean, t->variance, t->scale, t->bias, &f);
     IG_PARALLEL_FOR(team && !by_unit)
     for (int64_t s = 0; s < c.segments; s++) apply_segment(norm, &c, t, &f, unit, s);

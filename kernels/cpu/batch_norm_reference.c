@@ -44,6 +44,7 @@ void ig_cpu_batch_norm_reference(const ig_batch_norm *norm, ig_batch_norm_types 
   const ig_channels *at = &norm->at;
   for (int64_t c = 0; c < at->channels; c++) {
     if (t->batch_stats) measure(at, types, t, c);
+    if (!t->out) continue;
     double mean = load(types.stats, t->mean, c);
     double invstd = 1 / sqrt(load(types.stats, t->variance, c) + norm->epsilon);
     double scale = load(types.scale, t->scale, c), bias = load(types.scale, t->bias, c);
@@ -53,7 +54,7 @@ void ig_cpu_batch_norm_reference(const ig_batch_norm *norm, ig_batch_norm_types 
       store(types.x, t->out, i, norm->relu && y < 0 ? 0 : y);
     }
   }
-  clear_padding(at, types.x, t->out);
+  if (t->out) clear_padding(at, types.x, t->out);
 }
 
 /* dy of an element, zero where ReLU was. */

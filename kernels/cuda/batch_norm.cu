@@ -118,6 +118,7 @@ static ig_status batch_norm(const ig_batch_norm *norm, ig_batch_norm_types types
     IG_TRY(IG_LAUNCH(statistics_kernel<T>, ig_blocks(cut.channels, IG_WARP), IG_TOTAL_BLOCK, 0,
                      stream, (int)cut.segments, cut.channels, workspace, results));
   }
+  if (!t->out) return IG_OK;
   normalize_body<T> body = {(const T *)t->x, (const T *)t->residual,
                             (T *)t->out,     t->scale,
                             t->bias,         t->mean,

@@ -21,7 +21,7 @@
 
 #define MOST_RANKS 8
 #define MOST_ARGUMENTS 32
-#define SAID_BYTES 4096
+#define SAID_BYTES 16384
 
 typedef struct ranks {
   int n, endless; /* ranks; how many of them are not waited for */

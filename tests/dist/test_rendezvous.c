@@ -165,12 +165,28 @@ static void test_slurm(void **state) {
   ranks_check(&j, strstr(j.text[0], "met at localhost:2"));
 }
 
+/* mpirun's environment where its module cannot be had, and where MPI itself knows of no others. */
+static void test_no_mpi(void **state) {
+  (void)state;
+  ranks j = {0};
+  setenv("OMPI_COMM_WORLD_SIZE", "2", 1);
+  ranks_add(&j, (char *const[]){DIST_WORKER, "sums", NULL});
+  setenv("IG_MPI_MODULE", "/nowhere/ingot_mpi.so", 1);
+  ranks_add(&j, (char *const[]){DIST_WORKER, "sums", NULL});
+  unsetenv("IG_MPI_MODULE");
+  unsetenv("OMPI_COMM_WORLD_SIZE");
+  ranks_wait(&j, 30);
+  ranks_check(&j, j.codes[0] == 1 && strstr(j.text[0], HAS_MPI ? "of another MPI" : "has none"));
+  ranks_check(&j,
+              j.codes[1] == 1 && strstr(j.text[1], HAS_MPI ? "/nowhere/ingot_mpi.so" : "has none"));
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_nobody_there), cmocka_unit_test(test_others_do_not_come),
       cmocka_unit_test(test_strangers),    cmocka_unit_test(test_latecomer),
       cmocka_unit_test(test_decoders),     cmocka_unit_test(test_slurm_hosts),
-      cmocka_unit_test(test_slurm),
+      cmocka_unit_test(test_slurm),        cmocka_unit_test(test_no_mpi),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -129,6 +129,10 @@ static void check_scatter_gather(ig_comm *comm, ig_dtype dtype, int round, int64
   must(comm, ig_comm_begin(comm, &scatter, NULL));
   must(comm, ig_comm_wait(comm, out, NULL));
   for (int64_t i = 0; i < part; i++) check_sum(comm, dtype, round, out, i, comm->rank * part + i);
+  if (part > 1) { /* a part across two places of the whole */
+    ig_collective bad = {IG_REDUCE_SCATTER, dtype, count, 6, in, (char *)in + size};
+    require(ig_comm_begin(comm, &bad, NULL) == IG_ERR_USAGE, "misplaced part", 0);
+  }
   ig_collective gather = {IG_ALL_GATHER, dtype, count, 7, out, whole};
   must(comm, ig_comm_begin(comm, &gather, NULL));
   must(comm, ig_comm_wait(comm, whole, NULL));

@@ -58,37 +58,37 @@ struct federation {
   size_t recorded;
 };
 
-static void fed_queue(federation *w, int from, int to, const void *frame, size_t size) {
+static inline void fed_queue(federation *w, int from, int to, const void *frame, size_t size) {
   assert_true(w->tail < FED_FRAMES);
   fed_frame *f = &w->queue[w->tail++];
   *f = (fed_frame){.from = from, .to = to, .size = size, .bytes = ig_alloc(size)};
   memcpy(f->bytes, frame, size);
 }
 
-static ig_status fed_server_send(void *context, int client, const void *frame, size_t size) {
+static inline ig_status fed_server_send(void *context, int client, const void *frame, size_t size) {
   federation *w = context;
   if (!w->ends[client].dead) fed_queue(w, 0, client, frame, size);
   return IG_OK;
 }
 
-static void fed_server_close(void *context, int client) {
+static inline void fed_server_close(void *context, int client) {
   ((federation *)context)->ends[client].dead = true;
 }
 
-static void fed_note(void *context, const char *line) {
+static inline void fed_note(void *context, const char *line) {
   federation *w = context;
   size_t used = strlen(w->notes);
   snprintf(w->notes + used, sizeof w->notes - used, "%s\n", line);
 }
 
-static ig_status fed_client_send(void *context, const void *frame, size_t size) {
+static inline ig_status fed_client_send(void *context, const void *frame, size_t size) {
   fed_end *e = context;
   fed_queue(e->world, e->client, 0, frame, size);
   return IG_OK;
 }
 
-static ig_status fed_train(void *context, int64_t round, const float *global, float *update,
-                           int64_t *weight, double *loss) {
+static inline ig_status fed_train(void *context, int64_t round, const float *global, float *update,
+                                  int64_t *weight, double *loss) {
   fed_end *e = context;
   IG_UNUSED(round);
   IG_UNUSED(global);
@@ -101,8 +101,8 @@ static ig_status fed_train(void *context, int64_t round, const float *global, fl
 }
 
 /* `server->options` with n_clients, count and the rest as given; clients are made to match. */
-static void fed_open(federation *w, const ig_fed_server_options *options, bool weighted,
-                     double clip) {
+static inline void fed_open(federation *w, const ig_fed_server_options *options, bool weighted,
+                            double clip) {
   memset(w, 0, sizeof *w);
   w->count = options->count;
   w->n = options->n_clients;
@@ -131,7 +131,7 @@ static void fed_open(federation *w, const ig_fed_server_options *options, bool w
   w->record = ig_alloc((size_t)64 << 20);
 }
 
-static void fed_close(federation *w) {
+static inline void fed_close(federation *w) {
   for (int i = w->head; i < w->tail; i++) ig_free(w->queue[i].bytes);
   for (int i = 1; i <= w->n; i++) {
     ig_fed_client_destroy(w->ends[i].machine);
@@ -142,7 +142,7 @@ static void fed_close(federation *w) {
   ig_free(w->record);
 }
 
-static void fed_hear(federation *w, const fed_frame *f) {
+static inline void fed_hear(federation *w, const fed_frame *f) {
   uint32_t kind;
   memcpy(&kind, f->bytes, IG_MIN(f->size, sizeof kind));
   size_t vector = (size_t)(IG_FED_HEADER + w->count) * sizeof(uint64_t);
@@ -156,7 +156,7 @@ static void fed_hear(federation *w, const fed_frame *f) {
 }
 
 /* Delivers frames until none is left. */
-static void fed_run(federation *w) {
+static inline void fed_run(federation *w) {
   while (w->head < w->tail) {
     fed_frame *f = &w->queue[w->head++];
     fed_end *e = &w->ends[f->from + f->to];
@@ -172,14 +172,14 @@ static void fed_run(federation *w) {
   w->head = w->tail = 0;
 }
 
-static void fed_kill(federation *w, int client) {
+static inline void fed_kill(federation *w, int client) {
   w->ends[client].dead = true;
   ig_status status = ig_fed_server_lost(w->server, client, "its connection closed", w->now);
   if (status != IG_OK) w->status = status;
 }
 
 /* A whole round. Time moves past the timeout when nothing moves any more. */
-static ig_status fed_round(federation *w, uint32_t round, ig_fed_round *out) {
+static inline ig_status fed_round(federation *w, uint32_t round, ig_fed_round *out) {
   float *global = ig_alloc_zero((size_t)w->count, sizeof *global);
   fed_run(w); /* those who say that they are ready */
   w->status = ig_fed_server_begin(w->server, round, global, w->now);

@@ -19,6 +19,8 @@ typedef struct rank_job {
   ig_train_options options; /* parallel.size ranks; `accumulate` micro-batches of `batch` samples */
   int64_t samples;          /* of the data that are used, over and over; a last batch may be smaller */
   bool check_finite;
+  ig_status (*build)(ig_graph *graph, const ig_model_spec *spec); /* instead of subject->model */
+  ig_backend *backend; /* of the only rank of this process; NULL for a CPU each */
   /* filled in: */
   training_data data;
   ig_graph *model;
@@ -143,15 +145,17 @@ static inline ig_status rank_keep(rank_state *r) {
       *to[k] = ig_alloc_zero((size_t)n[k] + 1, sizeof(float));
       IG_CHECK_ALLOC(*to[k]);
     }
-    if (rank == 0) r->job->n_parameters = n[0];
-    if (rank == 0) r->job->n_states = n[1];
+    bool first = rank == 0 || r->job->backend; /* of this process */
+    if (first) r->job->n_parameters = n[0];
+    if (first) r->job->n_states = n[1];
   }
   return IG_OK;
 }
 
 static inline ig_status rank_main(ig_comm *comm, void *context) {
-  rank_state r = {.job = context, .comm = comm};
-  ig_status status = ig_backend_cpu_create(1, &r.backend);
+  rank_state r = {.job = context, .comm = comm, .backend = ((rank_job *)context)->backend};
+  bool own = !r.backend;
+  ig_status status = own ? ig_backend_cpu_create(1, &r.backend) : IG_OK;
   if (status == IG_OK) status = ig_store_create(r.backend, &r.store);
   if (status == IG_OK) status = ig_store_add_graph(r.store, r.job->model, r.job->options.seed);
   for (int step = 0; step < r.job->options.steps && status == IG_OK; step++) {
@@ -164,8 +168,19 @@ static inline ig_status rank_main(ig_comm *comm, void *context) {
     ig_graph_destroy(r.plans[i].graph);
   }
   ig_store_destroy(r.store);
-  ig_backend_destroy(r.backend);
+  if (own) ig_backend_destroy(r.backend);
   return status;
+}
+
+static inline ig_graph *rank_model(const rank_job *job) {
+  ig_graph *model;
+  if (!job->build) {
+    GOOD(ig_model_build(job->subject->model, &job->subject->spec, &model));
+    return model;
+  }
+  GOOD(ig_graph_create(job->subject->model, &model));
+  GOOD(job->build(model, &job->subject->spec));
+  return model;
 }
 
 /* Trains; fails the test with the message of the first rank that did. */
@@ -175,7 +190,7 @@ static inline void rank_train(rank_job *job) {
   if (job->options.accumulate < 1) job->options.accumulate = 1;
   job->options.task = job->subject->task;
   job->data = training_data_create(job->subject);
-  GOOD(ig_model_build(job->subject->model, &job->subject->spec, &job->model));
+  job->model = rank_model(job);
   if (size == 1) {
     GOOD(rank_main(NULL, job));
     return;

@@ -183,10 +183,22 @@ static inline void thread_spoil(const ig_collective *op, int size) {
   if (out + out_bytes <= in || in + in_bytes <= out) memset(op->out, 0xff, out_bytes);
 }
 
+/* Whether the bytes lie in an operand's memory, as transports need it that mirror or map that. */
+static inline bool thread_owns(const thread_comm *c, const void *data, int64_t count, ig_dtype dtype) {
+  size_t bytes = (size_t)count * ig_dtype_size(dtype);
+  for (int i = 0; i < THREAD_OPERANDS; i++) {
+    size_t at = (size_t)((const char *)data - (const char *)c->memory[i]);
+    if (c->memory[i] && at < c->bytes[i] && bytes <= c->bytes[i] - at) return true;
+  }
+  return false;
+}
+
 static inline ig_status thread_check(thread_comm *c, const thread_slot *s, const ig_collective *op) {
   char reason[192];
   bool reduce = op->kind == IG_ALL_REDUCE;
-  if (!op->in || !op->out || (reduce && op->in != op->out) ||
+  int size = c->group->size;
+  if (!thread_owns(c, op->in, thread_in_count(op, size), op->dtype) ||
+      !thread_owns(c, op->out, thread_out_count(op, size), op->dtype) || (reduce && op->in != op->out) ||
       (!reduce && op->count % c->group->size != 0)) {
     snprintf(reason, sizeof reason, "rank %d: operation %d has wrong operands", c->base.rank,
              op->index);

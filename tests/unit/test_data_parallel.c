@@ -3,6 +3,7 @@
  * f32 rounding; all ranks have equal bits. */
 #include "rank_steps.h"
 
+#include "engine/models/layers.h"
 #include "engine/passes/rewrite.h"
 
 static const subject mlp = {.model = "mlp:24,16",
@@ -131,6 +132,53 @@ static void gradients_in_bf16(void **state) {
   rank_free(&many);
 }
 
+/* A residual block in small: normalised convolutions, with ReLU, a sum, and a plain one. */
+static ig_status residual_build(ig_graph *g, const ig_model_spec *spec) {
+  ig_layer_conv_options conv = {.out = 8, .kernel = 3, .pad = 1};
+  ig_value *x = ig_layer_image_input(g, spec, 4), *y;
+  x = ig_layer_relu(g, ig_layer_batch_norm(g, "bn1", ig_layer_conv(g, "conv1", x, &conv)));
+  y = ig_layer_relu(g, ig_layer_batch_norm(g, "bn2", ig_layer_conv(g, "conv2", x, &conv)));
+  y = ig_layer_batch_norm(g, "bn3", ig_layer_conv(g, "conv3", y, &conv));
+  x = ig_layer_relu(g, ig_op1(g, "Add", NULL, IG_INS(y, x), IG_NO_ATTRS));
+  x = ig_layer_batch_norm(g, "bn4", ig_layer_conv(g, "conv4", x, &conv));
+  x = ig_op1(g, "GlobalAveragePool", NULL, IG_INS(x), IG_NO_ATTRS);
+  x = ig_op1(g, "Flatten", NULL, IG_INS(x), IG_ATTRS(IG_INT("axis", 1)));
+  x = ig_layer_linear(g, "fc", x, spec->n_outputs, true, ig_init_linear(8));
+  ig_graph_output(g, "y", x);
+  return ig_graph_status(g);
+}
+
+/* Batch statistics over all ranks make a residual network that of one process, running statistics
+ * included; a batch is 13 samples, so that shares differ, and the last of a round 3, so that ranks have
+ * none. */
+static void batch_statistics_of_all_ranks(void **state) {
+  IG_UNUSED(state);
+  static const subject residual = {.model = "residual",
+                                   .task = IG_TASK_CLASSIFICATION,
+                                   .spec = {.input = {3, {3, 8, 8}}, .n_outputs = TRAINING_CLASSES}};
+  for (int accumulate = 1; accumulate <= 2; accumulate++) {
+    rank_job one = job_of(&residual, 1, 13, 29, 6);
+    one.build = residual_build;
+    one.options.accumulate = accumulate;
+    rank_train(&one);
+    for (int size = 2; size <= 4; size++) {
+      rank_job many = one;
+      many.options.parallel =
+          (ig_parallel){.size = size, .sync_batch_norm = true, .bucket_bytes = 40000};
+      rank_train(&many);
+      check_ranks_agree(&many);
+      double worst = rank_distance(many.parameters[0], one.parameters[0], one.n_parameters);
+      double states = rank_distance(many.states[0], one.states[0], one.n_states);
+      if (!(worst <= 2e-4 && states <= 2e-5))
+        fail_msg("%d ranks: parameters are off by %g, statistics by %g", size, worst, states);
+      for (int i = 0; i < one.options.steps; i++)
+        assert_true(fabs(many.loss[i] - one.loss[i]) <= 1e-4 * one.loss[i]);
+      rank_free(&many);
+    }
+    rank_free(&one);
+  }
+}
+
 /* --- the plan ----------------------------------------------------------------------------------- */
 
 typedef struct order {
@@ -200,6 +248,7 @@ int main(void) {
       cmocka_unit_test(buckets_of_any_size),
       cmocka_unit_test(clipping_accumulation_and_averages),
       cmocka_unit_test(gradients_in_bf16),
+      cmocka_unit_test(batch_statistics_of_all_ranks),
       cmocka_unit_test(operations_hide_behind_backward),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -542,7 +542,7 @@ static void test_hostile_server(void **state) {
 static ig_status tell(federation *w, uint8_t *frame, size_t body) {
   bool ended;
   ig_status status = ig_fed_client_receive(w->ends[1].machine, frame, IG_FED_HEAD + body, &ended);
-  ig_free(frame);
+  ig_fed_release(frame);
   return status;
 }
 

@@ -264,7 +264,7 @@ static void ranks_train_as_one_process(void **state) {
 
 static void elastic_gives_the_same_bits(void **state) {
   IG_UNUSED(state);
-  static const char *const models[] = {"mlp:24,dropout=0.2", "lenet", "airbench:8,8,8"};
+  static const char *const models[] = {"mlp:24,dropout=0.2", "airbench:8,8,8"};
   for (int c = 0; c < IG_COUNT(models); c++) {
     job one = {.model = models[c], .options = usual_options(), .threads = {2}};
     one.options.elastic = 8;

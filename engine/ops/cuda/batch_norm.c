@@ -20,6 +20,21 @@ static const char *reject(const ig_node *node) {
   return ig_batch_norm_reject_layouts(node);
 }
 
+static size_t statistics_workspace(const ig_node *node) {
+  ig_batch_norm norm = {.at = ig_channels_of(node->inputs[0])};
+  return ig_cuda_batch_norm_workspace(&norm, node->inputs[0]->dtype);
+}
+
+static ig_status run_statistics(const ig_call *call) {
+  const ig_value *x = call->node->inputs[0];
+  ig_batch_norm norm = {.at = ig_channels_of(x)};
+  ig_batch_norm_types types = {.x = x->dtype, .scale = IG_F32, .stats = IG_F32};
+  ig_batch_norm_running running = {.dtype = IG_F32};
+  ig_batch_norm_any t = {
+      .x = call->in[0], .mean = call->out[0], .variance = call->out[1], .batch_stats = true};
+  return ig_cuda_batch_norm(&norm, types, &t, &running, call->workspace, call->stream);
+}
+
 /* --- forward ------------------------------------------------------------------------------------- */
 
 /* The sums, then a batch's mean and variance where they are not outputs; the latter's place. */
@@ -100,7 +115,15 @@ static const ig_impl grad_impls[] = {{.name = "two stages",
                                       .run = run_grad},
                                      {0}};
 
+static const ig_impl statistics_impls[] = {{.name = "two stages",
+                                            .device = IG_CUDA,
+                                            .reject = reject,
+                                            .workspace = statistics_workspace,
+                                            .run = run_statistics},
+                                           {0}};
+
 static const struct ig_op_impls ops[] = {{"BatchNormalization", impls},
+                                         {"ingot.BatchStatistics", statistics_impls},
                                          {"ingot.FusedBatchNormalization", impls},
                                          {"ingot.BatchNormalizationGrad", grad_impls},
                                          {0}};
