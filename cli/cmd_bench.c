@@ -37,7 +37,8 @@ static const ig_option options[] = {
      .values = "sgd|adam|adamw|lamb|lion",
      .what = "of bench train [usual for the preset]"},
     IG_FLOAT_OPTION(V, clip, "clip", "-1", -1, 1e9, "gradient norm, 0 for any, -1 for usual"),
-    IG_ENUM_OPTION(V, precision, "precision", "f32", "f32|tf32|bf16|f16", "of products"),
+    IG_ENUM_OPTION(V, precision, "precision", "f32", "f32|tf32|bf16|f16|fp8",
+                   "of products; fp8 of training alone"),
     IG_ENUM_OPTION(V, recompute, "recompute", "none", "none|light|full", "of bench train"),
     IG_PARALLEL_ROWS(V, parallel),
     {.name = NULL}};
@@ -214,9 +215,12 @@ static ig_status bench_run(ig_cli *cli, const void *values) {
   IG_CHECK(cli->ranks == 1 || strcmp(v->action, "train") == 0, IG_ERR_USAGE,
            "bench %s is for one process, and there are %d ranks", v->action, cli->ranks);
   IG_TRY(ig_job_backend(cli, &backend));
-  ig_warn_of_precision(cli, v->precision, backend);
-  ig_status status =
-      strcmp(v->action, "ops") == 0 ? ig_bench_ops(cli, v, backend) : time_case(cli, v, backend);
+  ig_status status = ig_check_precision(v->precision, strcmp(v->action, "train") == 0, backend);
+  if (status == IG_OK) {
+    ig_warn_of_precision(cli, v->precision, backend);
+    status = strcmp(v->action, "ops") == 0 ? ig_bench_ops(cli, v, backend)
+                                           : time_case(cli, v, backend);
+  }
   ig_job_close(cli, status);
   ig_backend_destroy(backend);
   return status;

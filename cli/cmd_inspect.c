@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "cli/inspect.h"
+#include "cli/precision.h"
 #include "api/model_source.h"
 #include "cli/shape_text.h"
 #include "engine/graph/print.h"
@@ -36,7 +37,8 @@ static const ig_option options[] = {
     IG_INT_OPTION(values, outputs, "outputs", "10", 1, 1 << 24, "outputs, for a preset"),
     IG_ENUM_OPTION(values, optimizer, "optimizer", "adamw", "sgd|adam|adamw|lamb|lion",
                    "of --training"),
-    IG_ENUM_OPTION(values, precision, "precision", "f32", "f32|tf32|bf16|f16", "of products"),
+    IG_ENUM_OPTION(values, precision, "precision", "f32", "f32|tf32|bf16|f16|fp8",
+                   "of products; fp8 of training alone"),
     IG_ENUM_OPTION(values, recompute, "recompute", "none", "none|light|full", "of --training"),
     {.name = NULL}};
 
@@ -104,6 +106,7 @@ static ig_status inspect(ig_cli *cli, const values *v, const ig_graph *template_
                        .snapshot = source ? source->snapshot : NULL};
   ig_status status;
   IG_TRY_DONE(ig_backend_open(cli->common->device, (int)cli->common->threads, &backend));
+  IG_TRY_DONE(ig_check_precision(v->precision, v->training, backend));
   IG_TRY_DONE(ig_store_create(backend, &store));
   IG_TRY_DONE(make_graph(v, template_graph, task, input, backend, &what.graph));
   IG_TRY_DONE(ig_store_add_graph(store, what.graph, 0));

@@ -67,6 +67,7 @@ static ig_status open_job(job *j) {
 static ig_status make_trainer(job *j) {
   IG_TRY(ig_train_options_make(j->cli, j->values, &j->options));
   j->options.task = j->data.task;
+  IG_TRY(ig_check_precision(j->values->precision, true, j->backend));
   ig_warn_of_precision(j->cli, j->values->precision, j->backend);
   IG_TRY(ig_train_run_create(j->cli, j->values, &j->origin, &j->data, &j->run));
   ig_train_observer observer = ig_train_run_observer(j->run);

@@ -65,7 +65,7 @@
 #define IG_TRAIN_COMPUTE_ROWS                                                                      \
   IG_FLOAT_OPTION(ig_train_values, label_smoothing, "label-smoothing", "0", 0, 0.99,               \
                   "of class targets"),                                                             \
-      IG_ENUM_OPTION(ig_train_values, precision, "precision", "f32", "f32|tf32|bf16|f16",          \
+      IG_ENUM_OPTION(ig_train_values, precision, "precision", "f32", "f32|tf32|bf16|f16|fp8",      \
                      "of computation"),                                                            \
       IG_ENUM_OPTION(ig_train_values, recompute, "recompute", "none", "none|light|full",           \
                      "activations made again for the gradient, to save memory")

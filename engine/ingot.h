@@ -53,7 +53,9 @@ typedef enum ig_dtype {
   IG_I32 = 6,
   IG_I8 = 7,
   IG_U8 = 8,
-  IG_BOOL = 9
+  IG_BOOL = 9,
+  IG_F8E4M3 = 10, /* 8-bit floats, operands of products: largest 448, no infinity */
+  IG_F8E5M2 = 11  /* largest 57,344 */
 } ig_dtype;
 
 #define IG_MAX_RANK 8

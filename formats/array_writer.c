@@ -67,7 +67,8 @@ static ig_status describe(ig_array_writer *w, const char *path, const ig_array *
     w->arrays[i] = *array;
     IG_CHECK(array->shape.rank < IG_MAX_RANK, IG_ERR_SHAPE, "%s: array '%s' has %d dimensions",
              path, array->name, array->shape.rank);
-    IG_CHECK(array->dtype != IG_NONE && array->dtype != IG_BF16, IG_ERR_UNSUPPORTED,
+    bool known = array->dtype != IG_NONE && array->dtype != IG_BF16;
+    IG_CHECK(known && !ig_dtype_is_f8(array->dtype), IG_ERR_UNSUPPORTED,
              "%s: array '%s' is %s, which such files do not have", path, array->name,
              ig_dtype_name(array->dtype));
     ig_shape whole = ig_array_whole_shape(w, i);

@@ -9,12 +9,14 @@
  * dims before the last two are the batch, and where an operand's is 1 it is repeated. Strides
  * are in elements, so that a transposed matrix is read in place. */
 typedef struct ig_matmul {
-  ig_dtype dtype, c_dtype; /* of a and b; of c and addend */
+  ig_dtype dtype, b_dtype; /* of a and b, which differ as 8-bit floats at most */
+  ig_dtype c_dtype;        /* of c and addend */
   int rank;
   int64_t a_dims[IG_MAX_RANK], a_strides[IG_MAX_RANK]; /* [..., m, k] */
   int64_t b_dims[IG_MAX_RANK], b_strides[IG_MAX_RANK]; /* [..., k, n] */
   int64_t c_dims[IG_MAX_RANK], c_strides[IG_MAX_RANK]; /* [..., m, n] */
   bool tf32; /* operands of f32 may be rounded to tf32 */
+  bool fast; /* sums of products of 8-bit floats may keep fewer bits than f32 */
   float alpha;
   bool addend;
   int64_t addend_dims[IG_MAX_RANK]; /* c's or 1; dense */

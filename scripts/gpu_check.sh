@@ -115,7 +115,8 @@ echo "$gpu, commit $commit"
 check "operators" 120 $pack/test_operators --device cuda
 for test in "$pack"/*_gpu; do check "$(basename "$test" _gpu)" 120 "$test"; done
 if command -v compute-sanitizer >/dev/null; then
-  some="Relu Softmax LayerNormalization ingot.FusedMatMul ingot.Attention ingot.AttentionGrad ingot.FusedConv"
+  some="Relu Softmax LayerNormalization ingot.FusedMatMul ingot.Attention ingot.AttentionGrad ingot.FusedConv
+        ingot.QuantizeFp8 ingot.ScaledMatMul"
   for tool in memcheck racecheck; do
     # shellcheck disable=SC2086
     check "compute-sanitizer $tool" 60 compute-sanitizer --tool $tool --error-exitcode 9 \
@@ -142,6 +143,8 @@ for batch in 16 32 64; do
   peer "torch train gpt2-124m bf16 b$batch compile" 90 train --model gpt2-124m --batch $batch \
     --precision bf16 --compile --steps 2 --warmup 1
 done
+bench "train gpt2:124m fp8 b32" 60 $ingot bench train --device cuda --model gpt2:124m --shape 1024 \
+  --batch 32 --precision fp8 --steps 20 --warmup 5 --json
 data=${INGOT_DATA:-../shared/data}
 [ -f $pack/cifar10-train-jpeg.tar ] && data=$pack
 if [ -f "$data/cifar10-train-jpeg.tar" ]; then

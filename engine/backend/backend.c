@@ -30,6 +30,14 @@ ig_status ig_backend_open(const char *device, int threads, ig_backend **out) {
   return status == IG_OK ? IG_OK : ig_fail_in(status, "device '%s'", device);
 }
 
+ig_status ig_backend_check_fp8(const ig_backend *backend) {
+  int found = backend->capability;
+  IG_CHECK(backend->vtable->device == IG_CPU || found >= 89, IG_ERR_DEVICE,
+           "fp8 needs a GPU of compute capability 8.9 or newer, this one has %d.%d", found / 10,
+           found % 10);
+  return IG_OK;
+}
+
 void ig_backend_destroy(ig_backend *backend) {
   if (backend) backend->vtable->destroy(backend);
 }

@@ -89,6 +89,7 @@ struct ig_backend {
   const ig_backend_vtable *vtable;
   int index;             /* device ordinal */
   void *stream;          /* given to every ig_call */
+  int capability;        /* of CUDA: 90 for 9.0; 0 for other devices */
   char identity[32];     /* of the device among its machine's, whatever ordinal it has here */
   char description[128]; /* for people and reports: "NVIDIA H200, 132 multiprocessors, ..." */
 };
@@ -103,6 +104,8 @@ int ig_backend_cuda_count(void);
 /* Opens "auto" (a GPU where one can be used, else the CPU), "cpu", "cuda" or "cuda:N"; a device that
  * is absent fails with IG_ERR_DEVICE. */
 ig_status ig_backend_open(const char *device, int threads, ig_backend **out);
+/* IG_ERR_DEVICE for a GPU without products of 8-bit floats. The CPU makes them in f32. */
+ig_status ig_backend_check_fp8(const ig_backend *backend);
 void ig_backend_destroy(ig_backend *backend);
 /* Waits for all that is queued, for those who clean up: a failure is not theirs to tell, and the
  * thread's last error stays as it is. */

@@ -320,6 +320,7 @@ static ig_status check_architecture(cuda_backend *cuda, int index) {
   IG_CHECK(properties.major >= 8, IG_ERR_DEVICE,
            "GPU %d (%s) has compute capability %d.%d, expected 8.0 or newer", index,
            properties.name, properties.major, properties.minor);
+  cuda->base.capability = 10 * properties.major + properties.minor;
   snprintf(cuda->base.identity, sizeof cuda->base.identity, "%04x:%02x:%02x",
            (unsigned)properties.pciDomainID, (unsigned)properties.pciBusID,
            (unsigned)properties.pciDeviceID);

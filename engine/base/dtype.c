@@ -12,7 +12,7 @@ static const struct {
     [IG_NONE] = {"none", 0}, [IG_F64] = {"f64", 8}, [IG_F32] = {"f32", 4},
     [IG_F16] = {"f16", 2},   [IG_BF16] = {"bf16", 2}, [IG_I64] = {"i64", 8},
     [IG_I32] = {"i32", 4},   [IG_I8] = {"i8", 1},   [IG_U8] = {"u8", 1},
-    [IG_BOOL] = {"bool", 1},
+    [IG_BOOL] = {"bool", 1}, [IG_F8E4M3] = {"f8e4m3", 1}, [IG_F8E5M2] = {"f8e5m2", 1},
 };
 
 size_t ig_dtype_size(ig_dtype dtype) {
@@ -33,6 +33,7 @@ ig_dtype ig_dtype_parse(const char *name) {
 static const uint8_t onnx_types[] = {
     [IG_F64] = 11, [IG_F32] = 1, [IG_F16] = 10, [IG_BF16] = 16, [IG_I64] = 7,
     [IG_I32] = 6,  [IG_I8] = 3,  [IG_U8] = 2,   [IG_BOOL] = 9,
+    [IG_F8E4M3] = 17, [IG_F8E5M2] = 19,
 };
 
 int64_t ig_dtype_to_onnx(ig_dtype dtype) {
@@ -74,6 +75,44 @@ uint16_t ig_f32_to_f16(float value) {
   return (uint16_t)(sign | half);
 }
 
+/* As f16: a product rebiases the exponent (from 7 to 127). */
+float ig_f8e4m3_to_f32(uint8_t bits) {
+  uint32_t sign = (uint32_t)(bits & 0x80u) << 24, magnitude = bits & 0x7fu;
+  float_bits word = {.u = magnitude << 20};
+  word.f *= 0x1p120f;
+  word.u = sign | (magnitude == 0x7fu ? 0x7fc00000u : word.u);
+  return word.f;
+}
+
+float ig_f8e5m2_to_f32(uint8_t bits) { /* the upper half of a f16 */
+  return ig_f16_to_f32((uint16_t)(bits << 8));
+}
+
+/* The significand loses `shift` bits; `bias` is the difference of the exponents' biases in its place.
+ * Below `least`, the smallest normal number, adding `unit` leaves the multiple of the smallest number
+ * in the last bits. `most` is the code of the largest number; NaN is 0x7f. */
+static inline uint8_t to_f8(float value, int shift, uint32_t bias, uint32_t least, float unit,
+                            uint32_t most) {
+  float_bits word = {.f = value};
+  uint32_t sign = (word.u >> 24) & 0x80u, magnitude = word.u & 0x7fffffffu;
+  uint32_t half = (1u << (shift - 1)) - 1;
+  uint32_t normal = (magnitude + half + ((magnitude >> shift) & 1u) - bias) >> shift;
+  float_bits small = {.u = magnitude};
+  small.f += unit;
+  uint32_t code = magnitude < least ? small.u & 0xfu : normal;
+  code = code > most || magnitude >= 0x7f800000u ? most : code;
+  code = magnitude > 0x7f800000u ? 0x7fu : code;
+  return (uint8_t)(sign | code);
+}
+
+uint8_t ig_f32_to_f8e4m3(float value) {
+  return to_f8(value, 20, 120u << 23, 0x3c800000u, 0x1p14f, 0x7e); /* 2^-6, in units of 2^-9 */
+}
+
+uint8_t ig_f32_to_f8e5m2(float value) {
+  return to_f8(value, 21, 112u << 23, 0x38800000u, 0x1p7f, 0x7b); /* 2^-14, in units of 2^-16 */
+}
+
 double ig_load_f64(ig_dtype dtype, const void *data, int64_t i) {
   switch (dtype) {
   case IG_F64: return ((const double *)data)[i];
@@ -85,6 +124,8 @@ double ig_load_f64(ig_dtype dtype, const void *data, int64_t i) {
   case IG_I8: return ((const int8_t *)data)[i];
   case IG_U8:
   case IG_BOOL: return ((const uint8_t *)data)[i];
+  case IG_F8E4M3: return (double)ig_f8e4m3_to_f32(((const uint8_t *)data)[i]);
+  case IG_F8E5M2: return (double)ig_f8e5m2_to_f32(((const uint8_t *)data)[i]);
   default: return 0;
   }
 }
@@ -108,6 +149,8 @@ void ig_store_f64(ig_dtype dtype, void *data, int64_t i, double value) {
   case IG_I8: ((int8_t *)data)[i] = (int8_t)saturate(value, INT8_MIN, INT8_MAX); break;
   case IG_U8: ((uint8_t *)data)[i] = (uint8_t)saturate(value, 0, UINT8_MAX); break;
   case IG_BOOL: ((uint8_t *)data)[i] = value != 0; break;
+  case IG_F8E4M3: ((uint8_t *)data)[i] = ig_f32_to_f8e4m3((float)value); break;
+  case IG_F8E5M2: ((uint8_t *)data)[i] = ig_f32_to_f8e5m2((float)value); break;
   default: break;
   }
 }

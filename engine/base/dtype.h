@@ -14,7 +14,9 @@ ig_dtype ig_dtype_parse(const char *name);
  * IG_NONE for a type that Ingot lacks. */
 int64_t ig_dtype_to_onnx(ig_dtype dtype);
 ig_dtype ig_dtype_from_onnx(int64_t type);
+/* Types to compute in: 8-bit floats, which are stored and multiplied alone, are not among them. */
 static inline bool ig_dtype_is_float(ig_dtype d) { return d >= IG_F64 && d <= IG_BF16; }
+static inline bool ig_dtype_is_f8(ig_dtype d) { return d == IG_F8E4M3 || d == IG_F8E5M2; }
 static inline bool ig_dtype_is_int(ig_dtype d) { return d >= IG_I64 && d <= IG_U8; }
 
 /* bfloat16 is the upper half of a float; rounding is to nearest, ties to even, NaN stays NaN. */
@@ -37,6 +39,14 @@ static inline uint16_t ig_f32_to_bf16(float value) {
 
 float ig_f16_to_f32(uint16_t bits);
 uint16_t ig_f32_to_f16(float value);
+
+/* The two formats of "FP8 formats for deep learning" (Micikevicius et al., 2022, table 1). Rounding is
+ * to nearest, ties to even; what is beyond the largest number, infinity included, becomes that number,
+ * as ONNX's Cast with saturate has it; NaN stays NaN. e5m2's infinity is read as such. */
+float ig_f8e4m3_to_f32(uint8_t bits);
+float ig_f8e5m2_to_f32(uint8_t bits);
+uint8_t ig_f32_to_f8e4m3(float value);
+uint8_t ig_f32_to_f8e5m2(float value);
 
 /* Element i of an array, as a double; integers beyond 2^53 round. */
 double ig_load_f64(ig_dtype dtype, const void *data, int64_t i);

@@ -1,5 +1,6 @@
 /* Cast: to another element type. Floats round to nearest even; float to integer truncates and
- * saturates (ONNX leaves what does not fit undefined); integer to integer wraps; bool is x != 0. */
+ * saturates (ONNX leaves what does not fit undefined), as float to 8-bit float does; integer to integer
+ * wraps; bool is x != 0. */
 #include "engine/ops/op.h"
 #include "kernels/convert.h"
 
@@ -8,8 +9,7 @@ typedef struct cast_attrs {
   const char *round_mode;
 } cast_attrs;
 
-/* saturate and round_mode only concern 8-bit floats; they are known so that files which name them
- * load. */
+/* saturate only concerns 8-bit floats, round_mode one that Ingot lacks. */
 static const ig_attr_field cast_fields[] = {
     {.name = "to",                   .type = IG_ATTR_INT, .offset = offsetof(cast_attrs, to), .required = true},
     IG_FIELD_INT(cast_attrs, saturate, 1),
@@ -22,6 +22,8 @@ static ig_status cast_infer(ig_node *node) {
   ig_dtype dtype = ig_dtype_from_onnx(to);
   IG_CHECK(dtype != IG_NONE, IG_ERR_UNSUPPORTED, "no element type for ONNX type %lld",
            (long long)to);
+  IG_CHECK(IG_ATTRS_OF(cast_attrs, node)->saturate || !ig_dtype_is_f8(dtype), IG_ERR_UNSUPPORTED,
+           "casts to %s saturate", ig_dtype_name(dtype));
   return ig_infer_set(node, 0, dtype, &node->inputs[0]->shape);
 }
 

@@ -157,6 +157,7 @@ void ig_product_describe(const ig_node *node, const ig_product *p, ig_matmul *s)
   ig_shape joined, out;
   memset(s, 0, sizeof *s);
   s->dtype = a->dtype;
+  s->b_dtype = b->dtype;
   s->c_dtype = node->outputs[0]->dtype;
   s->rank = IG_MAX(left.rank, right.rank);
   align(&left, s->rank, s->a_dims);

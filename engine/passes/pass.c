@@ -37,12 +37,12 @@ const char *const ig_pipeline_forward[] = {
     NULL,
 };
 const char *const ig_pipeline_training[] = {
-    "sync_batch_norm", "data_parallel", "simplify", "fold", "cse", "keep_copies", "share_forward",
+    "fp8", "sync_batch_norm", "data_parallel", "simplify", "fold", "cse", "keep_copies", "share_forward",
     "fuse_gather_grad", "recompute", "layout", "fuse_elementwise", "group_updates", "dce", NULL,
 };
 
 ig_precision ig_precision_parse(const char *name) {
-  static const char *const names[] = {"f32", "tf32", "bf16", "f16"};
+  static const char *const names[] = {"f32", "tf32", "bf16", "f16", "fp8"};
   for (int i = 0; i < IG_COUNT(names); i++) {
     if (strcmp(name, names[i]) == 0) return (ig_precision)i;
   }
@@ -50,7 +50,7 @@ ig_precision ig_precision_parse(const char *name) {
 }
 
 ig_dtype ig_precision_dtype(ig_precision precision) {
-  if (precision == IG_PRECISION_BF16) return IG_BF16;
+  if (precision == IG_PRECISION_BF16 || precision == IG_PRECISION_FP8) return IG_BF16;
   return precision == IG_PRECISION_F16 ? IG_F16 : IG_F32;
 }
 

@@ -20,10 +20,11 @@ typedef enum ig_precision {
   IG_PRECISION_F32,
   IG_PRECISION_TF32, /* tensors of f32, operands rounded to 10 bits of fraction; on the CPU as f32 */
   IG_PRECISION_BF16, /* 16-bit tensors, see the mixed-precision pass */
-  IG_PRECISION_F16   /* so too; training scales the loss */
+  IG_PRECISION_F16,  /* so too; training scales the loss */
+  IG_PRECISION_FP8   /* of training: as bf16, and the products of linear layers in 8 bits */
 } ig_precision;
 
-/* Of "f32", "tf32", "bf16" and "f16"; f32 for any other word. */
+/* Of "f32", "tf32", "bf16", "f16" and "fp8"; f32 for any other word. */
 ig_precision ig_precision_parse(const char *name);
 /* The type of the tensors that products read: ig_pass_options.compute. */
 ig_dtype ig_precision_dtype(ig_precision precision);
@@ -50,6 +51,7 @@ typedef struct ig_pass_options {
   bool training;    /* the graph holds or will hold gradients: BatchNormalization is not folded */
   ig_recompute recompute; /* of training graphs */
   ig_dtype compute; /* IG_F32, or the 16-bit type that the mixed-precision pass introduces */
+  bool fp8; /* of training graphs: products of linear layers in 8-bit floats */
   const ig_parallel *parallel; /* NULL for one process */
 } ig_pass_options;
 

@@ -141,6 +141,7 @@ ig_status ig_step_build(ig_graph *graph, const ig_train_options *options, ig_dev
   parallel.weighted = options->elastic > 0;
   ig_pass_options passes = {.device = device, .training = true, .recompute = options->recompute,
                             .compute = ig_precision_dtype(options->precision),
+                            .fp8 = options->precision == IG_PRECISION_FP8,
                             .parallel = parallel.size > 1 ? &parallel : NULL};
   ig_value *loss;
   IG_TRY(ig_task_add_loss(graph, options->task, options->label_smoothing, &loss));

@@ -128,8 +128,17 @@ static ig_status create_evaluator(ig_trainer *t) {
   return ig_evaluator_create(t->model, t->backend, store, t->validation, &options, &t->evaluator);
 }
 
+/* Ranks would need the largest of their maxima, and logical shards to have none of their own. */
+static ig_status check_fp8(const ig_trainer *t) {
+  IG_CHECK(t->options.parallel.size <= 1 && t->options.elastic == 0, IG_ERR_USAGE,
+           "precision: fp8 trains in one process and without elastic shards, found %d ranks",
+           t->options.parallel.size);
+  return ig_backend_check_fp8(t->backend);
+}
+
 static ig_status create_parts(ig_trainer *t) {
   IG_TRY(check_options(&t->options, t->data));
+  if (t->options.precision == IG_PRECISION_FP8) IG_TRY(check_fp8(t));
   IG_CHECK(t->data->n_samples > 0, IG_ERR_INPUT, "%s: no samples", t->data->path);
   IG_TRY(ig_match_fields(t->model, t->data, &t->match));
   IG_CHECK(t->match.target >= 0, IG_ERR_SHAPE, "%s: has no target besides the model's %d inputs",

@@ -40,7 +40,7 @@ static void reference_row(const ig_matmul *spec, const void *a, const void *b, c
     double sum = 0;
     for (int64_t k = 0; k < depth; k++) {
       sum += ig_load_f64(spec->dtype, a, a0 + k * spec->a_strides[col]) *
-             ig_load_f64(spec->dtype, b, b0 + k * spec->b_strides[row] + j * spec->b_strides[col]);
+             ig_load_f64(spec->b_dtype, b, b0 + k * spec->b_strides[row] + j * spec->b_strides[col]);
     }
     sum *= spec->alpha;
     if (spec->addend) sum += addend_at(spec, addend, batch, i, j);

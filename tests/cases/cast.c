@@ -1,5 +1,5 @@
 /* Cases of Cast. Types are ONNX's numbers: 1 f32, 2 u8, 3 i8, 6 i32, 7 i64, 9 bool, 10 f16, 11 f64,
- * 16 bf16. */
+ * 16 bf16, 17 and 19 the 8-bit floats. */
 #include "case_tools.h"
 
 /* Significant bits kept, ties to even, within the normal range. */
@@ -28,6 +28,8 @@ static void reference(const ig_node *node, const ig_case_array *in, ig_case_arra
     case 9: x = x != 0; break;
     case 10: x = rounded(x, 11); break;
     case 16: x = rounded(x, 8); break;
+    case 17: x = fmin(rounded(x, 4), 448); break;
+    case 19: x = fmin(rounded(x, 3), 57344); break;
     default: break;
     }
     out->data[i] = x;
@@ -45,6 +47,13 @@ static const ig_op_case cases[] = {
     {.name = "f32 to f16", .inputs = {NORMAL(IG_F32, 1003)}, TO(10), NO_GRADIENT},
     {.name = "bf16 to f32", .inputs = {NORMAL(IG_BF16, 33)}, TO(1), NO_GRADIENT},
     {.name = "f16 to bf16", .inputs = {NORMAL(IG_F16, 33)}, TO(16), NO_GRADIENT},
+    {.name = "f32 to e4m3",
+     .inputs = {{.dtype = IG_F32, .shape = DIMS(600), .fill = IG_FILL_UNIFORM, .low = 1, .high = 600}},
+     TO(17), NO_GRADIENT},
+    {.name = "f32 to e5m2",
+     .inputs = {{.dtype = IG_F32, .shape = DIMS(600), .fill = IG_FILL_UNIFORM, .low = 1, .high = 9e4}},
+     TO(19), NO_GRADIENT},
+    {.name = "e4m3 to f32", .inputs = {NORMAL(IG_F8E4M3, 300)}, TO(1)},
     {.name = "f32 to i64",
      .inputs = {{.dtype = IG_F32, .shape = DIMS(50), .fill = IG_FILL_UNIFORM, .low = -9, .high = 9}},
      TO(7)},

@@ -22,7 +22,7 @@ static const slip slips[] = {
     {{"train", "--optimizer", "adamm"},
      "^ingot train: --optimizer: 'adamm' is unknown; did you mean 'adam'\\?"},
     {{"train", "--schedule", "cosin"}, "--schedule: 'cosin' is unknown; did you mean 'cosine'\\?"},
-    {{"train", "--precision", "fp8"}, "--precision: 'fp8' is unknown.*\\(valid: f32.*bf16.*"},
+    {{"train", "--precision", "fp4"}, "--precision: 'fp4' is unknown.*\\(valid: f32.*bf16.*"},
     {{"train", "--batch", "0"}, "--batch: 0 is outside 1 to"},
     {{"train", "--batch", "sixty"}, "--batch: 'sixty' is not a whole number$"},
     {{"train", "--lr", "0,1"}, "--lr: '0,1' is not a number$"},

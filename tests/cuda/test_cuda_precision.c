@@ -28,8 +28,15 @@ static const subject gpt = {.model = "gpt:layers=2,heads=2,embd=32,ctx=16",
                             .batch = 4,
                             .loss_scale = 1024};
 
+/* Sizes of which all are multiples of 16, as fp8 wants them. */
+static const subject mlp = {.model = "mlp:64,32",
+                            .task = IG_TASK_CLASSIFICATION,
+                            .spec = {.input = {1, {144}}, .n_outputs = TRAINING_CLASSES},
+                            .batch = 16,
+                            .loss_scale = 1024};
+
 static const char *name_of(ig_precision precision) {
-  static const char *const names[] = {"f32", "tf32", "bf16", "f16"};
+  static const char *const names[] = {"f32", "tf32", "bf16", "f16", "fp8"};
   return names[precision];
 }
 
@@ -56,27 +63,35 @@ static double mean_difference(const training *a, const training *b) {
   return sum;
 }
 
-/* Half a unit in the last place, relative: 24, 11, 8 and 11 bits of significand. */
-static const double rounding[] = {0x1p-24, 0x1p-11, 0x1p-8, 0x1p-11};
+/* Half a unit in the last place, relative: 24, 11, 8, 11 and 4 bits of significand. */
+static const double rounding[] = {0x1p-24, 0x1p-11, 0x1p-8, 0x1p-11, 0x1p-4};
+
+/* Of a loss, whose products sum over 32 numbers at least: errors of fp8 average out. */
+static double forward_rounding(ig_precision precision) {
+  return precision == IG_PRECISION_FP8 ? rounding[precision] / sqrt(32) : 2 * rounding[precision];
+}
 
 /* The first loss shows the forward pass alone. At the end the difference may be `growth` roundings,
  * and a twentieth at most, of what training took off the loss: lost gradients cost more. */
-static void losses_keep_together(const subject *s, int64_t steps, double lr, double growth) {
+static void losses_keep_together(const subject *s, int64_t steps, double lr, double growth,
+                                 ig_precision last) {
   training want = train(s, cpu, IG_PRECISION_F32, steps, lr);
-  double first = want.loss[0], gain = first - mean_of_last(&want), exact = 0;
+  double first = want.loss[0], gain = first - mean_of_last(&want), exact = 0, half = 0;
   print_message("%s: %d steps on the CPU in f32, %.3f to %.3f\n", s->model, want.n, first,
                 first - gain);
   print_message("  %-9s  %-12s  mean difference of the last %d\n", "precision", "first step", LAST);
   assert_true(gain > 0.15 * first); /* it learns */
-  for (ig_precision p = IG_PRECISION_F32; p <= IG_PRECISION_F16; p++) {
+  for (ig_precision p = IG_PRECISION_F32; p <= last; p++) {
     training got = train(s, cuda, p, steps, lr);
     assert_int_equal(got.n, want.n);
-    assert_int_equal(got.n_copies > 0, p == IG_PRECISION_BF16 || p == IG_PRECISION_F16);
+    assert_int_equal(got.n_copies > 0, p >= IG_PRECISION_BF16); /* of biases and head in fp8 */
     double start = fabs(got.loss[0] - first), off = mean_difference(&got, &want);
     print_message("  %-9s  %-12.1e  %.1e\n", name_of(p), start, off);
-    assert_true(start <= 2 * rounding[p] * first);
+    assert_true(start <= forward_rounding(p) * first);
     assert_true(off <= fmin(0.05, growth * rounding[p]) * gain);
     if (p == IG_PRECISION_F32) exact = off;
+    if (p == IG_PRECISION_BF16) half = start;
+    assert_true(p != IG_PRECISION_FP8 || start > half);
     assert_true(p == IG_PRECISION_F32 || off > 10 * exact); /* the precision was another one */
     training_free(&got);
   }
@@ -87,12 +102,17 @@ static void losses_keep_together(const subject *s, int64_t steps, double lr, dou
  * a small gradient; the transformer's functions are smooth. */
 static void convolutions(void **state) {
   IG_UNUSED(state);
-  losses_keep_together(&lenet, 30, 2e-3, 100);
+  losses_keep_together(&lenet, 30, 2e-3, 100, IG_PRECISION_F16);
 }
 
 static void transformer(void **state) {
   IG_UNUSED(state);
-  losses_keep_together(&gpt, 30, 3e-3, 1);
+  losses_keep_together(&gpt, 30, 3e-3, 1, IG_PRECISION_FP8);
+}
+
+static void perceptron(void **state) {
+  IG_UNUSED(state);
+  losses_keep_together(&mlp, 30, 2e-3, 100, IG_PRECISION_FP8);
 }
 
 /* From a scale that is too large for f16's gradients: those steps leave every parameter as it was and
@@ -133,6 +153,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(convolutions),
       cmocka_unit_test(transformer),
+      cmocka_unit_test(perceptron),
       cmocka_unit_test(overflow),
   };
   int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -87,18 +87,29 @@ static void precisions(void **state) {
 
 /* Stopped half-way and resumed, the same bits as in one piece: with a constant rate, since other
  * schedules depend on the number of steps. */
-static void resumes(void **state) {
-  (void)state;
-  path whole = in("whole"), parts = in("parts"), a = in("whole/latest.h5"), b = in("parts/latest.h5");
-  assert_succeeded(
-      RUN(TRAIN(whole.text, "--steps", "30", "--schedule", "constant", "--device", "cuda")));
-  assert_succeeded(
-      RUN(TRAIN(parts.text, "--steps", "13", "--schedule", "constant", "--device", "cuda")));
-  assert_succeeded(RUN(TRAIN(parts.text, "--steps", "30", "--schedule", "constant", "--device", "cuda",
-                             "--resume")));
+#define STEPS(n) "--steps", n, "--schedule", "constant", "--device", "cuda", "--precision", precision
+static void resumes_in(const char *precision, const char *one, const char *two) {
+  path whole = in(one), parts = in(two), a = in(one), b = in(two);
+  strcat(a.text, "/latest.h5");
+  strcat(b.text, "/latest.h5");
+  assert_succeeded(RUN(TRAIN(whole.text, STEPS("30"))));
+  assert_succeeded(RUN(TRAIN(parts.text, STEPS("13"))));
+  assert_succeeded(RUN(TRAIN(parts.text, STEPS("30"), "--resume")));
   char command[4096];
   snprintf(command, sizeof command, "h5diff -q %s %s /parameters && h5diff -q %s %s /optimizer",
            a.text, b.text, a.text, b.text);
+  assert_int_equal(system(command), 0);
+}
+
+/* The maxima that scales of fp8 come from are part of a checkpoint. */
+static void resumes(void **state) {
+  (void)state;
+  resumes_in("f32", "whole", "parts");
+  resumes_in("fp8", "whole8", "parts8");
+  path file = in("whole8/latest.h5");
+  char command[2048];
+  snprintf(command, sizeof command, "h5dump -d /optimizer/fp8.fc1.weight.gradient %s >/dev/null",
+           file.text);
   assert_int_equal(system(command), 0);
 }
 
@@ -121,6 +132,12 @@ static void what_a_machine_lacks(void **state) {
   refused_with("IG_EMU_DEVICES", "2", "cuda:2", "^ingot train: device 'cuda:2': GPU 2: this machine has 2$");
   refused_with("IG_EMU_CAPABILITY", "75", "cuda",
                "^ingot train: device 'cuda': GPU 0 .* has compute capability 7.5, expected 8.0 or newer$");
+  path run = in("refused");
+  assert_int_equal(setenv("IG_EMU_CAPABILITY", "80", 1), 0);
+  const program *p = RUN(TRAIN(run.text, "--steps", "1", "--device", "cuda", "--precision", "fp8"));
+  assert_int_equal(unsetenv("IG_EMU_CAPABILITY"), 0);
+  assert_refused(p, 3, "^ingot train: fp8 needs a GPU of compute capability 8.9 or newer, this one has 8.0$");
+  assert_int_not_equal(access(run.text, F_OK), 0);
 }
 
 /* The advice is followed, and works. */

@@ -21,6 +21,8 @@ struct cublasLtMatmulDescOpaque {
   cublasOperation_t trans_a, trans_b;
   cublasLtEpilogue_t epilogue;
   const void *bias;
+  const float *a_scale, *b_scale; /* of operands of 8 bits; NULL is 1 */
+  int8_t fast;                    /* of those too; sums here are exact enough for both */
 };
 struct cublasLtMatrixLayoutOpaque {
   cudaDataType type;
@@ -90,6 +92,9 @@ cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t desc,
   case CUBLASLT_MATMUL_DESC_TRANSB: return SET(desc->trans_b);
   case CUBLASLT_MATMUL_DESC_EPILOGUE: return SET(desc->epilogue);
   case CUBLASLT_MATMUL_DESC_BIAS_POINTER: return SET(desc->bias);
+  case CUBLASLT_MATMUL_DESC_A_SCALE_POINTER: return SET(desc->a_scale);
+  case CUBLASLT_MATMUL_DESC_B_SCALE_POINTER: return SET(desc->b_scale);
+  case CUBLASLT_MATMUL_DESC_FAST_ACCUM: return SET(desc->fast);
   default: return CUBLAS_STATUS_INVALID_VALUE;
   }
 }
@@ -158,7 +163,26 @@ static bool has_bias(cublasLtEpilogue_t epilogue) {
   return epilogue & CUBLASLT_EPILOGUE_BIAS;
 }
 
+static bool is_f8(cudaDataType type) {
+  return type == CUDA_R_8F_E4M3 || type == CUDA_R_8F_E5M2;
+}
+
+/* Products of 8-bit floats: on capability 8.9 and up, the first operand transposed and the second not,
+ * one at least e4m3, sizes multiples of 16, a bias of 16 bits. */
+static bool f8_fits(const problem *p) {
+  bool types = is_f8(p->b.type) && (p->a.type == CUDA_R_8F_E4M3 || p->b.type == CUDA_R_8F_E4M3) &&
+               p->d.type == p->c.type && !is_f8(p->c.type) &&
+               (!has_bias(p->desc.epilogue) || p->d.type != CUDA_R_32F);
+  bool sizes = p->m % 16 == 0 && p->n % 16 == 0 && p->k % 16 == 0 && p->a.ld % 16 == 0 &&
+               p->b.ld % 16 == 0;
+  return ig_emu_settings.capability >= 89 && types && sizes && p->desc.trans_a == CUBLAS_OP_T &&
+         p->desc.trans_b == CUBLAS_OP_N && p->desc.compute == CUBLAS_COMPUTE_32F &&
+         p->desc.scale == CUDA_R_32F;
+}
+
 static bool types_fit(const problem *p) {
+  if (is_f8(p->a.type)) return f8_fits(p);
+  if (p->desc.a_scale || p->desc.b_scale || p->desc.fast) return false;
   bool f32 = p->a.type == CUDA_R_32F;
   bool compute = p->desc.compute == CUBLAS_COMPUTE_32F ||
                  (p->desc.compute == CUBLAS_COMPUTE_32F_FAST_TF32 && f32);
@@ -210,6 +234,7 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtM
     if (asked == 0 || (asked & (asked - 1))) return CUBLAS_STATUS_INVALID_VALUE;
     if (asked < alignment) alignment = asked;
   }
+  if (is_f8(a->type) && alignment < 16) return CUBLAS_STATUS_NOT_SUPPORTED;
   *count = 0;
   for (int i = 0; i < ALGORITHMS && *count < most; i++) {
     if (algorithm_workspace[i] > preference->workspace) continue;
@@ -256,10 +281,24 @@ typedef struct product {
 } product;
 
 static size_t size_of(cudaDataType type) {
+  if (is_f8(type)) return 1;
   return type == CUDA_R_32F ? 4 : 2;
 }
 
+/* Sign, exponent and fraction, by the formats' tables. */
+static float load_f8(cudaDataType type, uint8_t bits) {
+  int fraction_bits = type == CUDA_R_8F_E4M3 ? 3 : 2, bias = type == CUDA_R_8F_E4M3 ? 7 : 15;
+  int exponent = (bits & 127) >> fraction_bits, one = 1 << fraction_bits;
+  int fraction = bits & (one - 1);
+  float x = ldexpf((float)(exponent ? one + fraction : fraction),
+                   (exponent ? exponent : 1) - bias - fraction_bits);
+  if (type == CUDA_R_8F_E4M3 && (bits & 127) == 127) x = NAN;
+  if (type == CUDA_R_8F_E5M2 && exponent == 31) x = fraction ? NAN : INFINITY;
+  return bits & 128 ? -x : x;
+}
+
 static float load(cudaDataType type, const void *data, int64_t i) {
+  if (is_f8(type)) return load_f8(type, ((const uint8_t *)data)[i]);
   if (type == CUDA_R_32F) return ((const float *)data)[i];
   if (type == CUDA_R_16F) return (float)((const _Float16 *)data)[i];
   uint32_t bits = (uint32_t)((const uint16_t *)data)[i] << 16;
@@ -306,6 +345,8 @@ static void gather(const struct cublasLtMatrixLayoutOpaque *l, const void *data,
 static float finish(const product *t, float sum, int64_t at, int64_t row) {
   const problem *p = &t->p;
   float x = t->alpha * sum;
+  if (p->desc.a_scale) x *= *p->desc.a_scale;
+  if (p->desc.b_scale) x *= *p->desc.b_scale;
   if (t->beta != 0) x += t->beta * load(p->c.type, t->c, at);
   if (has_bias(p->desc.epilogue)) x += load(p->d.type, p->desc.bias, row);
   if (p->desc.epilogue & CUBLASLT_EPILOGUE_RELU) return x < 0 ? 0 : x;
@@ -354,6 +395,10 @@ static const char *run_product(const void *arguments) {
       (ig_emu_memory_of(p->desc.bias, (size_t)p->m * size_of(p->d.type), &whole) != DEVICE_MEMORY ||
        !whole)) {
     return "the bias of cublasLtMatmul does not lie in device memory";
+  }
+  if ((p->desc.a_scale && ig_emu_memory_of(p->desc.a_scale, 4, &whole) != DEVICE_MEMORY) ||
+      (p->desc.b_scale && ig_emu_memory_of(p->desc.b_scale, 4, &whole) != DEVICE_MEMORY)) {
+    return "a scale of cublasLtMatmul does not lie in device memory";
   }
   if (t->workspace_bytes) memset(t->workspace, POISON, t->workspace_bytes);
   float *left = malloc((size_t)(p->m * p->k) * sizeof *left);

@@ -40,6 +40,7 @@ static int close_all(void **state) {
 
 static ig_matmul product(int64_t n) {
   return (ig_matmul){.dtype = IG_F32,
+                     .b_dtype = IG_F32,
                      .c_dtype = IG_F32,
                      .rank = 2,
                      .alpha = 1,

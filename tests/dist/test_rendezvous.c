@@ -96,6 +96,67 @@ static void test_latecomer(void **state) {
   ranks_check(&j, j.codes[1] == 3);
 }
 
+/* Frames that no rank sends: an unknown type, a length beyond all limits, and messages too short,
+ * cut off, or not for that rank. */
+static const struct {
+  uint32_t type, bytes;
+  size_t sent;
+} bad_frames[] = {
+    {99, 5, 5}, {1, 0x7fffffff, 16}, {5, 3, 3}, {5, 64, 64}, {6, 4, 4}, {3, 4, 4}, {4, 100, 7},
+};
+
+static void send_bad_frame(int fd, size_t i) {
+  unsigned char frame[8 + 64];
+  memset(frame, 0xee, sizeof frame);
+  ig_put32(frame, bad_frames[i].type);
+  ig_put32(frame + 4, bad_frames[i].bytes);
+  assert_int_equal(send(fd, frame, 8 + bad_frames[i].sent, MSG_NOSIGNAL), 8 + bad_frames[i].sent);
+  shutdown(fd, SHUT_WR);
+}
+
+static void test_rogue_rank(void **state) {
+  (void)state;
+  for (size_t i = 0; i < sizeof bad_frames / sizeof bad_frames[0]; i++) {
+    ranks j = {0};
+    int port = ranks_port();
+    unsigned char hello[IG_HELLO_BYTES], answer[IG_WELCOME_BYTES];
+    ranks_add_worker(&j, "sums", port, 0, 2, NULL);
+    ig_hello_encode(&(ig_hello){.kind = IG_CONTROL_CONNECTION, .rank = 1, .host = "rogue"}, hello);
+    int fd = knock(port, hello, sizeof hello);
+    assert_int_equal(recv(fd, answer, sizeof answer, MSG_WAITALL), sizeof answer);
+    send_bad_frame(fd, i);
+    ranks_wait(&j, 20);
+    ranks_check(&j, j.codes[0] == 3 && strstr(j.text[0], "rank 1 on rogue"));
+    close(fd);
+  }
+}
+
+static void test_rogue_rank_0(void **state) {
+  (void)state;
+  for (size_t i = 0; i < sizeof bad_frames / sizeof bad_frames[0]; i++) {
+    ranks j = {0};
+    int port = ranks_port(), on = 1;
+    unsigned char hello[IG_HELLO_BYTES], answer[IG_WELCOME_BYTES];
+    struct sockaddr_in name = {.sin_family = AF_INET,
+                               .sin_port = htons((uint16_t)port),
+                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    assert_int_equal(bind(listener, (struct sockaddr *)&name, sizeof name), 0);
+    assert_int_equal(listen(listener, 4), 0);
+    ranks_add_worker(&j, "sums", port, 1, 2, NULL);
+    int fd = accept(listener, NULL, NULL);
+    assert_int_equal(recv(fd, hello, sizeof hello, MSG_WAITALL), sizeof hello);
+    ig_welcome_encode(&(ig_welcome){.accepted = true, .rank = 1, .ranks = 2}, answer);
+    assert_int_equal(send(fd, answer, sizeof answer, MSG_NOSIGNAL), sizeof answer);
+    send_bad_frame(fd, i);
+    ranks_wait(&j, 20);
+    ranks_check(&j, j.codes[0] == 3 && strstr(j.text[0], "rank 0"));
+    close(fd);
+    close(listener);
+  }
+}
+
 /* Every byte of a good hello changed to every value, and random bytes: decoded within its ranges,
  * or refused with a reason. */
 static void test_decoders(void **state) {
@@ -185,6 +246,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_nobody_there), cmocka_unit_test(test_others_do_not_come),
       cmocka_unit_test(test_strangers),    cmocka_unit_test(test_latecomer),
+      cmocka_unit_test(test_rogue_rank),   cmocka_unit_test(test_rogue_rank_0),
       cmocka_unit_test(test_decoders),     cmocka_unit_test(test_slurm_hosts),
       cmocka_unit_test(test_slurm),        cmocka_unit_test(test_no_mpi),
   };

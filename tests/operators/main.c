@@ -28,13 +28,17 @@ static void check_cost(const instance *it) {
   }
 }
 
-/* f64 and blocks of channels are the CPU's alone: another device may decline them. */
+/* f64, casts to and from 8-bit floats, which take no scale, and blocks of channels are the CPU's alone:
+ * another device may decline them. */
 static bool may_decline(const instance *it) {
   bool apart = false;
   for (int i = 0; i < it->n_in; i++) apart = apart || (it->in[i] && it->in[i]->dtype == IG_F64);
   for (int i = 0; i < it->n_out; i++) {
     const ig_value *v = it->node->outputs[i];
     apart = apart || v->dtype == IG_F64 || v->layout == IG_LAYOUT_BLOCK16;
+  }
+  if (strcmp(it->op->name, "Cast") == 0) {
+    apart = apart || ig_dtype_is_f8(it->in[0]->dtype) || ig_dtype_is_f8(it->node->outputs[0]->dtype);
   }
   return apart && driver_backend->vtable->device != IG_CPU;
 }

@@ -120,6 +120,64 @@ static void f16_all_values(void **state) {
   assert_int_equal(ig_f32_to_f16(65520.0f), 0x7c00);
 }
 
+/* The tables of Micikevicius et al., 2022: e4m3 has no infinity and one NaN a sign, e5m2 is IEEE's. */
+static double f8_by_definition(ig_dtype dtype, int bits) {
+  bool wide = dtype == IG_F8E5M2;
+  int fraction_bits = wide ? 2 : 3, bias = wide ? 15 : 7;
+  int exponent = (bits & 0x7f) >> fraction_bits, fraction = bits & ((1 << fraction_bits) - 1);
+  double value = exponent ? ldexp((1 << fraction_bits) + fraction, exponent - bias - fraction_bits)
+                          : ldexp(fraction, 1 - bias - fraction_bits);
+  if (wide && exponent == 31) value = fraction ? (double)NAN : (double)INFINITY;
+  if (!wide && (bits & 0x7f) == 0x7f) value = (double)NAN;
+  return bits & 0x80 ? -value : value;
+}
+
+static uint8_t f8_of(ig_dtype dtype, double value) {
+  uint8_t code;
+  ig_store_f64(dtype, &code, 0, value);
+  return code;
+}
+
+static void f8_all_values(ig_dtype dtype, int most) {
+  for (int bits = 0; bits < 256; bits++) {
+    uint8_t code = (uint8_t)bits;
+    double want = f8_by_definition(dtype, bits), got = ig_load_f64(dtype, &code, 0);
+    if (isnan(want)) {
+      assert_true(isnan(got) && f8_of(dtype, got) == (0x7f | (signbit(got) ? 0x80 : 0)));
+      continue;
+    }
+    assert_memory_equal(&got, &want, sizeof got);
+    int magnitude = bits & 0x7f, sign = bits & 0x80;
+    assert_int_equal(f8_of(dtype, got), magnitude > most ? sign | most : bits);
+    if (magnitude >= most) continue;
+    double next = f8_by_definition(dtype, bits + 1), middle = (want + next) / 2;
+    float past = nextafterf((float)middle, (float)next);
+    float before = nextafterf((float)middle, (float)want);
+    assert_int_equal(f8_of(dtype, middle), bits & 1 ? bits + 1 : bits);
+    assert_int_equal(f8_of(dtype, (double)past), bits + 1);
+    assert_int_equal(f8_of(dtype, (double)before), bits);
+  }
+  double largest = f8_by_definition(dtype, most);
+  for (double x = largest; x < 1e40; x *= 1.01) { /* the last ones are infinite as floats */
+    assert_int_equal(f8_of(dtype, x), most);
+    assert_int_equal(f8_of(dtype, -x), 0x80 | most);
+  }
+  assert_int_equal(f8_of(dtype, 0x1p-149), 0);
+}
+
+static void f8_tables(void **state) {
+  IG_UNUSED(state);
+  f8_all_values(IG_F8E4M3, 0x7e);
+  f8_all_values(IG_F8E5M2, 0x7b);
+  assert_true(f8_by_definition(IG_F8E4M3, 0x7e) == 448);
+  assert_true(f8_by_definition(IG_F8E5M2, 0x7b) == 57344);
+  assert_int_equal(ig_dtype_parse("f8e4m3"), IG_F8E4M3);
+  assert_int_equal(ig_dtype_from_onnx(19), IG_F8E5M2);
+  uint8_t codes[3];
+  ig_convert(IG_F32, (const float[]){1.0f, -0.3f, 500.0f}, IG_F8E4M3, codes, 3);
+  assert_memory_equal(codes, ((uint8_t[]){0x38, 0xaa, 0x7e}), 3);
+}
+
 static void bf16_rounds_to_even(void **state) {
   IG_UNUSED(state);
   for (int bits = 0; bits < 0x7f80; bits++) {
@@ -218,6 +276,7 @@ int main(void) {
       cmocka_unit_test(normals_in_bulk_are_the_single_ones),
       cmocka_unit_test(permutations_visit_all_once),
       cmocka_unit_test(f16_all_values),
+      cmocka_unit_test(f8_tables),
       cmocka_unit_test(bf16_rounds_to_even),
       cmocka_unit_test(conversions_saturate_and_wrap),
       cmocka_unit_test(shapes_broadcast),

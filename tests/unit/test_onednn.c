@@ -90,6 +90,7 @@ typedef struct product {
 
 static void describe(const product *p, ig_matmul *s) {
   *s = (ig_matmul){.dtype = IG_F32,
+                   .b_dtype = IG_F32,
                    .c_dtype = IG_F32,
                    .rank = 2,
                    .a_dims = {p->m, p->k},

@@ -42,8 +42,8 @@ static void release_cublas(ig_call *call) {
 }
 
 static ig_status run_cublas(const ig_call *call) {
-  return ig_cublas_matmul_run(call->state, call->in[0], call->in[1], addend_of(call), call->out[0],
-                              call->workspace, call->stream);
+  return ig_cublas_matmul_run(call->state, call->in[0], call->in[1], NULL, NULL, addend_of(call),
+                              call->out[0], call->workspace, call->stream);
 }
 
 static ig_status run_tiles(const ig_call *call, const ig_product *p) {

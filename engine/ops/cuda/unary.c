@@ -99,6 +99,11 @@ static ig_status run_grad(const ig_call *call) {
 static const ig_impl grad_impls[] = {
     {.name = "vector", .device = IG_CUDA, .reject = reject_grad, .run = run_grad}, {0}};
 
+static const char *reject_cast(const ig_node *node) {
+  ig_dtype from = node->inputs[0]->dtype, to = node->outputs[0]->dtype;
+  return ig_dtype_is_f8(from) || ig_dtype_is_f8(to) ? "an 8-bit float" : reject_f64(node);
+}
+
 static ig_status run_cast(const ig_call *call) {
   const ig_value *x = call->node->inputs[0], *y = call->node->outputs[0];
   return ig_cuda_convert(x->dtype, call->in[0], y->dtype, call->out[0], ig_storage_count(y),
@@ -106,7 +111,7 @@ static ig_status run_cast(const ig_call *call) {
 }
 
 static const ig_impl cast_impls[] = {
-    {.name = "vector", .device = IG_CUDA, .reject = reject_f64, .run = run_cast}, {0}};
+    {.name = "vector", .device = IG_CUDA, .reject = reject_cast, .run = run_cast}, {0}};
 
 static const struct ig_op_impls ops[] = {
     {"Relu", relu_impls},

@@ -28,7 +28,13 @@ typedef struct operand {
 } operand;
 
 static cudaDataType type_of(ig_dtype dtype) {
-  return dtype == IG_BF16 ? CUDA_R_16BF : dtype == IG_F16 ? CUDA_R_16F : CUDA_R_32F;
+  switch (dtype) {
+  case IG_BF16: return CUDA_R_16BF;
+  case IG_F16: return CUDA_R_16F;
+  case IG_F8E4M3: return CUDA_R_8F_E4M3;
+  case IG_F8E5M2: return CUDA_R_8F_E5M2;
+  default: return CUDA_R_32F;
+  }
 }
 
 /* --- operands --------------------------------------------------------------------------------- */
@@ -78,9 +84,9 @@ static int64_t call_offset(const ig_matmul *spec, int64_t index, const int64_t *
   return offset;
 }
 
-static size_t operand_bytes(const ig_matmul *spec, const operand *o) {
+static size_t operand_bytes(const ig_matmul *spec, const operand *o, ig_dtype dtype) {
   int64_t count = (o->cols - 1) * o->ld + o->rows + (batch_of(spec) - 1) * o->batch_stride;
-  return (size_t)count * ig_dtype_size(spec->dtype);
+  return (size_t)count * ig_dtype_size(dtype);
 }
 
 /* What all addresses of an operand are multiples of, given that the first is of IG_ALIGNMENT. */
@@ -94,8 +100,10 @@ static void lower_alignment(const ig_matmul *spec, const int64_t *dims, const in
 
 /* --- the addend and the activation ------------------------------------------------------------ */
 
+/* With operands of 8 bits the library wants a bias of 16. */
 static bool is_bias(const ig_matmul *spec, float beta) {
   if (!spec->addend || beta != 1) return false;
+  if (ig_dtype_is_f8(spec->dtype) && spec->c_dtype == IG_F32) return false;
   for (int d = 0; d < spec->rank - 1; d++) {
     if (spec->addend_dims[d] != 1) return false;
   }
@@ -111,8 +119,9 @@ static bool is_like_c(const ig_matmul *spec) {
 }
 
 /* The library's GELU is the approximation by tanh. Other functions are applied afterwards. */
-static cublasLtEpilogue_t epilogue_of(const ig_activation *f, bool bias, bool *after) {
-  *after = false;
+static cublasLtEpilogue_t epilogue_of(const ig_activation *f, bool bias, bool plain, bool *after) {
+  *after = plain && f->on;
+  if (plain) return CUBLASLT_EPILOGUE_DEFAULT;
   if (f->on && f->kind == IG_UNARY_RELU) {
     return bias ? CUBLASLT_EPILOGUE_RELU_BIAS : CUBLASLT_EPILOGUE_RELU;
   }
@@ -147,6 +156,15 @@ static ig_status set_bias(const ig_cublas_library *lib, cublasLtMatmulDesc_t des
   return IG_OK;
 }
 
+static ig_status set_scales(const ig_cublas_library *lib, cublasLtMatmulDesc_t desc,
+                            const float *first, const float *second) {
+  IG_TRY_CUBLAS(lib, cublasLtMatmulDescSetAttribute(desc, CUBLASLT_MATMUL_DESC_A_SCALE_POINTER,
+                                                    &first, sizeof first));
+  IG_TRY_CUBLAS(lib, cublasLtMatmulDescSetAttribute(desc, CUBLASLT_MATMUL_DESC_B_SCALE_POINTER,
+                                                    &second, sizeof second));
+  return IG_OK;
+}
+
 static ig_status make_desc(ig_cublas_matmul *p, cublasOperation_t first, cublasOperation_t second,
                            cublasLtEpilogue_t epilogue) {
   const ig_cublas_library *lib = p->library;
@@ -161,11 +179,17 @@ static ig_status make_desc(ig_cublas_matmul *p, cublasOperation_t first, cublasO
                                                     sizeof second));
   IG_TRY_CUBLAS(lib, cublasLtMatmulDescSetAttribute(desc, CUBLASLT_MATMUL_DESC_EPILOGUE, &epilogue,
                                                     sizeof epilogue));
+  int8_t fast = p->spec.fast;
+  if (fast) {
+    IG_TRY_CUBLAS(lib, cublasLtMatmulDescSetAttribute(desc, CUBLASLT_MATMUL_DESC_FAST_ACCUM, &fast,
+                                                      sizeof fast));
+  }
   /* The library wants an address to choose an algorithm by; the true one follows with each call. */
   return p->form.bias ? set_bias(lib, desc, (const void *)(uintptr_t)IG_CUBLAS_WORKSPACE) : IG_OK;
 }
 
-static ig_status make_form(ig_cublas_matmul *p, float beta) {
+/* `plain`: without an epilogue. */
+static ig_status make_form(ig_cublas_matmul *p, float beta, bool plain) {
   const ig_matmul *s = &p->spec;
   ig_cublas_form *form = &p->form;
   operand a, b, c;
@@ -173,7 +197,7 @@ static ig_status make_form(ig_cublas_matmul *p, float beta) {
   IG_TRY(find_operand(s, s->a_dims, s->a_strides, &b));
   IG_TRY(find_operand(s, s->c_dims, s->c_strides, &c));
   IG_CHECK(c.op == CUBLAS_OP_N, IG_ERR_UNSUPPORTED, "a transposed result");
-  form->bias = is_bias(s, beta);
+  form->bias = !plain && is_bias(s, beta);
   form->alpha = s->alpha;
   form->beta = s->addend && !form->bias ? beta : 0;
   p->addend_is_c = !form->bias && is_like_c(s);
@@ -181,25 +205,36 @@ static ig_status make_form(ig_cublas_matmul *p, float beta) {
   lower_alignment(s, s->a_dims, s->a_strides, &form->alignment);
   lower_alignment(s, s->b_dims, s->b_strides, &form->alignment);
   lower_alignment(s, s->c_dims, s->c_strides, &form->alignment);
-  cublasLtEpilogue_t epilogue = epilogue_of(&s->activation, form->bias, &p->activate_after);
+  cublasLtEpilogue_t epilogue = epilogue_of(&s->activation, form->bias, plain, &p->activate_after);
   IG_TRY(make_desc(p, a.op, b.op, epilogue));
   int64_t batch = batch_of(s);
-  cudaDataType type = type_of(s->dtype);
-  IG_TRY(make_layout(p->library, type, &a, batch, &form->a));
-  IG_TRY(make_layout(p->library, type, &b, batch, &form->b));
-  IG_TRY(make_layout(p->library, type, &c, batch, &form->c));
-  form->a_bytes = operand_bytes(s, &a);
-  form->b_bytes = operand_bytes(s, &b);
-  form->c_bytes = operand_bytes(s, &c);
+  IG_TRY(make_layout(p->library, type_of(s->b_dtype), &a, batch, &form->a));
+  IG_TRY(make_layout(p->library, type_of(s->dtype), &b, batch, &form->b));
+  IG_TRY(make_layout(p->library, type_of(s->c_dtype), &c, batch, &form->c));
+  form->a_bytes = operand_bytes(s, &a, s->b_dtype);
+  form->b_bytes = operand_bytes(s, &b, s->dtype);
+  form->c_bytes = operand_bytes(s, &c, s->c_dtype);
+  bool mixed = ig_dtype_is_f8(s->dtype);
   snprintf(form->key, sizeof form->key,
-           "%s%s,%c%c,%lldx%lldx%lld,batch=%lld,ld=%lld:%lld:%lld,stride=%lld:%lld:%lld,"
+           "%s%s%s%s%s,%c%c,%lldx%lldx%lld,batch=%lld,ld=%lld:%lld:%lld,stride=%lld:%lld:%lld,"
            "epilogue=%d,beta=%d,align=%u",
            ig_dtype_name(s->dtype), s->dtype == IG_F32 && s->tf32 ? "(tf32)" : "",
+           mixed ? ig_dtype_name(s->b_dtype) : "", mixed ? ig_dtype_name(s->c_dtype) : "",
+           mixed && s->fast ? "(fast)" : "",
            a.op == CUBLAS_OP_T ? 't' : 'n', b.op == CUBLAS_OP_T ? 't' : 'n', (long long)c.rows,
            (long long)c.cols, (long long)s->a_dims[s->rank - 1], (long long)batch, (long long)a.ld,
            (long long)b.ld, (long long)c.ld, (long long)a.batch_stride, (long long)b.batch_stride,
            (long long)c.batch_stride, (int)epilogue, form->beta != 0, form->alignment);
   return ig_cublas_choose(p->library, form, &p->algo, &p->workspace);
+}
+
+static void free_form(ig_cublas_matmul *p) {
+  const ig_cublas_form *form = &p->form;
+  if (form->desc) p->library->cublasLtMatmulDescDestroy(form->desc);
+  if (form->a) p->library->cublasLtMatrixLayoutDestroy(form->a);
+  if (form->b) p->library->cublasLtMatrixLayoutDestroy(form->b);
+  if (form->c) p->library->cublasLtMatrixLayoutDestroy(form->c);
+  p->form = (ig_cublas_form){0};
 }
 
 ig_status ig_cublas_matmul_create(const ig_matmul *spec, float beta, ig_cublas_matmul **out) {
@@ -212,7 +247,11 @@ ig_status ig_cublas_matmul_create(const ig_matmul *spec, float beta, ig_cublas_m
   p->library = library;
   p->spec = *spec;
   p->calls = calls_of(spec);
-  ig_status status = make_form(p, beta);
+  ig_status status = make_form(p, beta, false);
+  if (status == IG_ERR_UNSUPPORTED && (p->form.bias || (spec->activation.on && !p->activate_after))) {
+    free_form(p); /* without an epilogue there may be an algorithm */
+    status = make_form(p, beta, true);
+  }
   if (status != IG_OK) {
     ig_cublas_matmul_destroy(p);
     return status;
@@ -223,11 +262,7 @@ ig_status ig_cublas_matmul_create(const ig_matmul *spec, float beta, ig_cublas_m
 
 void ig_cublas_matmul_destroy(ig_cublas_matmul *p) {
   if (!p) return;
-  const ig_cublas_form *form = &p->form;
-  if (form->desc) p->library->cublasLtMatmulDescDestroy(form->desc);
-  if (form->a) p->library->cublasLtMatrixLayoutDestroy(form->a);
-  if (form->b) p->library->cublasLtMatrixLayoutDestroy(form->b);
-  if (form->c) p->library->cublasLtMatrixLayoutDestroy(form->c);
+  free_form(p);
   ig_free(p);
 }
 
@@ -238,20 +273,22 @@ size_t ig_cublas_matmul_workspace(const ig_cublas_matmul *p) {
 /* --- running ---------------------------------------------------------------------------------- */
 
 ig_status ig_cublas_matmul_run(const ig_cublas_matmul *p, const void *a, const void *b,
-                               const void *addend, void *c, void *workspace, void *stream) {
+                               const float *a_scale, const float *b_scale, const void *addend,
+                               void *c, void *workspace, void *stream) {
   const ig_matmul *s = &p->spec;
   const ig_cublas_library *lib = p->library;
   const ig_cublas_form *form = &p->form;
-  size_t size = ig_dtype_size(s->dtype);
+  size_t a_size = ig_dtype_size(s->dtype), b_size = ig_dtype_size(s->b_dtype);
   const char *start = p->addend_is_c ? addend : c;
+  if (a_scale && b_scale) IG_TRY(set_scales(lib, form->desc, b_scale, a_scale));
   if (form->bias)
     IG_TRY(set_bias(lib, form->desc, addend));
   else if (s->addend && !p->addend_is_c)
     IG_TRY(ig_cuda_matmul_spread(s, addend, c, stream));
   for (int64_t i = 0; i < p->calls; i++) {
-    size_t of_a = (size_t)call_offset(s, i, s->a_dims, s->a_strides) * size;
-    size_t of_b = (size_t)call_offset(s, i, s->b_dims, s->b_strides) * size;
-    size_t of_c = (size_t)call_offset(s, i, s->c_dims, s->c_strides) * size;
+    size_t of_a = (size_t)call_offset(s, i, s->a_dims, s->a_strides) * a_size;
+    size_t of_b = (size_t)call_offset(s, i, s->b_dims, s->b_strides) * b_size;
+    size_t of_c = (size_t)call_offset(s, i, s->c_dims, s->c_strides) * ig_dtype_size(s->c_dtype);
     cublasStatus_t status = lib->cublasLtMatmul(
         lib->handle, form->desc, &form->alpha, (const char *)b + of_b, form->a,
         (const char *)a + of_a, form->b, &form->beta, start + of_c, form->c, (char *)c + of_c,
