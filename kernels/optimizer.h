@@ -61,6 +61,7 @@ typedef enum ig_update_rule {
 /* As the functions above take them, those that the rule has. */
 typedef struct ig_update_options {
   double momentum, decay, beta1, beta2, epsilon;
+  double average_decay; /* of tensors that have an average; EMA's is `decay` */
   bool nesterov, decoupled;
 } ig_update_options;
 
@@ -70,10 +71,11 @@ typedef struct ig_update_scalars {
 } ig_update_scalars;
 
 /* All in the device's memory; a NULL scale is 1. Moments that the rule lacks are NULL. New values may
- * be the old ones' place. `copy`, or NULL: the new parameter in bf16 or f16. */
+ * be the old ones' place. `copy`, or NULL: the new parameter in bf16 or f16. `average` and `new_average`,
+ * or NULL: of the new parameter, as EMA does it. */
 typedef struct ig_update_tensor {
-  const float *scale, *param, *grad, *m, *v;
-  float *new_param, *new_m, *new_v;
+  const float *scale, *param, *grad, *m, *v, *average;
+  float *new_param, *new_m, *new_v, *new_average;
   void *copy;
   int64_t count;
   ig_dtype copy_dtype;

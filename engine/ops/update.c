@@ -103,6 +103,7 @@ ig_update_options ig_update_options_of(const ig_node *node, const char *op) {
                              .beta1 = ig_update_beta((float)number(node, "beta1")),
                              .beta2 = ig_update_beta((float)number(node, "beta2")),
                              .epsilon = number(node, "epsilon"),
+                             .average_decay = number(node, "average_decay"),
                              .nesterov = number(node, "nesterov") != 0,
                              .decoupled = strcmp(op, "ingot.AdamW") == 0};
 }

@@ -2,7 +2,8 @@
  * value, and each of its blocks a piece of one of them. lr, step and the gradients' scales are read where
  * they are, in the device's memory, so that a recorded step can be replayed. Memory-bound: every operand
  * is read and written once (LAMB reads parameter and moments once more, for the length of the
- * direction); 8 to 28 flops an element. */
+ * direction); 8 to 28 flops an element. A moving average or a copy in 16 bits is made in the same sweep,
+ * for its own 8 or 2 bytes and 3 flops: the parameter is in registers. */
 #include "kernels/cuda/reduce.cuh"
 extern "C" {
 #include "kernels/optimizer.h"
@@ -10,7 +11,7 @@ extern "C" {
 
 #define THREADS 256
 #define PIECE ((int64_t)4096) /* elements of a block */
-#define TENSORS 40            /* keeps a kernel's arguments under 4 KiB */
+#define TENSORS 34            /* keeps a kernel's arguments under 4 KiB */
 
 struct table {
   ig_update_tensor tensor[TENSORS];
@@ -47,7 +48,7 @@ struct factors {
   ig_update_rule rule;
   bool nesterov, decoupled, averages_first;
   float lr, scale, momentum, decay, beta1, rest1, beta2, rest2, epsilon, log1, log2;
-  float shrink, inv_first, inv_root;
+  float average_decay, shrink, inv_first, inv_root;
   bool skip; /* the gradient's scale is not finite */
 };
 
@@ -61,6 +62,11 @@ __device__ static inline void read_scalars(factors &f, const ig_update_scalars &
   f.shrink = f.decoupled ? 1.0f - f.lr * f.decay : 1.0f;
   f.inv_first = -1.0f / expm1f(step * f.log1);
   f.inv_root = 1.0f / sqrtf(-expm1f(step * f.log2));
+}
+
+/* The first step starts the average at the parameter. */
+__device__ static inline float average_of(const factors &f, float decay, float average, float p) {
+  return f.averages_first ? p : decay * average + (1.0f - decay) * p;
 }
 
 /* One element: new values in place of the old. Without a finite scale nothing changes. */
@@ -94,8 +100,7 @@ __device__ static inline void update(const factors &f, bool has_m, float &p, flo
     m = f.beta2 * m + f.rest2 * d;
     p -= f.lr * (sign + f.decay * p);
     return;
-  default: /* IG_RULE_EMA: the first step starts the average at the parameter */
-    m = f.averages_first ? p : f.decay * m + (1.0f - f.decay) * p;
+  default: /* IG_RULE_EMA */ m = average_of(f, f.decay, m, p);
   }
 }
 
@@ -131,7 +136,8 @@ __device__ static inline void store(float *to, int64_t i, int n, const four &x) 
 
 __device__ static inline bool packs(const ig_update_tensor &t) {
   uintptr_t bits = (uintptr_t)t.param | (uintptr_t)t.grad | (uintptr_t)t.m | (uintptr_t)t.v |
-                   (uintptr_t)t.new_param | (uintptr_t)t.new_m | (uintptr_t)t.new_v;
+                   (uintptr_t)t.new_param | (uintptr_t)t.new_m | (uintptr_t)t.new_v |
+                   (uintptr_t)t.average | (uintptr_t)t.new_average;
   return (bits & 15) == 0 && ((uintptr_t)t.copy & 7) == 0;
 }
 
@@ -145,10 +151,17 @@ template <typename T> __device__ static inline void store_narrow(T *to, int64_t 
   }
 }
 
-/* The new parameter, and its copy of 2 bytes an element. */
-__device__ static inline void store_param(const ig_update_tensor &t, int64_t i, int n,
-                                          const four &p) {
+/* The new parameter, its average, and its copy of 2 bytes an element. */
+__device__ static inline void store_param(const ig_update_tensor &t, const factors &f, int64_t i,
+                                          int n, const four &p) {
   store(t.new_param, i, n, p);
+  if (t.average) {
+    four average = load(t.average, i, n);
+#pragma unroll
+    for (int k = 0; k < 4; k++)
+      average.v[k] = average_of(f, f.average_decay, average.v[k], p.v[k]);
+    store(t.new_average, i, n, average);
+  }
   if (!t.copy) return;
   if (t.copy_dtype == IG_BF16) {
     store_narrow((ig_bf16 *)t.copy, i, n, p);
@@ -186,7 +199,7 @@ __global__ void __launch_bounds__(THREADS)
       squares.x += p.v[k] * p.v[k];
       squares.y += direction * direction;
     }
-    if (!lamb) store_param(tensor, i, n, p);
+    if (!lamb) store_param(tensor, f, i, n, p);
     store(tensor.new_m, i, n, m);
     store(tensor.new_v, i, n, v);
   });
@@ -226,7 +239,7 @@ __global__ void __launch_bounds__(THREADS)
     for (int k = 0; k < 4; k++) {
       if (!f.skip) p.v[k] -= rate * lamb_direction(f, p.v[k], m.v[k], v.v[k]);
     }
-    store_param(tensor, i, n, p);
+    store_param(tensor, f, i, n, p);
   });
 }
 
@@ -244,6 +257,7 @@ static factors factors_of(ig_update_rule rule, const ig_update_options *o) {
   f.beta2 = (float)o->beta2;
   f.rest2 = (float)(1 - o->beta2);
   f.epsilon = (float)o->epsilon;
+  f.average_decay = (float)o->average_decay;
   f.log1 = (float)log(o->beta1);
   f.log2 = (float)log(o->beta2);
   return f;

@@ -12,7 +12,7 @@ static void call_on(ig_backend *backend, const ig_node *node, const ig_rng_state
                     const void **in, void **out) {
   const ig_backend_vtable *vtable = backend->vtable;
   const ig_impl *impl;
-  void *memory[16], *device_in[8] = {NULL}, *device_out[8] = {NULL}, *state;
+  void *memory[20], *device_in[10] = {NULL}, *device_out[8] = {NULL}, *state;
   int n = 0;
   GOOD(ig_op_choose(node, vtable->device, &impl));
   GOOD(vtable->alloc(backend, sizeof *rng, &state));
@@ -87,6 +87,58 @@ static void dropout_draws_the_same(void **state) {
   IG_UNUSED(state);
   same_masks(3, 4500);
   same_masks(2, 1023);
+}
+
+/* --- averages ----------------------------------------------------------------------------------- */
+
+#define LENGTH 9003
+
+/* AdamW with its copy, and an average, by a node each and by one of both: the same bits. */
+static void averaged_as_apart(float lr_value, float step_value, float scale_value) {
+  ig_graph *g = fresh();
+  ig_shape shape = IG_SHAPE(LENGTH);
+  ig_value *lr = ig_graph_const_f32(g, lr_value), *step = ig_graph_const_f32(g, step_value);
+  ig_value *in[] = {lr, step, ig_graph_const_f32(g, scale_value),
+                    ig_graph_input(g, "p", IG_F32, shape), ig_graph_input(g, "g", IG_F32, shape),
+                    ig_graph_input(g, "m", IG_F32, shape), ig_graph_input(g, "v", IG_F32, shape),
+                    ig_graph_input(g, "c", IG_BF16, shape), ig_graph_input(g, "a", IG_F32, shape)};
+  const ig_attr decay = IG_FLOAT("weight_decay", 0.01f);
+  ig_node *update = ig_graph_node(g, "ingot.AdamW", NULL, 8, in, 1, &decay, 4);
+  GOOD(ig_graph_status(g));
+  ig_node *average = ig_graph_node(g, "ingot.Ema", NULL, IG_INS(step, update->outputs[0], in[8]),
+                                   IG_ATTRS(IG_FLOAT("decay", 0.997f)), 1);
+  ig_node *both = ig_graph_node(g, "ingot.MultiUpdate", NULL, 9, in,
+                                IG_ATTRS(IG_STRING("optimizer", "ingot.AdamW"),
+                                         IG_INT("moments", 2), IG_INT("copies", 1), decay,
+                                         IG_INT("averages", 1), IG_FLOAT("average_decay", 0.997f)),
+                                5);
+  GOOD(ig_graph_status(g));
+  const void *given[9] = {&lr_value, &step_value, &scale_value};
+  void *want[5], *got[5];
+  for (int i = 3; i < 9; i++) given[i] = run_input(in[i], 0);
+  for (int i = 0; i < LENGTH; i++) ((float *)given[6])[i] = fabsf(((float *)given[6])[i]);
+  for (int i = 0; i < 5; i++) {
+    want[i] = malloc(ig_value_bytes(both->outputs[i]));
+    got[i] = malloc(ig_value_bytes(both->outputs[i]));
+  }
+  const ig_rng_state rng = {0};
+  call_on(cuda, update, &rng, given, want);
+  call_on(cuda, average, &rng, (const void *[]){&step_value, want[0], given[8]}, &want[4]);
+  call_on(cuda, both, &rng, given, got);
+  for (int i = 0; i < 5; i++) {
+    assert_memory_equal(got[i], want[i], ig_value_bytes(both->outputs[i]));
+    free(want[i]);
+    free(got[i]);
+  }
+  for (int i = 3; i < 9; i++) free((void *)given[i]);
+  ig_graph_destroy(g);
+}
+
+static void averages_in_one_sweep(void **state) {
+  IG_UNUSED(state);
+  averaged_as_apart(0.01f, 1, 1);
+  averaged_as_apart(0.01f, 7, 0.5f);
+  averaged_as_apart(0.01f, 7, NAN); /* parameters stay, and are averaged again */
 }
 
 /* --- indices out of range ----------------------------------------------------------------------- */
@@ -227,6 +279,7 @@ static void rows_that_lie_differently(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(dropout_draws_the_same),
+      cmocka_unit_test(averages_in_one_sweep),
       cmocka_unit_test(gather_outside),
       cmocka_unit_test(gather_grad_outside),
       cmocka_unit_test(cache_outside),

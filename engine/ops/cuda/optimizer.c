@@ -65,7 +65,7 @@ static ig_status run_multi(const ig_call *call) {
   IG_CHECK(tensors, IG_ERR_MEMORY, "%s: out of memory", node->name);
   for (int i = 0; i < n; i++) {
     int at = ig_multi_update_in(node, i), to = ig_multi_update_out(node, i);
-    int last = ig_multi_update_out(node, i + 1) - 1;
+    int copy = to + 1 + (int)attrs->moments, kept = ig_multi_update_out(node, 1) - 1;
     tensors[i] = (ig_update_tensor){.scale = call->in[at],
                                     .param = call->in[at + 1],
                                     .grad = call->in[at + 2],
@@ -74,8 +74,11 @@ static ig_status run_multi(const ig_call *call) {
                                     .new_param = call->out[to],
                                     .new_m = attrs->moments > 0 ? call->out[to + 1] : NULL,
                                     .new_v = attrs->moments > 1 ? call->out[to + 2] : NULL,
-                                    .copy = attrs->copies ? call->out[last] : NULL,
-                                    .copy_dtype = node->outputs[last]->dtype,
+                                    .copy = attrs->copies ? call->out[copy] : NULL,
+                                    .copy_dtype =
+                                        attrs->copies ? node->outputs[copy]->dtype : IG_NONE,
+                                    .average = attrs->averages ? call->in[at + 2 + kept] : NULL,
+                                    .new_average = attrs->averages ? call->out[to + kept] : NULL,
                                     .count = ig_value_count(node->inputs[at + 1])};
   }
   ig_update_scalars scalars = {.lr = call->in[IG_MULTI_LR], .step = call->in[IG_MULTI_STEP]};
