@@ -24,7 +24,8 @@ ig_status ig_trainer_plan_for(ig_trainer *t, int64_t count, ig_step_kind kind, i
   if (status == IG_ERR_MEMORY) return ig_trainer_explain_memory(t, kind, count);
   IG_TRY(status);
   if (count == t->full_count && ig_step_updates(kind)) t->full_plan = *out;
-  if (!t->shards && ig_step_updates(kind)) IG_TRY(ig_shards_create(ig_plan_graph(*out), &t->shards));
+  if (!t->shards && ig_step_updates(kind))
+    IG_TRY(ig_shards_create(ig_plan_graph(*out), &t->shards));
   return IG_OK;
 }
 
@@ -39,7 +40,8 @@ static float scalar_output(const ig_plan *plan, const char *name) {
   return value ? *value : 0.0f;
 }
 
-ig_status ig_trainer_submit(ig_trainer *t, const ig_batch *batch, ig_step_kind kind, ig_plan **out) {
+ig_status ig_trainer_submit(ig_trainer *t, const ig_batch *batch, ig_step_kind kind,
+                            ig_plan **out) {
   ig_plan *plan;
   IG_TRY(ig_trainer_plan_for(t, batch->count, kind, &plan));
   for (int i = 0; i < t->match.n_inputs; i++) {
@@ -92,7 +94,8 @@ static void move_on(ig_progress *progress, int64_t samples, int64_t epoch) {
 }
 
 /* `done` samples of the step's `total` are in front of the batch that this is a part of. */
-static ig_step_kind kind_of(const ig_trainer *t, const ig_batch *batch, int64_t done, int64_t total) {
+static ig_step_kind kind_of(const ig_trainer *t, const ig_batch *batch, int64_t done,
+                            int64_t total) {
   if (t->options.elastic > 0) {
     return ig_step_kind_of_part(&t->options, batch->part - t->first_part);
   }
