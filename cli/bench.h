@@ -2,6 +2,7 @@
 #ifndef IG_CLI_BENCH_H
 #define IG_CLI_BENCH_H
 
+#include "cli/parallel_options.h"
 #include "cli/verb.h"
 #include "engine/backend/backend.h"
 #include "engine/graph/graph.h"
@@ -11,6 +12,7 @@ typedef struct ig_bench_values {
   const char *action, *model, *shape, *optimizer, *precision, *recompute;
   int64_t outputs, batch, steps, warmup;
   double clip;
+  ig_parallel_values parallel;
 } ig_bench_values;
 
 /* A model with random data to train or run it on. */

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "cli/bench.h"
+#include "cli/job.h"
 #include "cli/precision.h"
 #include "engine/eval/evaluator.h"
 #include "engine/eval/latency.h"
@@ -39,6 +40,7 @@ static const ig_option options[] = {
     IG_ENUM_OPTION(V, precision, "precision", "f32", "f32|tf32|bf16|f16|fp8",
                    "of products; fp8 of training alone"),
     IG_ENUM_OPTION(V, recompute, "recompute", "none", "none|light|full", "of bench train"),
+    IG_PARALLEL_ROWS(V, parallel),
     {.name = NULL}};
 
 /* Seconds from the start of this process, to the kernel's tick (10 ms); 0 where it is not told. */
@@ -95,8 +97,23 @@ static ig_status train_options(const ig_cli *cli, const V *v, const ig_bench_cas
                             .accumulate = 1,
                             .precision = ig_precision_parse(v->precision),
                             .recompute = ig_recompute_parse(v->recompute),
+                            .workers = ig_job_workers(cli, 0),
                             .seed = (uint64_t)cli->common->seed};
+  ig_parallel_options_make(&v->parallel, out);
   return IG_OK;
+}
+
+/* Of a step, on rank 0: what it gave to be summed, how long that was under way, and how much of it
+ * was waited for instead of being hidden by the backward pass. */
+static void communication(const ig_cli *cli, int64_t steps, json_t *result) {
+  json_object_set_new(result, "ranks", json_integer(cli->ranks));
+  if (!cli->comm) return;
+  ig_comm_stats stats = ig_comm_statistics(cli->comm);
+  double ms = 1e3 / (double)steps;
+  json_object_set_new(result, "transport", json_string(cli->comm->description));
+  ig_json_real(result, "communicated_mb", stats.bytes / (double)steps / 1048576);
+  ig_json_real(result, "communication_ms", stats.seconds * ms);
+  ig_json_real(result, "waited_ms", stats.waited * ms);
 }
 
 static void train_memory(ig_trainer *trainer, json_t *result) {
@@ -114,7 +131,7 @@ static ig_status time_training(const ig_cli *cli, const V *v, const ig_bench_cas
   ig_train_options train;
   IG_TRY(train_options(cli, v, bench, &train));
   ig_trainer *trainer;
-  IG_TRY(ig_trainer_create(bench->graph, backend, NULL, bench->dataset, NULL, 0, NULL, &train,
+  IG_TRY(ig_trainer_create(bench->graph, backend, cli->comm, bench->dataset, NULL, 0, NULL, &train,
                            &observer, &trainer));
   ig_status status = ig_trainer_run(trainer);
   if (status == IG_OK) {
@@ -124,6 +141,7 @@ static ig_status time_training(const ig_cli *cli, const V *v, const ig_bench_cas
     ig_json_real(result, "first_step_ms", 1e3 * watch.first_step);
     ig_json_real(result, "final_loss", watch.loss);
     train_memory(trainer, result);
+    communication(cli, v->warmup + v->steps, result);
   }
   ig_trainer_destroy(trainer);
   return status;
@@ -194,13 +212,16 @@ static ig_status time_case(const ig_cli *cli, const V *v, ig_backend *backend) {
 static ig_status bench_run(ig_cli *cli, const void *values) {
   const V *v = values;
   ig_backend *backend;
-  IG_TRY(ig_backend_open(cli->common->device, (int)cli->common->threads, &backend));
+  IG_CHECK(cli->ranks == 1 || strcmp(v->action, "train") == 0, IG_ERR_USAGE,
+           "bench %s is for one process, and there are %d ranks", v->action, cli->ranks);
+  IG_TRY(ig_job_backend(cli, &backend));
   ig_status status = ig_check_precision(v->precision, strcmp(v->action, "train") == 0, backend);
   if (status == IG_OK) {
     ig_warn_of_precision(cli, v->precision, backend);
     status = strcmp(v->action, "ops") == 0 ? ig_bench_ops(cli, v, backend)
                                            : time_case(cli, v, backend);
   }
+  ig_job_close(cli, status);
   ig_backend_destroy(backend);
   return status;
 }
@@ -211,5 +232,6 @@ const ig_verb ig_verb_bench = {
     .usage = "ops|train|infer [--model M] [options]",
     .options = options,
     .size = sizeof(V),
+    .ranks = true,
     .run = bench_run,
 };

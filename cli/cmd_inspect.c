@@ -24,8 +24,8 @@ static const ig_option options[] = {
      .type = IG_OPTION_STRING,
      .offset = offsetof(values, file),
      .values = "FILE",
-     .flags = IG_OPTION_POSITIONAL | IG_OPTION_REQUIRED,
-     .what = "checkpoint, run's folder, or preset"},
+     .flags = IG_OPTION_POSITIONAL,
+     .what = "checkpoint, run's folder, or preset; without one, --comm shows who the ranks are"},
     IG_ENUM_OPTION(values, show, "show", "summary", "summary|graph|dot|parameters|steps|all",
                    "which part, as text"),
     {.name = "training",
@@ -156,6 +156,12 @@ static ig_status inspect_run(ig_cli *cli, const void *values_) {
   const values *v = values_;
   struct stat info;
   const ig_model_preset *preset;
+  if (!v->file && ig_options_origin(cli->options, "comm") != IG_FROM_DEFAULT) {
+    return ig_inspect_comm(cli);
+  }
+  IG_CHECK(v->file, IG_ERR_USAGE, "file is missing: a checkpoint, a run's folder or a preset; or "
+           "--comm auto, for the ranks of this job");
+  if (cli->rank > 0) return IG_OK; /* all ranks would show the same */
   if (stat(v->file, &info) != 0 && ig_model_find(v->file, &preset) == IG_OK) {
     return inspect_preset(cli, v, preset);
   }
@@ -168,5 +174,6 @@ const ig_verb ig_verb_inspect = {
     .usage = "FILE [options]",
     .options = options,
     .size = sizeof(values),
+    .ranks = true,
     .run = inspect_run,
 };

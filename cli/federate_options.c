@@ -181,8 +181,8 @@ ig_status ig_federate_check(const V *v) {
 ig_status ig_federate_train_options(const ig_cli *cli, const V *v, ig_train_options *out) {
   ig_train_values train = v->train;
   train.accumulate = 1;
-  train.shard = "none";
-  train.grad_dtype = "f32";
+  train.parallel.shard = "none";
+  train.parallel.grad_dtype = "f32";
   train.epochs = v->local_steps > 0 ? 0 : v->rounds * v->local_epochs;
   train.steps = v->local_steps > 0 ? v->rounds * v->local_steps : 0;
   IG_TRY(ig_train_options_make(cli, &train, out));

@@ -20,5 +20,7 @@ void ig_inspect_parameters(const ig_inspected *what, FILE *out);
 /* A line a step: operator, output, implementation, cost. */
 void ig_inspect_steps(const ig_inspected *what, FILE *out);
 json_t *ig_inspect_json(const ig_inspected *what);
+/* Collective: the ranks of this job, their devices and their transport. */
+ig_status ig_inspect_comm(ig_cli *cli);
 
 #endif

@@ -71,7 +71,8 @@ static void stay(double seconds) {
 
 /* What a launcher says before ranks have met. */
 static int rank_of_environment(void) {
-  static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"};
+  static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK",
+                                      "SLURM_PROCID"};
   for (int i = 0; i < IG_COUNT(names); i++) {
     const char *value = getenv(names[i]);
     if (value) return atoi(value);
@@ -92,19 +93,28 @@ static void print_failure(const ig_cli *cli, const char *who) {
           ig_last_error());
 }
 
+/* Of a rank that has not met the others: a launcher may have told it who it is. */
+static void tell_alone(const ig_cli *cli) {
+  char who[96] = "", host[64] = "";
+  int rank = rank_of_environment();
+  if (rank > 0) {
+    stay(ALONE_SECONDS);
+    if (gethostname(host, sizeof host - 1) != 0) snprintf(host, sizeof host, "?");
+    snprintf(who, sizeof who, "rank %d on %s: ", rank, host);
+  }
+  print_failure(cli, who);
+}
+
 void ig_job_tell(ig_cli *cli, ig_status status) {
-  char who[32] = "";
   if (cli->told || status == IG_OK) return;
   cli->told = true;
-  if (cli->ranks <= 1) { /* or has not met the others */
-    int rank = rank_of_environment();
-    if (rank > 0) stay(ALONE_SECONDS);
-    if (rank > 0) snprintf(who, sizeof who, "rank %d: ", rank);
-    print_failure(cli, who);
-    return;
+  if (cli->ranks <= 1) {
+    tell_alone(cli);
+  } else if (speaks(cli, status)) {
+    print_failure(cli, "");
+  } else {
+    stay(SILENT_SECONDS);
   }
-  if (speaks(cli, status)) print_failure(cli, who);
-  if (!speaks(cli, status)) stay(SILENT_SECONDS);
 }
 
 /* --- the beginning and the end ----------------------------------------------------------------- */
@@ -171,8 +181,10 @@ static ig_status find_sharers(const ig_cli *cli, int *sharers, int *cores) {
 static void warn_of_binding(const ig_cli *cli, int threads) {
   long machine = sysconf(_SC_NPROCESSORS_ONLN);
   if (cli->rank == 0 && machine >= 2L * threads * cli->comm->local_size) {
-    ig_warn(cli, "the launcher lets each rank use %d of this machine's %ld cores; mpirun has "
-                 "--bind-to none", threads, machine);
+    ig_warn(cli,
+            "the launcher lets each rank use %d of this machine's %ld cores; mpirun has "
+            "--bind-to none",
+            threads, machine);
   }
 }
 

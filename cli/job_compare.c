@@ -19,7 +19,8 @@ static void name_value(const json_t *value, char text[256]) {
 }
 
 /* The first key, in order, in which `theirs` is not as `first`. */
-static ig_status report_key(const ig_cli *cli, int rank, const json_t *first, const json_t *theirs) {
+static ig_status report_key(const ig_cli *cli, int rank, const json_t *first,
+                            const json_t *theirs) {
   json_t *keys = json_object();
   if (keys) json_object_update(keys, (json_t *)(uintptr_t)first);
   if (keys) json_object_update(keys, (json_t *)(uintptr_t)theirs);
@@ -100,11 +101,12 @@ static void add_hash(json_t *facts, const char *key, uint64_t hash) {
 }
 
 static void add_data(json_t *facts, const char *name, const ig_dataset *data) {
-  char key[64];
+  char key[96];
   if (!data) return;
   snprintf(key, sizeof key, "samples of the %s", name);
   json_object_set_new(facts, key, json_integer(data->n_samples));
-  snprintf(key, sizeof key, "digest of the %s", name);
+  /* Copies of a large file have to have its time too ("cp -p", "rsync -t"). */
+  snprintf(key, sizeof key, "digest (of content, or of path, size and time) of the %s", name);
   add_hash(facts, key, data->digest);
 }
 

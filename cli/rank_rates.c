@@ -19,7 +19,8 @@ ig_status ig_rank_rates_create(const ig_cli *cli, ig_rank_rates *rates) {
   rates->n = cli->ranks;
   rates->mean = ig_alloc_zero((size_t)rates->n, sizeof *rates->mean);
   rates->last = ig_alloc_zero((size_t)rates->n, sizeof *rates->last);
-  IG_CHECK(rates->mean && rates->last, IG_ERR_MEMORY, "no memory for the rates of %d ranks", rates->n);
+  IG_CHECK(rates->mean && rates->last, IG_ERR_MEMORY, "no memory for the rates of %d ranks",
+           rates->n);
   rates->printed = ig_now();
   return IG_OK;
 }
@@ -30,7 +31,9 @@ void ig_rank_rates_destroy(ig_rank_rates *rates) {
   *rates = (ig_rank_rates){0};
 }
 
-static void mix(double *mean, double value, int64_t n) { *mean += (value - *mean) / (double)n; }
+static void mix(double *mean, double value, int64_t n) {
+  *mean += (value - *mean) / (double)n;
+}
 
 void ig_rank_rates_take(ig_rank_rates *rates, const ig_train_step *step) {
   size_t bytes = (size_t)rates->n * sizeof *rates->last;
@@ -71,8 +74,8 @@ bool ig_rank_rates_slowest(const ig_rank_rates *rates, char *text, size_t size) 
   }
   double more = rates->mean[slowest].compute / median_compute(rates) - 1;
   if (!(more >= NOTABLE)) return false;
-  snprintf(text, size, "slowest rank %d on %s: computes %.0f %% longer than the median rank", slowest,
-           rates->cli->comm->hosts[slowest], 100 * more);
+  snprintf(text, size, "slowest rank %d on %s: computes %.0f %% longer than the median rank",
+           slowest, rates->cli->comm->hosts[slowest], 100 * more);
   return true;
 }
 

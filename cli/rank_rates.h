@@ -9,7 +9,7 @@
 /* Means over the run so far, by rank. Nothing for one process. */
 typedef struct ig_rank_rates {
   const ig_cli *cli;
-  int n; /* 0 for one process */
+  int n;           /* 0 for one process */
   int64_t samples; /* that the means are of */
   ig_rank_rate *mean, *last;
   double printed; /* when all rates were last printed */

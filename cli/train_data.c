@@ -186,10 +186,13 @@ static ig_status share_measurements(ig_comm *comm, ig_train_data *data) {
   int64_t n = data->n_normalizations;
   IG_TRY(ig_comm_broadcast(comm, &n, sizeof n, 0));
   ig_normalization *all = ig_arena_alloc(data->arena, (size_t)n * sizeof *all);
-  IG_TRY(ig_comm_settle(comm, all ? IG_OK : ig_fail(IG_ERR_MEMORY, "no memory for normalisations")));
+  IG_TRY(
+      ig_comm_settle(comm, all ? IG_OK : ig_fail(IG_ERR_MEMORY, "no memory for normalisations")));
   for (int64_t i = 0; i < n; i++) {
-    if (comm->rank == 0) all[i] = data->normalizations[i];
-    else all[i] = (ig_normalization){0};
+    if (comm->rank == 0)
+      all[i] = data->normalizations[i];
+    else
+      all[i] = (ig_normalization){0};
     IG_TRY(share_normalization(comm, data->arena, &all[i]));
   }
   data->n_normalizations = (int)n;

@@ -53,6 +53,9 @@ const ig_option ig_train_options_table[] = {
     IG_TRAIN_OPTIMIZER_ROWS,
     IG_FLOAT_OPTION(V, ema, "ema", "0", 0, 0.999999999, "decay of averaged parameters, 0 for none"),
     IG_TRAIN_COMPUTE_ROWS,
+    IG_FLAG_OPTION(V, stochastic_rounding, "stochastic-rounding",
+                   "bf16 and f16: round the parameters' 16-bit copies up or down by chance, right on "
+                   "average"),
 
     IG_INT_OPTION(V, eval_every, "eval-every", "0", 0, INT64_MAX,
                   "steps between validations, 0 for once an epoch"),
@@ -65,15 +68,7 @@ const ig_option ig_train_options_table[] = {
     IG_INT_OPTION(V, keep, "keep", "2", 1, 1 << 20, "checkpoints to keep besides the best"),
     IG_SIZE_OPTION(V, memory_limit, "memory-limit", "0", "most memory of a step's plan, 0 for any"),
 
-    IG_FLOAT_OPTION(V, bucket_mb, "bucket-mb", "0", 0, 65536,
-                    "MiB of gradients that ranks exchange at once, 0 for what is usual"),
-    IG_ENUM_OPTION(V, grad_dtype, "grad-dtype", "f32", "f32|bf16", "that gradients travel in"),
-    IG_ENUM_OPTION(V, shard, "shard", "none", "none|optimizer|gradients",
-                   "what of the optimizer's work and memory is divided among ranks"),
-    IG_FLAG_OPTION(V, sync_batch_norm, "sync-batch-norm", "batch statistics over all ranks"),
-    IG_INT_OPTION(V, elastic, "elastic", "0", 0, 2048,
-                  "logical shards of a batch, a power of two: the same bits on any number of ranks "
-                  "that divides it; 0 for none"),
+    IG_PARALLEL_ROWS(V, parallel),
     {.name = "rank-rates",
      .type = IG_OPTION_FLAG,
      .offset = offsetof(V, rank_rates),
@@ -106,16 +101,12 @@ static ig_status make_optimizer(const ig_cli *cli, const V *v, ig_train_options 
   optimizer.nesterov = optimizer.nesterov || v->nesterov;
   optimizer.clip_norm = v->clip;
   optimizer.ema = v->ema;
+  optimizer.stochastic_rounding = v->stochastic_rounding;
   optimizer.bias_lr = v->bias_lr;
   out->optimizer = optimizer;
   out->lr = usual_lr(kind);
   given(cli, "lr", v->lr, &out->lr);
   return IG_OK;
-}
-
-static ig_shard shard_parse(const char *name) {
-  if (strcmp(name, "gradients") == 0) return IG_SHARD_GRADIENTS;
-  return strcmp(name, "optimizer") == 0 ? IG_SHARD_OPTIMIZER : IG_SHARD_NONE;
 }
 
 ig_status ig_train_options_make(const ig_cli *cli, const V *v, ig_train_options *out) {
@@ -139,12 +130,8 @@ ig_status ig_train_options_make(const ig_cli *cli, const V *v, ig_train_options 
                   .cutout = (int)v->cutout},
       .workers = ig_job_workers(cli, v->workers),
       .memory_limit = v->memory_limit,
-      .parallel = {.shard = shard_parse(v->shard),
-                   .bucket_bytes = (size_t)(v->bucket_mb * 1048576),
-                   .grad_dtype = strcmp(v->grad_dtype, "bf16") == 0 ? IG_BF16 : IG_F32,
-                   .sync_batch_norm = v->sync_batch_norm},
-      .elastic = (int)v->elastic,
   };
+  ig_parallel_options_make(&v->parallel, out);
   out->schedule = (ig_schedule){
       .warmup = v->warmup, .floor = v->lr_floor, .gamma = v->decay, .every = v->decay_every};
   IG_TRY(ig_schedule_parse(v->schedule, &out->schedule.kind));

@@ -2,6 +2,7 @@
 #ifndef IG_CLI_TRAIN_OPTIONS_H
 #define IG_CLI_TRAIN_OPTIONS_H
 
+#include "cli/parallel_options.h"
 #include "cli/verb.h"
 #include "engine/train/trainer.h"
 
@@ -21,7 +22,7 @@ typedef struct ig_train_values {
   /* optimizer */
   const char *optimizer, *schedule, *precision, *recompute;
   double lr, momentum, beta1, beta2, epsilon, weight_decay, clip, ema, bias_lr;
-  bool nesterov;
+  bool nesterov, stochastic_rounding;
   int64_t warmup, decay_every;
   double lr_floor, decay, label_smoothing;
   /* when */
@@ -29,10 +30,8 @@ typedef struct ig_train_values {
   bool eval_mirror;
   size_t memory_limit;
   /* on several ranks */
-  const char *grad_dtype, *shard;
-  double bucket_mb;
-  int64_t elastic;
-  bool sync_batch_norm, rank_rates;
+  ig_parallel_values parallel;
+  bool rank_rates;
 } ig_train_values;
 
 extern const ig_option ig_train_options_table[];

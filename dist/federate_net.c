@@ -3,6 +3,8 @@
 #include "dist/federate_net.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -164,6 +166,22 @@ static void turn_away(ig_fed_hub *hub, connection *visitor, const char *reason) 
   shut(visitor);
 }
 
+/* A machine that vanishes says nothing: a minute without an answer from its system ends the connection, or
+ * ten with data on the way, so that its client may come back. Ten, since who trains or validates does not
+ * read, and then sending stands still as well. */
+static void keep_alive(int fd) {
+  const struct {
+    int level, name, value;
+  } options[] = {{SOL_SOCKET, SO_KEEPALIVE, 1},
+                 {IPPROTO_TCP, TCP_KEEPIDLE, 30},
+                 {IPPROTO_TCP, TCP_KEEPINTVL, 10},
+                 {IPPROTO_TCP, TCP_KEEPCNT, 3},
+                 {IPPROTO_TCP, TCP_USER_TIMEOUT, 600000}};
+  for (int i = 0; i < IG_COUNT(options); i++) {
+    setsockopt(fd, options[i].level, options[i].name, &options[i].value, sizeof options[i].value);
+  }
+}
+
 /* Takes the connection over, whatever comes of it. */
 static ig_status add(ig_fed_hub *hub, int client, int fd, const char *name) {
   hub->clients[client] = (connection){.fd = fd};
@@ -201,6 +219,7 @@ static void let_in(ig_fed_hub *hub, connection *visitor) {
   }
   answer(visitor->fd, &(ig_welcome){.accepted = true, .rank = hello.rank, .ranks = hello.ranks});
   int fd = visitor->fd;
+  keep_alive(fd);
   *visitor = (connection){.fd = -1};
   snprintf(name, sizeof name, "client %d (%s)", hello.rank, hello.host);
   if (add(hub, hello.rank, fd, name) != IG_OK) ig_clear_error(); /* told by the server */
@@ -357,7 +376,9 @@ ig_status ig_fed_connect(const char *address, int rank, int ranks, double second
   IG_TRY(resolve(address, addresses, &n));
   if (gethostname(hello.host, sizeof hello.host) != 0) snprintf(hello.host, sizeof hello.host, "?");
   hello.host[sizeof hello.host - 1] = '\0';
-  return ig_lobby_join(addresses, n, address, &hello, ig_seconds() + seconds, fd, &welcomed);
+  IG_TRY(ig_lobby_join(addresses, n, address, &hello, ig_seconds() + seconds, fd, &welcomed));
+  keep_alive(*fd);
+  return IG_OK;
 }
 
 ig_status ig_fed_receive(int fd, size_t longest, int (*interrupted)(void *), uint8_t **frame,

@@ -167,7 +167,9 @@ ig_status ig_fed_server_begin(ig_fed_server *s, uint32_t round, const float *glo
   s->done = false;
   s->threshold = 0;
   s->asked = ig_fed_server_ready(s);
-  IG_TRY(check_enough(s, s->asked, "at its beginning"));
+  IG_CHECK(s->asked >= s->options.min_clients, IG_ERR_PEER,
+           "round %u cannot begin: %d clients are there and ready, the least is %d", round,
+           s->asked, s->options.min_clients);
   size_t size = 2 * sizeof(uint32_t) + (size_t)s->options.count * sizeof *global;
   uint8_t *frame = ig_fed_frame(IG_FED_ROUND, round, size);
   IG_CHECK(frame, IG_ERR_MEMORY, "no memory for a round's parameters");
@@ -205,10 +207,8 @@ static ig_status send_to_all(S *s, ig_fed_kind kind, const void *body, size_t si
 static ig_status send_roster(S *s) {
   uint8_t body[sizeof(uint32_t) + IG_FED_MOST_CLIENTS * sizeof(ig_fed_roster)];
   int n = count_in(s);
-  IG_CHECK(n >= 2, IG_ERR_PEER, "round %u: %d client is left, whose sum would be its update",
-           s->round, n);
+  IG_TRY(check_enough(s, n, "after training")); /* at least two */
   s->threshold = IG_MIN(n, IG_MAX(2, (int)floor(s->options.threshold * n) + 1));
-  IG_TRY(check_enough(s, n, "after training"));
   uint32_t threshold = (uint32_t)s->threshold;
   size_t size = sizeof threshold;
   memcpy(body, &threshold, size);

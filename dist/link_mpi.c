@@ -13,10 +13,13 @@
 
 #define HEAD_TAG 1
 #define BODY_TAG 2
-#define AT_ONCE 8          /* messages that MPI is given for one peer */
-#define YIELD_SECONDS 1e-4 /* after something moved, more is likely: looks, giving way */
-#define NAP_SECONDS 50e-6  /* then between two looks, while something is under way */
-#define IDLE_MS 1          /* and while nothing is */
+#define AT_ONCE 8 /* messages that MPI is given for one peer */
+/* Looking takes time from those who compute: after something moved, looks follow at once, giving
+ * way; then with naps, longer the longer nothing moves; with nothing under way, with long ones. */
+#define YIELD_SECONDS 1e-4
+#define NAP_SECONDS 50e-6
+#define LONG_NAP 250e-6
+#define IDLE_MS 1
 
 typedef struct message {
   struct message *next;
@@ -164,7 +167,7 @@ static void mpi_progress(ig_link *base, int ms, bool *moved) {
   if (now - t->last < YIELD_SECONDS) {
     sched_yield();
   } else if (busy || ms <= IDLE_MS) {
-    ig_sleep(NAP_SECONDS);
+    ig_sleep(IG_MAX(NAP_SECONDS, IG_MIN(LONG_NAP, (now - t->last) / 8)));
   } else {
     uint64_t kicks;
     struct pollfd p = {.fd = t->kick, .events = POLLIN};

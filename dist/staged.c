@@ -21,11 +21,18 @@ typedef struct operand {
 
 typedef struct staged staged;
 
+/* An operand's place on the host where it is not in the communicator's memory. */
+typedef struct stand_in {
+  void *memory;
+  size_t bytes;
+} stand_in;
+
 typedef struct operation {
   staged *comm;
-  ig_collective on_host;
-  const void *out; /* on the device */
+  ig_collective asked, on_host;
+  const void *out; /* on the device; NULL when nobody waits */
   void *ready, *done;
+  stand_in in_host, out_host;
 } operation;
 
 struct staged {
@@ -121,10 +128,10 @@ static bool same(const ig_collective *a, const ig_collective *b) {
          a->index == b->index && a->in == b->in && a->out == b->out;
 }
 
-static ig_status find_operation(staged *s, const ig_collective *on_host, operation **out) {
+static ig_status find_operation(staged *s, const ig_collective *asked, operation **out) {
   for (int64_t i = 0; i < s->n_operations; i++) {
     *out = s->operations[i];
-    if (same(&(*out)->on_host, on_host)) return IG_OK;
+    if (same(&(*out)->asked, asked)) return IG_OK;
   }
   IG_CHECK(ig_grow((void **)&s->operations, &s->operation_capacity, s->n_operations + 1,
                    sizeof *s->operations),
@@ -132,11 +139,25 @@ static ig_status find_operation(staged *s, const ig_collective *on_host, operati
   operation *o = ig_alloc_zero(1, sizeof *o);
   IG_CHECK_ALLOC(o);
   o->comm = s;
-  o->on_host = *on_host;
+  o->asked = o->on_host = *asked;
   s->operations[s->n_operations++] = o;
   *out = o;
   IG_TRY(queue_of(s)->mark_create(s->device.backend, &o->ready));
   return queue_of(s)->mark_create(s->device.backend, &o->done);
+}
+
+/* Where an operand is on the host. The first run of an operation is never recorded, so that this may
+ * allocate. */
+static ig_status place(staged *s, const void *device, size_t bytes, stand_in *own, void **out) {
+  ig_backend *backend = s->device.backend;
+  *out = mirror(s, device, bytes);
+  if (*out) return IG_OK;
+  if (own->bytes < bytes) {
+    IG_TRY(queue_of(s)->host_alloc(backend, bytes, &own->memory));
+    own->bytes = bytes;
+  }
+  *out = own->memory;
+  return IG_OK;
 }
 
 /* On a thread of the device's driver. After a failure nothing is sent any more. */
@@ -159,19 +180,20 @@ static ig_status staged_begin(ig_comm *comm, const ig_collective *c, void *strea
   size_t whole = (size_t)c->count * ig_dtype_size(c->dtype), part = whole / (size_t)comm->size;
   size_t in_bytes = c->kind == IG_ALL_GATHER ? part : whole;
   size_t out_bytes = c->kind == IG_REDUCE_SCATTER ? part : whole;
-  ig_collective on_host = *c;
-  on_host.in = mirror(s, c->in, in_bytes);
-  on_host.out = mirror(s, c->out, out_bytes);
-  IG_CHECK(on_host.in && on_host.out, IG_ERR_INTERNAL,
-           "operation %d: its operands are not the communicator's", c->index);
   operation *o = NULL;
-  IG_TRY(find_operation(s, &on_host, &o));
+  void *in, *out;
+  IG_TRY(find_operation(s, c, &o));
+  IG_TRY(place(s, c->in, in_bytes, &o->in_host, &in));
+  out = in;
+  if (c->out != c->in) IG_TRY(place(s, c->out, out_bytes, &o->out_host, &out));
+  o->on_host.in = in;
+  o->on_host.out = out;
   o->out = c->out;
   IG_TRY(queue->mark_record(backend, IG_LANE_RUN, o->ready));
   IG_TRY(queue->mark_follow(backend, IG_LANE_RANKS, o->ready));
-  IG_TRY(queue->receive(backend, IG_LANE_RANKS, (void *)o->on_host.in, c->in, in_bytes));
+  IG_TRY(queue->receive(backend, IG_LANE_RANKS, in, c->in, in_bytes));
   IG_TRY(queue->call(backend, IG_LANE_RANKS, carry_out, o));
-  IG_TRY(queue->send(backend, IG_LANE_RANKS, c->out, o->on_host.out, out_bytes));
+  IG_TRY(queue->send(backend, IG_LANE_RANKS, c->out, out, out_bytes));
   return queue->mark_record(backend, IG_LANE_RANKS, o->done);
 }
 
@@ -201,6 +223,8 @@ static void staged_destroy(ig_comm *comm) {
     operation *o = s->operations[i];
     queue->mark_destroy(s->device.backend, o->ready);
     queue->mark_destroy(s->device.backend, o->done);
+    queue->host_free(s->device.backend, o->in_host.memory);
+    queue->host_free(s->device.backend, o->out_host.memory);
     ig_free(o);
   }
   for (int64_t i = 0; i < s->n_operands; i++) release(s, &s->operands[i]);

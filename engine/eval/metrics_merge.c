@@ -17,7 +17,8 @@ static ig_status merge_sums(ig_metrics_accumulator *a, ig_comm *comm, const part
   for (int r = 0; r < comm->size; r++) {
     if (parts[r].rows == 0) continue;
     for (int64_t i = 0; r == comm->rank && i < a->n_kept; i++) {
-      ig_metrics_fold(a, (const ig_metrics_sums *)(const void *)(a->kept + (size_t)i * a->sums_bytes));
+      ig_metrics_fold(a,
+                      (const ig_metrics_sums *)(const void *)(a->kept + (size_t)i * a->sums_bytes));
     }
     IG_TRY(ig_comm_broadcast(comm, a->sums, a->sums_bytes, r));
   }
@@ -70,11 +71,11 @@ static ig_status reserve(ig_metrics_accumulator *a, int64_t total, int64_t **oth
   IG_CHECK(*other, IG_ERR_MEMORY, "metrics: no memory to merge %lld counts",
            (long long)a->n_counts);
   if (!a->scored) return IG_OK;
-  IG_CHECK(ig_grow((void **)&a->scores, &a->score_capacity, total * a->score_width,
-                   sizeof *a->scores) &&
-               ig_grow((void **)&a->truth, &a->truth_capacity, total * ig_metrics_truths(a),
-                       sizeof *a->truth),
-           IG_ERR_MEMORY, "metrics: no memory for the scores of %lld rows", (long long)total);
+  IG_CHECK(
+      ig_grow((void **)&a->scores, &a->score_capacity, total * a->score_width, sizeof *a->scores) &&
+          ig_grow((void **)&a->truth, &a->truth_capacity, total * ig_metrics_truths(a),
+                  sizeof *a->truth),
+      IG_ERR_MEMORY, "metrics: no memory for the scores of %lld rows", (long long)total);
   return IG_OK;
 }
 

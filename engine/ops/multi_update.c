@@ -15,6 +15,9 @@ static const ig_attr_field multi_update_fields[] = {
     IG_FIELD_FLOAT(ig_multi_update_attrs, epsilon, 1e-8f),
     IG_FIELD_INT(ig_multi_update_attrs, nesterov, 0),
     IG_FIELD_INT(ig_multi_update_attrs, copies, 0),
+    IG_FIELD_INT(ig_multi_update_attrs, averages, 0),
+    IG_FIELD_INT(ig_multi_update_attrs, stochastic, 0),
+    IG_FIELD_FLOAT(ig_multi_update_attrs, average_decay, 0.999f),
     {.name = NULL},
 };
 
@@ -22,9 +25,10 @@ static int moments_of(const ig_node *node) {
   return (int)IG_ATTRS_OF(ig_multi_update_attrs, node)->moments;
 }
 
-/* Moments and copy of a parameter. */
+/* Moments, copy and average of a parameter. */
 static int kept_of(const ig_node *node) {
-  return moments_of(node) + (IG_ATTRS_OF(ig_multi_update_attrs, node)->copies != 0);
+  const ig_multi_update_attrs *attrs = IG_ATTRS_OF(ig_multi_update_attrs, node);
+  return (int)attrs->moments + (attrs->copies != 0) + (attrs->averages != 0);
 }
 
 int ig_multi_update_count(const ig_node *node) {
@@ -62,6 +66,7 @@ static ig_status multi_update_infer(ig_node *node) {
   ig_update_rule rule;
   IG_TRY(check_moments(IG_ATTRS_OF(ig_multi_update_attrs, node), &rule));
   int moments = moments_of(node), n = ig_multi_update_count(node);
+  int copy = IG_ATTRS_OF(ig_multi_update_attrs, node)->copies ? 3 + moments : -1;
   IG_CHECK(n > 0 && ig_multi_update_in(node, n) == node->n_inputs &&
                ig_multi_update_out(node, n) == node->n_outputs,
            IG_ERR_SHAPE, "%d inputs and %d outputs are not whole parameters with %d moments",
@@ -75,14 +80,15 @@ static ig_status multi_update_infer(ig_node *node) {
     for (int i = at + 1; i < ig_multi_update_in(node, item + 1); i++) {
       const ig_value *v = node->inputs[i];
       ig_dtype dtype = v ? v->dtype : IG_NONE;
-      bool fits = i < at + 3 + moments ? dtype == IG_F32 : dtype == IG_BF16 || dtype == IG_F16;
+      bool narrow = i == at + copy;
+      bool fits = narrow ? dtype == IG_BF16 || dtype == IG_F16 : dtype == IG_F32;
       IG_CHECK(fits && param && ig_shape_equal(&v->shape, &param->shape), IG_ERR_SHAPE,
                "input %d must be %s like its parameter, found %s %s", i,
-               i < at + 3 + moments ? "f32" : "of 16 bits", ig_dtype_name(dtype),
+               narrow ? "of 16 bits" : "f32", ig_dtype_name(dtype),
                v ? IG_SHAPE_STR(&v->shape) : "nothing");
     }
     for (int i = 0; i <= kept_of(node); i++) {
-      IG_TRY(ig_infer_set(node, to + i, i > moments ? node->inputs[at + 2 + i]->dtype : IG_F32,
+      IG_TRY(ig_infer_set(node, to + i, node->inputs[i == 0 ? at + 1 : at + 2 + i]->dtype,
                           &param->shape));
     }
   }
@@ -105,6 +111,7 @@ static size_t multi_update_workspace(const ig_node *node) {
 
 static void update_one(const ig_call *call, int item, ig_update_rule rule,
                        const ig_update_options *o) {
+  const ig_multi_update_attrs *attrs = IG_ATTRS_OF(ig_multi_update_attrs, call->node);
   int at = ig_multi_update_in(call->node, item), to = ig_multi_update_out(call->node, item);
   const void *const *in = call->in + at;
   const float *scale = in[0], *m = NULL, *v = NULL;
@@ -124,10 +131,11 @@ static void update_one(const ig_call *call, int item, ig_update_rule rule,
                  .param = in[1],
                  .grad = in[2],
                  .new_param = call->out[to]};
-  if (IG_ATTRS_OF(ig_multi_update_attrs, call->node)->copies) {
-    int copy = to + kept_of(call->node);
+  if (attrs->copies) {
+    int copy = to + 1 + moments_of(call->node);
     u.copy = call->out[copy];
     u.copy_dtype = call->node->outputs[copy]->dtype;
+    u.rounding = ig_update_rounding(call, at + 1);
   }
   ig_adam adam = {o->beta1, o->beta2, o->epsilon, o->decay, o->decoupled || rule == IG_RULE_LAMB};
   switch (rule) {
@@ -136,6 +144,10 @@ static void update_one(const ig_call *call, int item, ig_update_rule rule,
   case IG_RULE_LAMB: ig_cpu_lamb(&u, &adam, m, v, new_m, new_v, call->workspace); break;
   default: ig_cpu_adam(&u, &adam, m, v, new_m, new_v);
   }
+  if (!attrs->averages) return;
+  int kept = kept_of(call->node);
+  ig_cpu_ema(in[2 + kept], u.new_param, u.step <= 1 ? 0 : o->average_decay, u.count,
+             call->out[to + kept]);
 }
 
 static ig_status multi_update_run(const ig_call *call) {
@@ -149,15 +161,16 @@ static ig_status multi_update_run(const ig_call *call) {
   return IG_OK;
 }
 
-/* As its optimizer's operator. */
+/* As its optimizer's operator, and the average's. */
 static ig_cost multi_update_cost(const ig_node *node) {
   static const double flops[] = {8, 16, 28, 12};
   ig_cost cost = ig_cost_copy(node);
+  bool averages = IG_ATTRS_OF(ig_multi_update_attrs, node)->averages != 0;
   ig_update_rule rule;
   if (check_moments(IG_ATTRS_OF(ig_multi_update_attrs, node), &rule) != IG_OK) return cost;
   for (int item = 0; item < ig_multi_update_count(node); item++) {
     const ig_value *param = node->inputs[ig_multi_update_in(node, item) + 1];
-    cost.flops += flops[rule] * (double)ig_value_count(param);
+    cost.flops += (flops[rule] + (averages ? 3 : 0)) * (double)ig_value_count(param);
   }
   return cost;
 }

@@ -40,7 +40,8 @@ ig_status ig_trainer_begin_round(ig_trainer *t) {
     ig_store_entry *entry = ig_store_entry_at(t->store, i);
     bool kept =
         begins(entry->name, "optimizer.loss_scale") || begins(entry->name, IG_ANCHOR_PREFIX);
-    if (entry->role == IG_ROLE_OPTIMIZER && !kept) IG_TRY(clear(t, entry));
+    bool of_steps = entry->role == IG_ROLE_OPTIMIZER || entry->role == IG_ROLE_SCRATCH;
+    if (of_steps && !kept) IG_TRY(clear(t, entry));
     if (entry->role == IG_ROLE_PARAMETER && t->options.proximal > 0) IG_TRY(set_anchor(t, entry));
   }
   t->pending = (ig_micro){0};

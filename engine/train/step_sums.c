@@ -35,7 +35,8 @@ ig_value *ig_step_sum(ig_graph *graph, const ig_step_sums *sums, const char *nam
 /* A model's own states (running statistics) are functions of their old value and of the batch, which
  * average over parts as gradients do: each part starts from the same old value, and the weighted mean
  * of what they make of it is the new one. */
-void ig_step_sum_states(ig_graph *graph, const ig_step_sums *sums, ig_value *weight, int n_assigns) {
+void ig_step_sum_states(ig_graph *graph, const ig_step_sums *sums, ig_value *weight,
+                        int n_assigns) {
   int kept = 0;
   ig_assign *own = graph->assigns;
   for (int i = 0; i < n_assigns && graph->status == IG_OK; i++) {

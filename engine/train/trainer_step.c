@@ -15,6 +15,17 @@ ig_status ig_trainer_prepare_step(ig_graph *graph, void *context) {
   return ig_step_build(graph, &options, t->backend->vtable->device, plans->kind);
 }
 
+/* Where the device has no products of 16 bits, nothing has a copy to be rounded. */
+static ig_status check_rounding(const ig_trainer *t) {
+  if (!t->options.optimizer.stochastic_rounding) return IG_OK;
+  for (int64_t i = 0; i < ig_store_count(t->store); i++) {
+    if (ig_store_entry_at(t->store, i)->role == IG_ROLE_COPY) return IG_OK;
+  }
+  return ig_fail(IG_ERR_USAGE,
+                 "stochastic rounding: no parameter has a copy in 16 bits on this device (%s)",
+                 t->backend->vtable->name);
+}
+
 ig_status ig_trainer_plan_for(ig_trainer *t, int64_t count, ig_step_kind kind, ig_plan **out) {
   ig_shape shapes[IG_MAX_FIELDS];
   for (int i = 0; i < t->match.n_inputs; i++) {
@@ -24,7 +35,10 @@ ig_status ig_trainer_plan_for(ig_trainer *t, int64_t count, ig_step_kind kind, i
   if (status == IG_ERR_MEMORY) return ig_trainer_explain_memory(t, kind, count);
   IG_TRY(status);
   if (count == t->full_count && ig_step_updates(kind)) t->full_plan = *out;
-  if (!t->shards && ig_step_updates(kind)) IG_TRY(ig_shards_create(ig_plan_graph(*out), &t->shards));
+  if (!t->shards && ig_step_updates(kind)) {
+    IG_TRY(check_rounding(t));
+    IG_TRY(ig_shards_create(ig_plan_graph(*out), &t->shards));
+  }
   return IG_OK;
 }
 
@@ -39,7 +53,8 @@ static float scalar_output(const ig_plan *plan, const char *name) {
   return value ? *value : 0.0f;
 }
 
-ig_status ig_trainer_submit(ig_trainer *t, const ig_batch *batch, ig_step_kind kind, ig_plan **out) {
+ig_status ig_trainer_submit(ig_trainer *t, const ig_batch *batch, ig_step_kind kind,
+                            ig_plan **out) {
   ig_plan *plan;
   IG_TRY(ig_trainer_plan_for(t, batch->count, kind, &plan));
   for (int i = 0; i < t->match.n_inputs; i++) {
@@ -92,7 +107,8 @@ static void move_on(ig_progress *progress, int64_t samples, int64_t epoch) {
 }
 
 /* `done` samples of the step's `total` are in front of the batch that this is a part of. */
-static ig_step_kind kind_of(const ig_trainer *t, const ig_batch *batch, int64_t done, int64_t total) {
+static ig_step_kind kind_of(const ig_trainer *t, const ig_batch *batch, int64_t done,
+                            int64_t total) {
   if (t->options.elastic > 0) {
     return ig_step_kind_of_part(&t->options, batch->part - t->first_part);
   }

@@ -2,7 +2,10 @@
  * value, and each of its blocks a piece of one of them. lr, step and the gradients' scales are read where
  * they are, in the device's memory, so that a recorded step can be replayed. Memory-bound: every operand
  * is read and written once (LAMB reads parameter and moments once more, for the length of the
- * direction); 8 to 28 flops an element. */
+ * direction); 8 to 28 flops an element. A moving average or a copy in 16 bits is made in the same sweep,
+ * for its own 8 or 2 bytes and 3 flops: the parameter is in registers. Rounding the copy stochastically
+ * costs about 25 integer operations an element, of the generator's, which memory still hides. */
+#include "kernels/cuda/philox.cuh"
 #include "kernels/cuda/reduce.cuh"
 extern "C" {
 #include "kernels/optimizer.h"
@@ -10,7 +13,7 @@ extern "C" {
 
 #define THREADS 256
 #define PIECE ((int64_t)4096) /* elements of a block */
-#define TENSORS 40            /* keeps a kernel's arguments under 4 KiB */
+#define TENSORS 32            /* keeps a kernel's arguments under 4 KiB */
 
 struct table {
   ig_update_tensor tensor[TENSORS];
@@ -47,20 +50,30 @@ struct factors {
   ig_update_rule rule;
   bool nesterov, decoupled, averages_first;
   float lr, scale, momentum, decay, beta1, rest1, beta2, rest2, epsilon, log1, log2;
-  float shrink, inv_first, inv_root;
+  float average_decay, shrink, inv_first, inv_root;
   bool skip; /* the gradient's scale is not finite */
+  bool draws; /* copies are rounded by the numbers of rng */
+  ig_rng rng;
 };
 
 __device__ static inline void read_scalars(factors &f, const ig_update_scalars &s,
-                                           const float *scale) {
+                                           const ig_update_tensor &t) {
+  const float *scale = t.scale;
   f.lr = s.lr ? *s.lr : 0.0f;
   f.scale = scale ? *scale : 1.0f;
   f.skip = !isfinite(f.scale);
+  f.draws = s.seed && t.copy;
+  if (f.draws) f.rng = ig_device_rng_stream(*s.seed, IG_RNG_ROUND, *s.rounding_step, t.key);
   float step = *s.step;
   f.averages_first = step <= 1;
   f.shrink = f.decoupled ? 1.0f - f.lr * f.decay : 1.0f;
   f.inv_first = -1.0f / expm1f(step * f.log1);
   f.inv_root = 1.0f / sqrtf(-expm1f(step * f.log2));
+}
+
+/* The first step starts the average at the parameter. */
+__device__ static inline float average_of(const factors &f, float decay, float average, float p) {
+  return f.averages_first ? p : decay * average + (1.0f - decay) * p;
 }
 
 /* One element: new values in place of the old. Without a finite scale nothing changes. */
@@ -94,8 +107,7 @@ __device__ static inline void update(const factors &f, bool has_m, float &p, flo
     m = f.beta2 * m + f.rest2 * d;
     p -= f.lr * (sign + f.decay * p);
     return;
-  default: /* IG_RULE_EMA: the first step starts the average at the parameter */
-    m = f.averages_first ? p : f.decay * m + (1.0f - f.decay) * p;
+  default: /* IG_RULE_EMA */ m = average_of(f, f.decay, m, p);
   }
 }
 
@@ -131,7 +143,8 @@ __device__ static inline void store(float *to, int64_t i, int n, const four &x) 
 
 __device__ static inline bool packs(const ig_update_tensor &t) {
   uintptr_t bits = (uintptr_t)t.param | (uintptr_t)t.grad | (uintptr_t)t.m | (uintptr_t)t.v |
-                   (uintptr_t)t.new_param | (uintptr_t)t.new_m | (uintptr_t)t.new_v;
+                   (uintptr_t)t.new_param | (uintptr_t)t.new_m | (uintptr_t)t.new_v |
+                   (uintptr_t)t.average | (uintptr_t)t.new_average;
   return (bits & 15) == 0 && ((uintptr_t)t.copy & 7) == 0;
 }
 
@@ -145,12 +158,38 @@ template <typename T> __device__ static inline void store_narrow(T *to, int64_t 
   }
 }
 
-/* The new parameter, and its copy of 2 bytes an element. */
-__device__ static inline void store_param(const ig_update_tensor &t, int64_t i, int n,
-                                          const four &p) {
+/* By a block of the generator's numbers: elements i to i + 3 are multiples of four where n is 4. */
+__device__ static inline void store_rounded(const ig_update_tensor &t, const factors &f, int64_t i,
+                                            int n, const four &x) {
+  uint32_t draws[4];
+  uint16_t *to = (uint16_t *)t.copy;
+  ig_device_rng_block(f.rng, (uint64_t)i / 4, draws);
+  if (n == 4) {
+    ig_pack<uint16_t, 4> out;
+#pragma unroll
+    for (int k = 0; k < 4; k++) out.v[k] = ig_round_by(t.copy_dtype, x.v[k], draws[k]);
+    ig_store_pack(to + i, out);
+  } else {
+    uint32_t low = i % 2 ? draws[1] : draws[0], high = i % 2 ? draws[3] : draws[2];
+    to[i] = ig_round_by(t.copy_dtype, x.v[0], i % 4 < 2 ? low : high);
+  }
+}
+
+/* The new parameter, its average, and its copy of 2 bytes an element. */
+__device__ static inline void store_param(const ig_update_tensor &t, const factors &f, int64_t i,
+                                          int n, const four &p) {
   store(t.new_param, i, n, p);
+  if (t.average) {
+    four average = load(t.average, i, n);
+#pragma unroll
+    for (int k = 0; k < 4; k++)
+      average.v[k] = average_of(f, f.average_decay, average.v[k], p.v[k]);
+    store(t.new_average, i, n, average);
+  }
   if (!t.copy) return;
-  if (t.copy_dtype == IG_BF16) {
+  if (f.draws) {
+    store_rounded(t, f, i, n, p);
+  } else if (t.copy_dtype == IG_BF16) {
     store_narrow((ig_bf16 *)t.copy, i, n, p);
   } else {
     store_narrow((ig_f16 *)t.copy, i, n, p);
@@ -174,7 +213,7 @@ __global__ void __launch_bounds__(THREADS)
   const ig_update_tensor &tensor = t.tensor[index];
   bool lamb = f.rule == IG_RULE_LAMB;
   float2 squares = make_float2(0, 0);
-  read_scalars(f, scalars, tensor.scale);
+  read_scalars(f, scalars, tensor);
   each_four(tensor, ((int)blockIdx.x - t.first[index]) * PIECE, [&](int64_t i, int n) {
     four p = load(tensor.param, i, n), g = load(tensor.grad, i, n);
     four m = load(tensor.m, i, n), v = load(tensor.v, i, n);
@@ -186,7 +225,7 @@ __global__ void __launch_bounds__(THREADS)
       squares.x += p.v[k] * p.v[k];
       squares.y += direction * direction;
     }
-    if (!lamb) store_param(tensor, i, n, p);
+    if (!lamb) store_param(tensor, f, i, n, p);
     store(tensor.new_m, i, n, m);
     store(tensor.new_v, i, n, v);
   });
@@ -218,7 +257,7 @@ __global__ void __launch_bounds__(THREADS)
     lamb_kernel(table t, factors f, ig_update_scalars scalars, place at, const float *trust) {
   int index = tensor_of(t, blockIdx.x);
   const ig_update_tensor &tensor = t.tensor[index];
-  read_scalars(f, scalars, tensor.scale);
+  read_scalars(f, scalars, tensor);
   float rate = f.lr * trust[at.tensor + index];
   each_four(tensor, ((int)blockIdx.x - t.first[index]) * PIECE, [&](int64_t i, int n) {
     four p = load(tensor.param, i, n), m = load(tensor.new_m, i, n), v = load(tensor.new_v, i, n);
@@ -226,7 +265,7 @@ __global__ void __launch_bounds__(THREADS)
     for (int k = 0; k < 4; k++) {
       if (!f.skip) p.v[k] -= rate * lamb_direction(f, p.v[k], m.v[k], v.v[k]);
     }
-    store_param(tensor, i, n, p);
+    store_param(tensor, f, i, n, p);
   });
 }
 
@@ -244,6 +283,7 @@ static factors factors_of(ig_update_rule rule, const ig_update_options *o) {
   f.beta2 = (float)o->beta2;
   f.rest2 = (float)(1 - o->beta2);
   f.epsilon = (float)o->epsilon;
+  f.average_decay = (float)o->average_decay;
   f.log1 = (float)log(o->beta1);
   f.log2 = (float)log(o->beta2);
   return f;

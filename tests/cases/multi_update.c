@@ -34,7 +34,8 @@ static double step_of(const ig_node *node, const char *rule, double lr, double t
 
 static void reference(const ig_node *node, const ig_case_array *in, ig_case_array *out) {
   const char *rule = *(const char *const *)node->attrs;
-  int moments = (int)attr_int(node, "moments"), kept = moments + (int)attr_int(node, "copies");
+  int moments = (int)attr_int(node, "moments"), averages = (int)attr_int(node, "averages");
+  int copy = attr_int(node, "copies") ? moments + 1 : 0, kept = moments + (copy != 0) + averages;
   for (int item = 0; item * (1 + kept) < node->n_outputs; item++) {
     const ig_case_array *from = in + 2 + item * (3 + kept);
     ig_case_array *to = out + item * (1 + kept);
@@ -51,7 +52,10 @@ static void reference(const ig_node *node, const ig_case_array *in, ig_case_arra
     }
     for (int64_t i = 0; i < n && strcmp(rule, "ingot.LAMB") == 0; i++)
       to[0].data[i] = from[1].data[i] - lr * sqrt(pp / rr) * to[0].data[i];
-    for (int64_t i = 0; i < n && kept > moments; i++) to[kept].data[i] = to[0].data[i];
+    for (int64_t i = 0; i < n && copy; i++) to[copy].data[i] = to[0].data[i];
+    double old = in[1].data[0] <= 1 ? 0 : number(node, "average_decay");
+    for (int64_t i = 0; i < n && averages; i++)
+      to[kept].data[i] = old * from[2 + kept].data[i] + (1 - old) * to[0].data[i];
   }
 }
 
@@ -61,6 +65,8 @@ static void reference(const ig_node *node, const ig_case_array *in, ig_case_arra
 #define ONE(...) PLAIN(__VA_ARGS__), NORMAL(IG_F32, __VA_ARGS__)
 #define TWO(...) ONE(__VA_ARGS__), POSITIVE(IG_F32, __VA_ARGS__)
 #define COPY(dtype, ...) NORMAL(dtype, __VA_ARGS__) /* what it held does not matter */
+#define AVERAGE(...) NORMAL(IG_F32, __VA_ARGS__)
+#define AVERAGES A_INT("averages", 1), A_FLOAT("average_decay", 0.75f)
 #define RULE(value, count)                                                                         \
   {.name = "optimizer", .type = IG_ATTR_STRING, .s = (value)}, A_INT("moments", count),            \
       A_FLOAT("weight_decay", 0.25f)
@@ -111,6 +117,22 @@ static const ig_op_case cases[] = {
      .inputs = {SCALARS(5), SCALE(0.25), TWO(4100), COPY(IG_BF16, 4100)},
      .n_attrs = 4,
      .attrs = {RULE("ingot.LAMB", 2), A_INT("copies", 1)},
+     .n_outputs = 4},
+    {.name = "momentum, averages",
+     .inputs = {SCALARS(3), SCALE(0.25), ONE(3, 7), AVERAGE(3, 7), SCALE(0.5), ONE(9002),
+                AVERAGE(9002)},
+     .n_attrs = 6,
+     .attrs = {RULE("ingot.SGD", 1), A_FLOAT("momentum", 0.75f), AVERAGES},
+     .n_outputs = 6},
+    {.name = "adamw, copies and averages",
+     .inputs = {SCALARS(3), SCALE(0.25), TWO(4097), COPY(IG_F16, 4097), AVERAGE(4097)},
+     .n_attrs = 6,
+     .attrs = {RULE("ingot.AdamW", 2), A_INT("copies", 1), AVERAGES},
+     .n_outputs = 5},
+    {.name = "lamb, the first average",
+     .inputs = {SCALARS(1), ABSENT, TWO(4100), AVERAGE(4100)},
+     .n_attrs = 5,
+     .attrs = {RULE("ingot.LAMB", 2), AVERAGES},
      .n_outputs = 4},
     {.name = "lion",
      .inputs = {SCALARS(1), ABSENT, ONE(3, 7), SCALE(0.5), ONE(37)},

@@ -12,7 +12,7 @@ static void call_on(ig_backend *backend, const ig_node *node, const ig_rng_state
                     const void **in, void **out) {
   const ig_backend_vtable *vtable = backend->vtable;
   const ig_impl *impl;
-  void *memory[16], *device_in[8] = {NULL}, *device_out[8] = {NULL}, *state;
+  void *memory[20], *device_in[10] = {NULL}, *device_out[8] = {NULL}, *state;
   int n = 0;
   GOOD(ig_op_choose(node, vtable->device, &impl));
   GOOD(vtable->alloc(backend, sizeof *rng, &state));
@@ -87,6 +87,126 @@ static void dropout_draws_the_same(void **state) {
   IG_UNUSED(state);
   same_masks(3, 4500);
   same_masks(2, 1023);
+}
+
+/* --- averages ----------------------------------------------------------------------------------- */
+
+#define LENGTH 9003
+
+/* AdamW with its copy, and an average, by a node each and by one of both: the same bits. */
+static void averaged_as_apart(float lr_value, float step_value, float scale_value) {
+  ig_graph *g = fresh();
+  ig_shape shape = IG_SHAPE(LENGTH);
+  ig_value *lr = ig_graph_const_f32(g, lr_value), *step = ig_graph_const_f32(g, step_value);
+  ig_value *in[] = {lr, step, ig_graph_const_f32(g, scale_value),
+                    ig_graph_input(g, "p", IG_F32, shape), ig_graph_input(g, "g", IG_F32, shape),
+                    ig_graph_input(g, "m", IG_F32, shape), ig_graph_input(g, "v", IG_F32, shape),
+                    ig_graph_input(g, "c", IG_BF16, shape), ig_graph_input(g, "a", IG_F32, shape)};
+  const ig_attr decay = IG_FLOAT("weight_decay", 0.01f);
+  ig_node *update = ig_graph_node(g, "ingot.AdamW", NULL, 8, in, 1, &decay, 4);
+  GOOD(ig_graph_status(g));
+  ig_node *average = ig_graph_node(g, "ingot.Ema", NULL, IG_INS(step, update->outputs[0], in[8]),
+                                   IG_ATTRS(IG_FLOAT("decay", 0.997f)), 1);
+  ig_node *both = ig_graph_node(g, "ingot.MultiUpdate", NULL, 9, in,
+                                IG_ATTRS(IG_STRING("optimizer", "ingot.AdamW"),
+                                         IG_INT("moments", 2), IG_INT("copies", 1), decay,
+                                         IG_INT("averages", 1), IG_FLOAT("average_decay", 0.997f)),
+                                5);
+  GOOD(ig_graph_status(g));
+  const void *given[9] = {&lr_value, &step_value, &scale_value};
+  void *want[5], *got[5];
+  for (int i = 3; i < 9; i++) given[i] = run_input(in[i], 0);
+  for (int i = 0; i < LENGTH; i++) ((float *)given[6])[i] = fabsf(((float *)given[6])[i]);
+  for (int i = 0; i < 5; i++) {
+    want[i] = malloc(ig_value_bytes(both->outputs[i]));
+    got[i] = malloc(ig_value_bytes(both->outputs[i]));
+  }
+  const ig_rng_state rng = {0};
+  call_on(cuda, update, &rng, given, want);
+  call_on(cuda, average, &rng, (const void *[]){&step_value, want[0], given[8]}, &want[4]);
+  call_on(cuda, both, &rng, given, got);
+  for (int i = 0; i < 5; i++) {
+    assert_memory_equal(got[i], want[i], ig_value_bytes(both->outputs[i]));
+    free(want[i]);
+    free(got[i]);
+  }
+  for (int i = 3; i < 9; i++) free((void *)given[i]);
+  ig_graph_destroy(g);
+}
+
+static void averages_in_one_sweep(void **state) {
+  IG_UNUSED(state);
+  averaged_as_apart(0.01f, 1, 1);
+  averaged_as_apart(0.01f, 7, 0.5f);
+  averaged_as_apart(0.01f, 7, NAN); /* parameters stay, and are averaged again */
+}
+
+/* --- stochastic rounding ------------------------------------------------------------------------ */
+
+/* Parameters of several pieces, one of which no four elements divide, as a node each and as one of both.
+ * With a rate of 0 nothing moves, and the copies are of the same numbers on both devices. */
+static void rounds_alike(ig_dtype dtype, bool aligned, uint64_t turn) {
+  ig_graph *g = fresh();
+  const float zero = 0, one = 1;
+  const int64_t lengths[] = {aligned ? 9004 : 9003, 37};
+  ig_value *lr = ig_graph_const_f32(g, 0), *step = ig_graph_const_f32(g, 1);
+  ig_value *in[10] = {lr, step}; /* scale, parameter, gradient, copy of each */
+  const void *given[10] = {&zero, &one};
+  void *want[4], *got[4];
+  const ig_rng_state rng = {.seed = 0x123456789abcdefu, .step = turn << 33};
+  for (int i = 0; i < 2; i++) {
+    ig_shape shape = IG_SHAPE(lengths[i]);
+    in[2 + 4 * i] = NULL;
+    in[3 + 4 * i] = ig_graph_param(g, i ? "second" : "first", IG_F32, shape,
+                                   (ig_init){.kind = IG_INIT_ZERO}, true);
+    in[4 + 4 * i] = ig_graph_input(g, i ? "g1" : "g0", IG_F32, shape);
+    in[5 + 4 * i] = ig_graph_input(g, i ? "c1" : "c0", dtype, shape);
+    for (int k = 3; k < 6; k++) given[4 * i + k] = run_input(in[4 * i + k], 0);
+  }
+  ig_node *both = ig_graph_node(g, "ingot.MultiUpdate", NULL, 10, in,
+                                IG_ATTRS(IG_STRING("optimizer", "ingot.SGD"), IG_INT("copies", 1),
+                                         IG_INT("stochastic", 1)), 4);
+  GOOD(ig_graph_status(g));
+  for (int i = 0; i < 4; i++) {
+    want[i] = malloc(ig_value_bytes(both->outputs[i]));
+    got[i] = malloc(ig_value_bytes(both->outputs[i]));
+  }
+  call_on(cpu, both, &rng, given, want);
+  call_on(cuda, both, &rng, given, got);
+  for (int i = 0; i < 2; i++) {
+    size_t bytes = (size_t)lengths[i] * 2;
+    uint16_t *cast = malloc(bytes);
+    assert_memory_equal(got[2 * i], given[3 + 4 * i], 2 * bytes);
+    assert_memory_equal(got[2 * i + 1], want[2 * i + 1], bytes);
+    ig_convert(IG_F32, got[2 * i], dtype, cast, lengths[i]);
+    assert_memory_not_equal(got[2 * i + 1], cast, bytes);
+    ig_value *of_one[] = {lr, step, NULL, in[3 + 4 * i], in[4 + 4 * i], in[5 + 4 * i]};
+    ig_node *node = ig_graph_node(g, "ingot.SGD", NULL, 6, of_one,
+                                  IG_ATTRS(IG_INT("stochastic", 1)), 2);
+    GOOD(ig_graph_status(g));
+    call_on(cuda, node, &rng,
+            (const void *[]){&zero, &one, NULL, given[3 + 4 * i], given[4 + 4 * i], given[5 + 4 * i]},
+            (void *[]){got[2 * i], cast});
+    assert_memory_equal(cast, want[2 * i + 1], bytes);
+    free(cast);
+  }
+  for (int i = 0; i < 4; i++) {
+    free(want[i]);
+    free(got[i]);
+    free((void *)given[i + (i < 2 ? 3 : 5)]);
+  }
+  free((void *)given[5]);
+  free((void *)given[9]);
+  ig_graph_destroy(g);
+}
+
+static void rounding_draws_the_same(void **state) {
+  IG_UNUSED(state);
+  for (uint64_t turn = 0; turn < 4; turn++) {
+    rounds_alike(IG_BF16, true, turn);
+    rounds_alike(IG_BF16, false, turn);
+    rounds_alike(IG_F16, false, turn);
+  }
 }
 
 /* --- indices out of range ----------------------------------------------------------------------- */
@@ -227,6 +347,8 @@ static void rows_that_lie_differently(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(dropout_draws_the_same),
+      cmocka_unit_test(averages_in_one_sweep),
+      cmocka_unit_test(rounding_draws_the_same),
       cmocka_unit_test(gather_outside),
       cmocka_unit_test(gather_grad_outside),
       cmocka_unit_test(cache_outside),

@@ -9,7 +9,9 @@
 
 static jobs j;
 
-static double now(void) { return ranks_now(); }
+static double now(void) {
+  return ranks_now();
+}
 
 /* Waits until the run has written a checkpoint. */
 static void await_checkpoint(const char *run) {
@@ -178,7 +180,7 @@ static void data_that_differ_are_refused(void **state) {
   ranks_wait(&job, 30);
   for (int r = 0; r < 3; r++) ranks_check(&job, job.codes[r] == 2);
   ranks_check(&job, lines_of_all(&job) == 1 && strstr(job.text[0], "rank 1 on ") &&
-                        strstr(job.text[0], "digest of the data"));
+                        strstr(job.text[0], "size and time) of the data"));
 }
 
 static void what_cannot_work_is_refused(void **state) {

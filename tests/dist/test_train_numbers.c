@@ -7,7 +7,9 @@
 
 static jobs j;
 
-static const char *run_folder(const char *name) { return scratch_path(&j.folder, name); }
+static const char *run_folder(const char *name) {
+  return scratch_path(&j.folder, name);
+}
 
 /* Trains into the folder `name`; fails the test unless it goes well. */
 static const char *train(int n, const char *name, const char *format, ...) {
@@ -67,6 +69,16 @@ static void elastic_runs_have_the_same_bits(void **state) {
   assert_same_checkpoints(one, train(2, "moved", "%s --resume", options), false);
 }
 
+/* A sharded optimizer updates the same sums; without clipping, whose norms it would sum by rank. */
+static void elastic_runs_may_be_sharded(void **state) {
+  IG_UNUSED(state);
+  char one[2 * SCRATCH_PATH];
+  const char *options = "--steps 15 --elastic 4";
+  snprintf(one, sizeof one, "%s", train(0, "apart1", "%s", options));
+  assert_same_checkpoints(one, train(2, "apart2", "%s --shard optimizer", options), true);
+  assert_same_checkpoints(one, train(4, "apart4", "%s --shard gradients", options), true);
+}
+
 /* Buckets of every size, and every sharding, sum the same numbers; what travels in 16 bits is near. */
 static void how_gradients_travel_changes_nothing(void **state) {
   IG_UNUSED(state);
@@ -108,6 +120,23 @@ static void metrics_are_those_of_one_process(void **state) {
   }
 }
 
+/* Rank 0 alone prints, the result has every rank's rate, and the checkpoint how many there were. */
+static void output_is_that_of_one_process(void **state) {
+  IG_UNUSED(state);
+  ranks job;
+  char line[2048];
+  const char *out = run_folder("output");
+  snprintf(line, sizeof line, TRAIN " --json --data %s --out %s --steps 100", j.data, out);
+  job_run(&job, 3, line, 60);
+  ranks_check(&job, job.codes[0] == 0);
+  int braces = count_lines(job.text[0], "{"), rates = 0;
+  for (const char *at = job.text[0]; (at = strstr(at, "\"compute_seconds\"")); at++) rates++;
+  ranks_check(&job, braces == 1 && rates == 3);
+  ig_snapshot *snapshot = job_checkpoint(out);
+  assert_non_null(strstr(snapshot->provenance_json, "\"world_size\":3"));
+  ig_snapshot_destroy(snapshot);
+}
+
 /* Handwritten digits: 4 ranks are as good as one process. */
 static void digits_are_learned_alike(void **state) {
   IG_UNUSED(state);
@@ -122,9 +151,10 @@ static void digits_are_learned_alike(void **state) {
   for (int i = 0; i < 2; i++) {
     ranks job;
     const char *out = run_folder(i ? "digits4" : "digits1");
-    snprintf(line, sizeof line,
-             "train --quiet --threads 1 --model mlp:64 --data %s:train --out %s --steps 420 --batch 128",
-             mnist, out);
+    snprintf(
+        line, sizeof line,
+        "train --quiet --threads 1 --model mlp:64 --data %s:train --out %s --steps 420 --batch 128",
+        mnist, out);
     job_run(&job, i ? 4 : 0, line, 120);
     ranks_check(&job, job.codes[0] == 0);
     assert_int_equal(job_losses(out, "val_accuracy", accuracy[i]), 1);
@@ -143,7 +173,9 @@ int main(void) {
       cmocka_unit_test(losses_are_those_of_one_process),
       cmocka_unit_test(metrics_are_those_of_one_process),
       cmocka_unit_test(elastic_runs_have_the_same_bits),
+      cmocka_unit_test(elastic_runs_may_be_sharded),
       cmocka_unit_test(how_gradients_travel_changes_nothing),
+      cmocka_unit_test(output_is_that_of_one_process),
       cmocka_unit_test(digits_are_learned_alike),
   };
   int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -353,6 +353,42 @@ static void group_updates(void **state) {
   run_env_close(&env);
 }
 
+/* An update and the average of what it makes; other readers of the average are none of its business. */
+static void averaged_step(ig_graph *g, const char *name, ig_shape shape, ig_value *lr,
+                          ig_value *step, ig_value *scale, float decay) {
+  ig_value *average = ig_graph_state(g, NULL, IG_F32, shape, noise);
+  ig_value *fresh_value = momentum_step(g, name, shape, lr, step, scale, 0.75f);
+  ig_value *next = ig_op1(g, "ingot.Ema", NULL, IG_INS(step, fresh_value, average),
+                          IG_ATTRS(IG_FLOAT("decay", decay)));
+  ig_graph_output(g, NULL, next);
+}
+
+/* Averages go into their parameters' node: of two alike, of one alone because it decays otherwise, and of a
+ * large one, which is a group of its own. One that is read stays. */
+static void group_averages(void **state) {
+  (void)state;
+  const ig_pass_options device = {.device = IG_CUDA, .training = true, .compute = IG_F32};
+  for (int first = 0; first < 2; first++) {
+    run_env env = run_env_open();
+    ig_graph *g = fresh();
+    ig_value *lr = ig_graph_const_f32(g, 0.125f), *step = ig_graph_const_f32(g, first ? 1 : 3);
+    ig_value *other = ig_graph_const_f32(g, 0.25f);
+    averaged_step(g, "a", IG_SHAPE(3, 4), lr, step, NULL, 0.9f);
+    averaged_step(g, "b", IG_SHAPE(5), lr, step, NULL, 0.9f);
+    averaged_step(g, "c", IG_SHAPE(6), lr, step, NULL, 0.8f);
+    averaged_step(g, "large", IG_SHAPE(520, 520), lr, step, other, 0.9f);
+    averaged_step(g, "read", IG_SHAPE(7), lr, step, NULL, 0.9f);
+    ig_graph_output(g, "reader", op(g, "Neg", g->outputs[g->n_outputs - 1]));
+    ig_graph *after = same_numbers(&env, g, "group_updates", &device, 0);
+    assert_int_equal(run_count(after, "ingot.MultiUpdate"), 3);
+    assert_int_equal(run_count(after, "ingot.SGD"), 1);
+    assert_int_equal(run_count(after, "ingot.Ema"), 1);
+    ig_graph_destroy(after);
+    ig_graph_destroy(g);
+    run_env_close(&env);
+  }
+}
+
 /* --- the runner ------------------------------------------------------------------------------ */
 
 static void unknown_pass(void **state) {
@@ -388,6 +424,7 @@ int main(void) {
       cmocka_unit_test(train_mode_keeps_frozen),
       cmocka_unit_test(mixed_precision),
       cmocka_unit_test(group_updates),
+      cmocka_unit_test(group_averages),
       cmocka_unit_test(unknown_pass),
       cmocka_unit_test(pipelines_name_passes),
   };

@@ -28,7 +28,8 @@ static void make_data(void) {
     labels[i] = i % 4;
     ig_rng_normals(&rng, (uint64_t)i << 14, 3 * SIDE * SIDE, pictures[i]);
     for (int p = 0; p < 3 * SIDE * SIDE; p++) {
-      pictures[i][p] += 0.7f * ig_rng_normal(&rng, (1u << 24) + (uint64_t)(labels[i] << 14) + (uint64_t)p);
+      pictures[i][p] +=
+          0.7f * ig_rng_normal(&rng, (1u << 24) + (uint64_t)(labels[i] << 14) + (uint64_t)p);
     }
     for (int k = 0; k < 4; k++) wanted[i][k] = pictures[i][k] + (float)k;
   }
@@ -39,13 +40,13 @@ static ig_dataset *open_pictures(bool numbers) {
       {.name = "x", .kind = IG_FIELD_IMAGE, .dtype = IG_F32, .shape = IG_SHAPE(3, SIDE, SIDE)},
       {.name = "y", .kind = IG_FIELD_CLASS, .dtype = IG_I64, .n_classes = 4}};
   if (numbers) {
-    fields[1] = (ig_field){
-        .name = "y", .kind = IG_FIELD_TARGETS, .dtype = IG_F32, .shape = IG_SHAPE(4)};
+    fields[1] =
+        (ig_field){.name = "y", .kind = IG_FIELD_TARGETS, .dtype = IG_F32, .shape = IG_SHAPE(4)};
   }
   const void *y = numbers ? (const void *)wanted : labels;
   ig_dataset *data;
-  assert_int_equal(
-      ig_dataset_from_arrays(SAMPLES, 2, fields, (const void *[]){pictures, y}, &data), IG_OK);
+  assert_int_equal(ig_dataset_from_arrays(SAMPLES, 2, fields, (const void *[]){pictures, y}, &data),
+                   IG_OK);
   return data;
 }
 
@@ -65,10 +66,10 @@ typedef struct job {
   const char *model;
   ig_train_options options;
   const ig_snapshot *resume;
-  int64_t stop_at;   /* a signal is seen on `odd_rank` once that step has ended */
+  int64_t stop_at; /* a signal is seen on `odd_rank` once that step has ended */
   int odd_rank;
-  bool poisoned;     /* the reader of odd_rank gives a NaN in a picture from the second epoch on */
-  bool broken;       /* the reader of odd_rank fails then */
+  bool poisoned; /* the reader of odd_rank gives a NaN in a picture from the second epoch on */
+  bool broken;   /* the reader of odd_rank fails then */
   int threads[THREAD_RANKS]; /* 0: one */
   double losses[THREAD_RANKS][MOST_STEPS], norms[THREAD_RANKS][MOST_STEPS];
   int64_t steps[THREAD_RANKS];
@@ -92,12 +93,15 @@ static ig_status odd_read(ig_dataset *dataset, const int64_t *indices, int64_t c
   IG_TRY(ig_dataset_read(d->of, indices, count, buffers));
   int64_t before = __atomic_fetch_add(&d->read, count, __ATOMIC_RELAXED);
   if (before < SAMPLES) return IG_OK;
-  IG_CHECK(!d->job->broken, IG_ERR_IO, "pictures: sample %lld cannot be read", (long long)indices[0]);
+  IG_CHECK(!d->job->broken, IG_ERR_IO, "pictures: sample %lld cannot be read",
+           (long long)indices[0]);
   if (d->job->poisoned && buffers[0]) ((float *)buffers[0])[5] = NAN;
   return IG_OK;
 }
 
-static void odd_destroy(ig_dataset *dataset) { IG_UNUSED(dataset); }
+static void odd_destroy(ig_dataset *dataset) {
+  IG_UNUSED(dataset);
+}
 
 typedef struct rank {
   job *job;
@@ -140,10 +144,8 @@ static int interrupted(void *context) {
 
 static ig_status train_with(rank *r, ig_backend *backend, const ig_graph *model, ig_dataset *data,
                             ig_dataset *validation) {
-  ig_train_observer observer = {.context = r,
-                                .on_step = on_step,
-                                .on_checkpoint = on_checkpoint,
-                                .interrupted = interrupted};
+  ig_train_observer observer = {
+      .context = r, .on_step = on_step, .on_checkpoint = on_checkpoint, .interrupted = interrupted};
   IG_TRY(ig_trainer_create(model, backend, r->comm, data, validation, 0, NULL, &r->job->options,
                            &observer, &r->trainer));
   if (r->job->resume) IG_TRY(ig_trainer_resume(r->trainer, r->job->resume));
@@ -347,13 +349,23 @@ static ig_status measure(ig_comm *comm, void *context) {
   IG_TRY(ig_model_build("lenet", &spec, &model));
   IG_TRY(ig_store_create(backend, &store));
   IG_TRY(ig_store_add_graph(store, model, 7));
-  ig_dataset *data = open_pictures(m->task == IG_TASK_REGRESSION);
+  ig_dataset *data = open_pictures(m->task != IG_TASK_CLASSIFICATION);
   ig_eval_options options = {
       .task = m->task, .batch = m->batch, .limit = m->limit, .detailed = true, .comm = comm};
   IG_TRY(ig_evaluator_create(model, backend, store, data, &options, &evaluator));
   for (int i = 0; i < 2; i++) IG_TRY(ig_evaluator_run(evaluator, NULL, NULL, &got));
-  double figures[] = {got.loss, got.accuracy, got.precision, got.recall, got.f1, got.auc, got.mse,
-                      got.mae, got.r2, got.ece, got.bin_confidence[7], (double)got.samples};
+  double figures[] = {got.loss,
+                      got.accuracy,
+                      got.precision,
+                      got.recall,
+                      got.f1,
+                      got.auc,
+                      got.mse,
+                      got.mae,
+                      got.r2,
+                      got.ece,
+                      got.bin_confidence[7],
+                      (double)got.samples};
   memcpy(m->figures[at], figures, sizeof figures);
   if (got.confusion) memcpy(m->confusion[at], got.confusion, sizeof m->confusion[at]);
   ig_evaluator_destroy(evaluator);
@@ -369,6 +381,7 @@ static void metrics_are_those_of_one_process(void **state) {
   static const measuring cases[] = {{IG_TASK_CLASSIFICATION, 8, 0, {{0}}, {{0}}},
                                     {IG_TASK_CLASSIFICATION, 8, 61, {{0}}, {{0}}},
                                     {IG_TASK_REGRESSION, 7, 0, {{0}}, {{0}}},
+                                    {IG_TASK_MULTILABEL, 7, 0, {{0}}, {{0}}},
                                     {IG_TASK_CLASSIFICATION, 64, 0, {{0}}, {{0}}}}; /* 2 batches */
   for (int c = 0; c < IG_COUNT(cases); c++) {
     measuring one = cases[c];
