@@ -74,7 +74,24 @@ static ig_status make_trainer(job *j) {
   IG_TRY(ig_trainer_create(j->graph, j->backend, j->cli->comm, j->data.train, j->data.validation,
                            j->data.n_normalizations, j->data.normalizations, &j->options, &observer,
                            &j->trainer));
-  return load_parameters(j->values, &j->origin, &j->data, j->filters, j->trainer);
+  const ig_value *filters = j->cli->rank == 0 ? j->filters : NULL; /* which rank 0 measures */
+  return load_parameters(j->values, &j->origin, &j->data, filters, j->trainer);
+}
+
+static ig_status share_filters(job *j) {
+  ig_comm *comm = j->cli->comm;
+  if (!comm || !j->filters) return IG_OK;
+  ig_store *store = ig_trainer_store(j->trainer);
+  ig_store_entry *entry = ig_store_find(store, j->filters->name);
+  size_t bytes = ig_shape_bytes(&entry->shape, entry->dtype);
+  void *host = ig_alloc(bytes);
+  ig_status status = host ? ig_store_read(store, entry, host)
+                          : ig_fail(IG_ERR_MEMORY, "no memory for filters");
+  status = ig_comm_settle(comm, status);
+  if (status == IG_OK) status = ig_comm_broadcast(comm, host, bytes, 0);
+  if (status == IG_OK) status = ig_comm_settle(comm, ig_store_write(store, entry, host));
+  ig_free(host);
+  return status;
 }
 
 /* Between two things that ranks do together all learn how each fared, so that none waits for one that
@@ -89,6 +106,7 @@ static ig_status run_job(job *j) {
   IG_TRY(ig_train_data_measure(cli, j->values, &j->origin, &j->data));
   IG_TRY(ig_job_backend(cli, &j->backend));
   IG_TRY(ig_comm_settle(cli->comm, make_trainer(j)));
+  IG_TRY(share_filters(j));
   IG_TRY(ig_comm_settle(cli->comm, ig_train_run_begin(j->run, j->trainer, j->graph, j->backend)));
   ig_status status = ig_trainer_run(j->trainer);
   return ig_train_run_end(j->run, status);

@@ -53,6 +53,9 @@ const ig_option ig_train_options_table[] = {
     IG_TRAIN_OPTIMIZER_ROWS,
     IG_FLOAT_OPTION(V, ema, "ema", "0", 0, 0.999999999, "decay of averaged parameters, 0 for none"),
     IG_TRAIN_COMPUTE_ROWS,
+    IG_FLAG_OPTION(V, stochastic_rounding, "stochastic-rounding",
+                   "bf16 and f16: round the parameters' 16-bit copies up or down by chance, right on "
+                   "average"),
 
     IG_INT_OPTION(V, eval_every, "eval-every", "0", 0, INT64_MAX,
                   "steps between validations, 0 for once an epoch"),
@@ -98,6 +101,7 @@ static ig_status make_optimizer(const ig_cli *cli, const V *v, ig_train_options 
   optimizer.nesterov = optimizer.nesterov || v->nesterov;
   optimizer.clip_norm = v->clip;
   optimizer.ema = v->ema;
+  optimizer.stochastic_rounding = v->stochastic_rounding;
   optimizer.bias_lr = v->bias_lr;
   out->optimizer = optimizer;
   out->lr = usual_lr(kind);

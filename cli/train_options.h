@@ -22,7 +22,7 @@ typedef struct ig_train_values {
   /* optimizer */
   const char *optimizer, *schedule, *precision, *recompute;
   double lr, momentum, beta1, beta2, epsilon, weight_decay, clip, ema, bias_lr;
-  bool nesterov;
+  bool nesterov, stochastic_rounding;
   int64_t warmup, decay_every;
   double lr_floor, decay, label_smoothing;
   /* when */

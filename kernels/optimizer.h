@@ -8,6 +8,7 @@
 
 #include "engine/base/dtype.h"
 #include "engine/base/status.h"
+#include "kernels/rounding.h"
 
 /* One parameter tensor: `scale` multiplies the gradient; `step` counts from 1. The new parameter is
  * written to `copy` too, in its type, where that is not NULL. */
@@ -18,6 +19,7 @@ typedef struct ig_update {
   float *new_param;
   void *copy;
   ig_dtype copy_dtype;
+  ig_rounding rounding; /* of the copy */
 } ig_update;
 
 /* d = scale * grad + decay * param; m' = momentum * m + d; param' = param - lr * m', or with Nesterov
@@ -65,9 +67,10 @@ typedef struct ig_update_options {
   bool nesterov, decoupled;
 } ig_update_options;
 
-/* In the device's memory; EMA has no lr. */
+/* In the device's memory; EMA has no lr. With a seed, copies are rounded stochastically (rounding.h). */
 typedef struct ig_update_scalars {
   const float *lr, *step;
+  const uint64_t *seed, *rounding_step;
 } ig_update_scalars;
 
 /* All in the device's memory; a NULL scale is 1. Moments that the rule lacks are NULL. New values may
@@ -78,6 +81,7 @@ typedef struct ig_update_tensor {
   float *new_param, *new_m, *new_v, *new_average;
   void *copy;
   int64_t count;
+  uint64_t key; /* of the copy's rounding */
   ig_dtype copy_dtype;
 } ig_update_tensor;
 

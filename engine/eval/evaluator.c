@@ -70,10 +70,12 @@ void ig_evaluator_destroy(ig_evaluator *e) {
   ig_free(e);
 }
 
-static ig_status open_feeder(ig_evaluator *e, int64_t batch, ig_feeder **out) {
+/* From sample `start` on. */
+static ig_status open_feeder(ig_evaluator *e, int64_t batch, int64_t start, ig_feeder **out) {
   ig_feeder_options options = {.batch = batch,
                                .seed = e->options.seed,
                                .once = true,
+                               .start = start,
                                .workers = IG_MAX(1, e->options.workers),
                                .depth = 2,
                                .n_normalizations = e->options.n_normalizations,
@@ -193,7 +195,6 @@ static void find_share(const ig_evaluator *e, int64_t *first, int64_t *last) {
 
 static ig_status run_share(ig_evaluator *e, ig_feeder *feeder, int64_t first, int64_t last,
                            ig_eval_sink sink, void *context) {
-  if (first > 0) IG_TRY(ig_feeder_seek(feeder, 0, first));
   while (first < last) {
     const ig_batch *batch;
     IG_TRY(ig_feeder_next(feeder, &batch));
@@ -215,7 +216,7 @@ static ig_status run_own(ig_evaluator *e, ig_eval_sink sink, void *context) {
   int64_t first, last;
   find_share(e, &first, &last);
   if (first >= last && ig_comm_size(e->options.comm) > 1) return IG_OK;
-  IG_TRY(open_feeder(e, e->options.batch, &feeder));
+  IG_TRY(open_feeder(e, e->options.batch, first, &feeder));
   ig_status status = run_share(e, feeder, first, last, sink, context);
   ig_feeder_destroy(feeder);
   return status;
@@ -248,7 +249,7 @@ ig_status ig_evaluator_run(ig_evaluator *e, ig_eval_sink sink, void *context, ig
 /* The first batch of `batch` samples, bound to its plan; the feeder keeps the data alive. */
 static ig_status bind_first(ig_evaluator *e, int64_t batch, ig_feeder **feeder, ig_plan **plan,
                             int64_t *count) {
-  IG_TRY(open_feeder(e, batch, feeder));
+  IG_TRY(open_feeder(e, batch, 0, feeder));
   const ig_batch *first = NULL;
   ig_status status = ig_feeder_next(*feeder, &first);
   if (status == IG_OK && (!first || first->count < 1)) {

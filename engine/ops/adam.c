@@ -3,6 +3,7 @@
 
 typedef struct adam_attrs {
   float beta1, beta2, epsilon, weight_decay;
+  int64_t stochastic; /* see ig_update_is_stochastic */
 } adam_attrs;
 
 static const ig_attr_field adam_fields[] = {
@@ -10,6 +11,7 @@ static const ig_attr_field adam_fields[] = {
     IG_FIELD_FLOAT(adam_attrs, beta2, 0.999f),
     IG_FIELD_FLOAT(adam_attrs, epsilon, 1e-8f),
     IG_FIELD_FLOAT(adam_attrs, weight_decay, 0),
+    IG_FIELD_INT(adam_attrs, stochastic, 0),
     {.name = NULL},
 };
 

@@ -4,6 +4,7 @@
 
 typedef struct adamw_attrs {
   float beta1, beta2, epsilon, weight_decay;
+  int64_t stochastic; /* see ig_update_is_stochastic */
 } adamw_attrs;
 
 static const ig_attr_field adamw_fields[] = {
@@ -11,6 +12,7 @@ static const ig_attr_field adamw_fields[] = {
     IG_FIELD_FLOAT(adamw_attrs, beta2, 0.999f),
     IG_FIELD_FLOAT(adamw_attrs, epsilon, 1e-8f),
     IG_FIELD_FLOAT(adamw_attrs, weight_decay, 0),
+    IG_FIELD_INT(adamw_attrs, stochastic, 0),
     {.name = NULL},
 };
 

@@ -4,6 +4,7 @@
 
 typedef struct lamb_attrs {
   float beta1, beta2, epsilon, weight_decay;
+  int64_t stochastic; /* see ig_update_is_stochastic */
 } lamb_attrs;
 
 static const ig_attr_field lamb_fields[] = {
@@ -11,6 +12,7 @@ static const ig_attr_field lamb_fields[] = {
     IG_FIELD_FLOAT(lamb_attrs, beta2, 0.999f),
     IG_FIELD_FLOAT(lamb_attrs, epsilon, 1e-6f),
     IG_FIELD_FLOAT(lamb_attrs, weight_decay, 0),
+    IG_FIELD_INT(lamb_attrs, stochastic, 0),
     {.name = NULL},
 };
 

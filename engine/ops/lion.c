@@ -3,12 +3,14 @@
 
 typedef struct lion_attrs {
   float beta1, beta2, weight_decay;
+  int64_t stochastic; /* see ig_update_is_stochastic */
 } lion_attrs;
 
 static const ig_attr_field lion_fields[] = {
     IG_FIELD_FLOAT(lion_attrs, beta1, 0.9f),
     IG_FIELD_FLOAT(lion_attrs, beta2, 0.99f),
     IG_FIELD_FLOAT(lion_attrs, weight_decay, 0),
+    IG_FIELD_INT(lion_attrs, stochastic, 0),
     {.name = NULL},
 };
 

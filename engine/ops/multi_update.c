@@ -16,6 +16,7 @@ static const ig_attr_field multi_update_fields[] = {
     IG_FIELD_INT(ig_multi_update_attrs, nesterov, 0),
     IG_FIELD_INT(ig_multi_update_attrs, copies, 0),
     IG_FIELD_INT(ig_multi_update_attrs, averages, 0),
+    IG_FIELD_INT(ig_multi_update_attrs, stochastic, 0),
     IG_FIELD_FLOAT(ig_multi_update_attrs, average_decay, 0.999f),
     {.name = NULL},
 };
@@ -134,6 +135,7 @@ static void update_one(const ig_call *call, int item, ig_update_rule rule,
     int copy = to + 1 + moments_of(call->node);
     u.copy = call->out[copy];
     u.copy_dtype = call->node->outputs[copy]->dtype;
+    u.rounding = ig_update_rounding(call, at + 1);
   }
   ig_adam adam = {o->beta1, o->beta2, o->epsilon, o->decay, o->decoupled || rule == IG_RULE_LAMB};
   switch (rule) {

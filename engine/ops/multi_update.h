@@ -11,7 +11,7 @@ typedef struct ig_multi_update_attrs {
   const char *optimizer; /* the operator that does the same for one */
   int64_t moments;
   float momentum, weight_decay, beta1, beta2, epsilon, average_decay;
-  int64_t nesterov, copies, averages;
+  int64_t nesterov, copies, averages, stochastic;
 } ig_multi_update_attrs;
 
 enum { IG_MULTI_LR, IG_MULTI_STEP, IG_MULTI_ITEMS };

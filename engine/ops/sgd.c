@@ -4,13 +4,14 @@
 
 typedef struct sgd_attrs {
   float momentum, weight_decay;
-  int64_t nesterov;
+  int64_t nesterov, stochastic;
 } sgd_attrs;
 
 static const ig_attr_field sgd_fields[] = {
     IG_FIELD_FLOAT(sgd_attrs, momentum, 0),
     IG_FIELD_FLOAT(sgd_attrs, weight_decay, 0),
     IG_FIELD_INT(sgd_attrs, nesterov, 0),
+    IG_FIELD_INT(sgd_attrs, stochastic, 0),
     {.name = NULL},
 };
 

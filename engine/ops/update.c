@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "engine/base/rng.h"
+
 static ig_status check_scalar(const ig_node *node, int i, const char *what) {
   const ig_value *v = node->inputs[i];
   IG_CHECK(!v || (v->dtype == IG_F32 && ig_value_count(v) == 1), IG_ERR_SHAPE,
@@ -53,6 +55,33 @@ double ig_update_beta(float attribute) {
   return round((double)attribute * 1e7) / 1e7;
 }
 
+/* An attribute of the node, whatever its type; 0 where its operator has none of the name. */
+static double number(const ig_node *node, const char *name) {
+  for (const ig_attr_field *f = node->op->attrs; f && f->name; f++) {
+    if (strcmp(f->name, name) != 0) continue;
+    const char *at = (const char *)node->attrs + f->offset;
+    return f->type == IG_ATTR_FLOAT ? (double)*(const float *)(const void *)at
+                                    : (double)*(const int64_t *)(const void *)at;
+  }
+  return 0;
+}
+
+bool ig_update_is_stochastic(const ig_node *node) {
+  return number(node, "stochastic") != 0;
+}
+
+uint64_t ig_update_key(const ig_value *param) {
+  return ig_hash_name(param->name);
+}
+
+ig_rounding ig_update_rounding(const ig_call *call, int param) {
+  if (!ig_update_is_stochastic(call->node) || !call->rng) return (ig_rounding){.stochastic = false};
+  return (ig_rounding){.stochastic = true,
+                       .seed = call->rng->seed,
+                       .step = call->rng->step,
+                       .key = ig_update_key(call->node->inputs[param])};
+}
+
 ig_update ig_update_of(const ig_call *call) {
   const float *scale = call->in[IG_UPDATE_SCALE];
   const ig_node *node = call->node;
@@ -60,6 +89,7 @@ ig_update ig_update_of(const ig_call *call) {
   bool copies = ig_update_has_copy(node);
   return (ig_update){.copy = copies ? call->out[last] : NULL,
                      .copy_dtype = node->outputs[last]->dtype,
+                     .rounding = ig_update_rounding(call, IG_UPDATE_PARAM),
                      .count = ig_value_count(call->node->inputs[IG_UPDATE_PARAM]),
                      .lr = *(const float *)call->in[IG_UPDATE_LR],
                      .step = *(const float *)call->in[IG_UPDATE_STEP],
@@ -84,16 +114,6 @@ bool ig_update_rule_of(const char *op, ig_update_rule *rule) {
     return true;
   }
   return false;
-}
-
-static double number(const ig_node *node, const char *name) {
-  for (const ig_attr_field *f = node->op->attrs; f && f->name; f++) {
-    if (strcmp(f->name, name) != 0) continue;
-    const char *at = (const char *)node->attrs + f->offset;
-    return f->type == IG_ATTR_FLOAT ? (double)*(const float *)(const void *)at
-                                    : (double)*(const int64_t *)(const void *)at;
-  }
-  return 0;
 }
 
 ig_update_options ig_update_options_of(const ig_node *node, const char *op) {

@@ -31,6 +31,11 @@ bool ig_update_has_copy(const ig_node *node);
 int ig_update_inplace(const ig_node *node, int output);
 /* A decay rate as it was written: attributes are f32, and 1 - 0.999f is off by 1e-5 of itself. */
 double ig_update_beta(float attribute);
+/* Whether the copy is rounded stochastically (attribute `stochastic`), and the key of a parameter's. */
+bool ig_update_is_stochastic(const ig_node *node);
+uint64_t ig_update_key(const ig_value *param);
+/* How the copy of that input is rounded in this call, on the CPU. */
+ig_rounding ig_update_rounding(const ig_call *call, int param);
 /* The parameter, gradient and scalars of a call. */
 ig_update ig_update_of(const ig_call *call);
 /* The rule of an optimizer operator; false when `op` is none. */

@@ -6,6 +6,7 @@
 
 #include "engine/backend/backend.h"
 #include "engine/base/rng.h"
+#include "kernels/rounding.h"
 
 struct ig_store {
   ig_backend *backend;
@@ -222,7 +223,7 @@ static ig_tensor_role role_of(const ig_value *value) {
   return strncmp(value->name, "ema.", 4) == 0 ? IG_ROLE_EMA : IG_ROLE_STATE;
 }
 
-static ig_status refresh_copy(ig_store *store, ig_store_entry *copy) {
+static ig_status refresh_copy(ig_store *store, ig_store_entry *copy, const ig_rng_state *rng) {
   const ig_store_entry *from = ig_store_find(store, copy->name + strlen("copy."));
   IG_CHECK(from && from->dtype == IG_F32 && ig_shape_equal(&from->shape, &copy->shape),
            IG_ERR_INTERNAL, "'%s' is no copy of a parameter in the store", copy->name);
@@ -231,7 +232,9 @@ static ig_status refresh_copy(ig_store *store, ig_store_entry *copy) {
   ig_status status = wide && narrow ? ig_store_read(store, from, wide)
                                     : ig_fail(IG_ERR_MEMORY, "'%s': out of memory", copy->name);
   if (status == IG_OK) {
-    ig_convert(IG_F32, wide, copy->dtype, narrow, ig_shape_count(&copy->shape));
+    ig_rounding rounding = {.key = ig_hash_name(from->name)};
+    if (rng) rounding = (ig_rounding){true, rng->seed, rng->step, rounding.key};
+    ig_cpu_narrow(&rounding, wide, 0, ig_shape_count(&copy->shape), copy->dtype, narrow);
     status = ig_store_write(store, copy, narrow);
   }
   ig_free(wide);
@@ -239,9 +242,10 @@ static ig_status refresh_copy(ig_store *store, ig_store_entry *copy) {
   return status;
 }
 
-ig_status ig_store_refresh_copies(ig_store *store) {
+ig_status ig_store_refresh_copies(ig_store *store, const ig_rng_state *rng) {
   for (int64_t i = 0; i < store->n; i++) {
-    if (store->entries[i]->role == IG_ROLE_COPY) IG_TRY(refresh_copy(store, store->entries[i]));
+    ig_store_entry *entry = store->entries[i];
+    if (entry->role == IG_ROLE_COPY) IG_TRY(refresh_copy(store, entry, rng));
   }
   return IG_OK;
 }
@@ -257,7 +261,7 @@ ig_status ig_store_add_graph(ig_store *store, const ig_graph *graph, uint64_t se
     }
     IG_TRY(entry_create(store, value->name, role_of(value), value->dtype, &value->shape, NULL,
                         &entry));
-    IG_TRY(entry->role == IG_ROLE_COPY ? refresh_copy(store, entry)
+    IG_TRY(entry->role == IG_ROLE_COPY ? refresh_copy(store, entry, NULL)
                                        : initialise(store, entry, value, seed));
   }
   return IG_OK;

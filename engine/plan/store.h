@@ -4,7 +4,7 @@
 #ifndef IG_PLAN_STORE_H
 #define IG_PLAN_STORE_H
 
-#include "engine/graph/graph.h"
+#include "engine/ops/op.h"
 #include "engine/train/snapshot.h"
 
 typedef struct ig_store_entry {
@@ -30,8 +30,9 @@ ig_store_entry *ig_store_entry_at(const ig_store *store, int64_t index);
  * (IG_ROLE_OPTIMIZER), "ema." (IG_ROLE_EMA) or "copy." (IG_ROLE_COPY: made from the f32 parameter of the
  * name that follows, which must be there). */
 ig_status ig_store_add_graph(ig_store *store, const ig_graph *graph, uint64_t seed);
-/* Makes the copies anew, after parameters were written by other than a plan. */
-ig_status ig_store_refresh_copies(ig_store *store);
+/* Makes the copies anew, after parameters were written by other than a plan: to nearest, or stochastically
+ * as the step of `rng` does it (kernels/rounding.h). NULL: to nearest. */
+ig_status ig_store_refresh_copies(ig_store *store, const ig_rng_state *rng);
 /* Entries for every PARAM and STATE of the graph with the snapshot's values, checked as
  * ig_store_from_snapshot does. Host memory changes hands instead of being copied: the snapshot keeps
  * names and shapes alone of what was taken, with NULL for data. */

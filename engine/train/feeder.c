@@ -156,6 +156,9 @@ static ig_status check_options(const ig_dataset *dataset, const ig_feeder_option
   IG_CHECK(options->depth == 0 || (options->depth >= 2 && options->depth <= MAX_DEPTH),
            IG_ERR_USAGE, "%d batches ahead; expected 2 to %d, or 0 to choose", options->depth,
            MAX_DEPTH);
+  IG_CHECK(options->start >= 0 && options->start < dataset->n_samples, IG_ERR_USAGE,
+           "%s: cannot begin behind sample %" PRId64 " of %" PRId64, dataset->path, options->start,
+           dataset->n_samples);
   bool whole = options->parts == 0 && options->first_part == 0 && options->n_parts == 0;
   IG_CHECK(whole || (options->first_part >= 0 && options->n_parts >= 1 &&
                      options->first_part <= options->parts - options->n_parts),
@@ -215,6 +218,7 @@ ig_status ig_feeder_create(ig_dataset *dataset, const ig_feeder_options *options
   IG_CHECK_ALLOC(feeder);
   feeder->dataset = dataset;
   feeder->options = *options;
+  feeder->position = options->start;
   feeder->options.parts = IG_MAX(options->parts, 1);
   feeder->options.n_parts = IG_MAX(options->n_parts, 1);
   feeder->n_workers = options->workers ? options->workers : suitable_workers();

@@ -24,6 +24,7 @@ typedef struct ig_feeder_options {
   bool once; /* end after one epoch (evaluation) instead of going on with the next */
   ig_augment augment;
   int workers; /* background threads, 1 to 16; 0 for a number that suits the machine */
+  int64_t start; /* samples of the first epoch that are left out, before its first batch */
   int depth;   /* batches prepared ahead, 2 to 64; 0 for a number that suits the workers */
   int n_normalizations;
   const ig_normalization *normalizations; /* by field name; borrowed */

@@ -76,9 +76,10 @@ static ig_value *state_like(ig_graph *graph, const char *prefix, const ig_value 
   return ig_graph_state(graph, name, IG_F32, param->shape, (ig_init){.kind = IG_INIT_ZERO});
 }
 
-static int attributes(const ig_optimizer *o, const ig_value *param, ig_attr attrs[4]) {
+static int attributes(const ig_optimizer *o, const ig_value *param, ig_attr attrs[5]) {
   int n = 0;
   attrs[n++] = IG_FLOAT("weight_decay", param->decay ? (float)o->weight_decay : 0);
+  attrs[n++] = IG_INT("stochastic", o->stochastic_rounding);
   if (o->kind == IG_OPT_SGD) {
     attrs[n++] = IG_FLOAT("momentum", (float)o->momentum);
     attrs[n++] = IG_INT("nesterov", o->nesterov);
@@ -101,7 +102,7 @@ static void append_update(ig_graph *graph, const ig_optimizer *o, ig_value *lr, 
                                                          : "optimizer.v";
     in[n_in++] = state_like(graph, prefix, param);
   }
-  ig_attr attrs[4];
+  ig_attr attrs[5];
   int n_attrs = attributes(o, param, attrs);
   if (graph->status != IG_OK) return;
   ig_node *update =

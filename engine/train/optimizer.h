@@ -21,6 +21,7 @@ typedef struct ig_optimizer {
   double ema;       /* decay of averaged parameters; 0 for none */
   double bias_lr;   /* learning rate of parameters without weight decay (biases, norms) as a multiple of
                        the others'; 0 for the same */
+  bool stochastic_rounding; /* of the 16-bit copies that updates write (kernels/rounding.h) */
 } ig_optimizer;
 
 ig_status ig_optimizer_parse(const char *name, ig_optimizer_kind *out);

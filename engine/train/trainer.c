@@ -39,6 +39,15 @@ static ig_status check_elastic(const ig_train_options *o) {
   return IG_OK;
 }
 
+/* Copies in 16 bits are what is rounded. */
+static ig_status check_rounding(const ig_train_options *o) {
+  IG_CHECK(ig_precision_dtype(o->precision) != IG_F32, IG_ERR_USAGE,
+           "stochastic rounding: no parameter has a copy in 16 bits: it needs precision bf16 or f16");
+  IG_CHECK(o->parallel.shard == IG_SHARD_NONE || o->parallel.size == 1, IG_ERR_USAGE,
+           "stochastic rounding: a sharded optimizer keeps no copies in 16 bits, which it would round");
+  return IG_OK;
+}
+
 static ig_status check_options(const ig_train_options *o, const ig_dataset *data) {
   IG_CHECK(o->batch >= 1, IG_ERR_USAGE, "batch: expected at least 1, found %lld",
            (long long)o->batch);
@@ -48,6 +57,7 @@ static ig_status check_options(const ig_train_options *o, const ig_dataset *data
            "epochs and steps: one of them must be positive");
   IG_CHECK(isfinite(o->lr) && o->lr >= 0, IG_ERR_USAGE, "lr: expected at least 0, found %g", o->lr);
   if (o->elastic != 0) IG_TRY(check_elastic(o));
+  if (o->optimizer.stochastic_rounding) IG_TRY(check_rounding(o));
   int parts = IG_MAX(o->elastic, o->parallel.size);
   const char *what = o->elastic ? "logical shards" : "ranks";
   IG_CHECK(data->n_samples >= parts, IG_ERR_INPUT, "%s: %lld samples for %d %s", data->path,
@@ -313,8 +323,16 @@ static ig_status finish_step(ig_trainer *t, double *before, bool end, bool *stop
   return IG_OK;
 }
 
+/* Parameters may have been written since their copies were made. Those of a resumed run are rounded as the
+ * step before rounded them. */
+static ig_status refresh_copies(ig_trainer *t) {
+  const ig_rng_state before = {.seed = t->options.seed, .step = (uint64_t)t->progress.step - 1};
+  bool drawn = t->options.optimizer.stochastic_rounding && t->progress.step > 0;
+  return ig_store_refresh_copies(t->store, drawn ? &before : NULL);
+}
+
 static ig_status run_steps(ig_trainer *t) {
-  IG_TRY(ig_store_refresh_copies(t->store)); /* parameters may have been written since they were made */
+  IG_TRY(refresh_copies(t));
   IG_TRY(ig_feeder_seek(t->feeder, t->progress.epoch, t->progress.epoch_samples));
   t->started = now();
   double before = t->started;

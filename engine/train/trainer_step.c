@@ -15,6 +15,17 @@ ig_status ig_trainer_prepare_step(ig_graph *graph, void *context) {
   return ig_step_build(graph, &options, t->backend->vtable->device, plans->kind);
 }
 
+/* Where the device has no products of 16 bits, nothing has a copy to be rounded. */
+static ig_status check_rounding(const ig_trainer *t) {
+  if (!t->options.optimizer.stochastic_rounding) return IG_OK;
+  for (int64_t i = 0; i < ig_store_count(t->store); i++) {
+    if (ig_store_entry_at(t->store, i)->role == IG_ROLE_COPY) return IG_OK;
+  }
+  return ig_fail(IG_ERR_USAGE,
+                 "stochastic rounding: no parameter has a copy in 16 bits on this device (%s)",
+                 t->backend->vtable->name);
+}
+
 ig_status ig_trainer_plan_for(ig_trainer *t, int64_t count, ig_step_kind kind, ig_plan **out) {
   ig_shape shapes[IG_MAX_FIELDS];
   for (int i = 0; i < t->match.n_inputs; i++) {
@@ -24,8 +35,10 @@ ig_status ig_trainer_plan_for(ig_trainer *t, int64_t count, ig_step_kind kind, i
   if (status == IG_ERR_MEMORY) return ig_trainer_explain_memory(t, kind, count);
   IG_TRY(status);
   if (count == t->full_count && ig_step_updates(kind)) t->full_plan = *out;
-  if (!t->shards && ig_step_updates(kind))
+  if (!t->shards && ig_step_updates(kind)) {
+    IG_TRY(check_rounding(t));
     IG_TRY(ig_shards_create(ig_plan_graph(*out), &t->shards));
+  }
   return IG_OK;
 }
 

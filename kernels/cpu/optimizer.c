@@ -27,8 +27,8 @@ static void keep(const float *old, float *out, int64_t count) {
 /* While the block's new parameters are still near. */
 static void copy_block(const ig_update *u, int64_t at, int64_t n) {
   if (!u->copy) return;
-  ig_convert(IG_F32, u->new_param + at, u->copy_dtype,
-             (char *)u->copy + at * (int64_t)ig_dtype_size(u->copy_dtype), n);
+  ig_cpu_narrow(&u->rounding, u->new_param + at, at, n, u->copy_dtype,
+                (char *)u->copy + at * (int64_t)ig_dtype_size(u->copy_dtype));
 }
 
 static bool skips(const ig_update *u, const float *m, float *new_m, const float *v, float *new_v) {

@@ -3,7 +3,9 @@
  * they are, in the device's memory, so that a recorded step can be replayed. Memory-bound: every operand
  * is read and written once (LAMB reads parameter and moments once more, for the length of the
  * direction); 8 to 28 flops an element. A moving average or a copy in 16 bits is made in the same sweep,
- * for its own 8 or 2 bytes and 3 flops: the parameter is in registers. */
+ * for its own 8 or 2 bytes and 3 flops: the parameter is in registers. Rounding the copy stochastically
+ * costs about 25 integer operations an element, of the generator's, which memory still hides. */
+#include "kernels/cuda/philox.cuh"
 #include "kernels/cuda/reduce.cuh"
 extern "C" {
 #include "kernels/optimizer.h"
@@ -11,7 +13,7 @@ extern "C" {
 
 #define THREADS 256
 #define PIECE ((int64_t)4096) /* elements of a block */
-#define TENSORS 34            /* keeps a kernel's arguments under 4 KiB */
+#define TENSORS 32            /* keeps a kernel's arguments under 4 KiB */
 
 struct table {
   ig_update_tensor tensor[TENSORS];
@@ -50,13 +52,18 @@ struct factors {
   float lr, scale, momentum, decay, beta1, rest1, beta2, rest2, epsilon, log1, log2;
   float average_decay, shrink, inv_first, inv_root;
   bool skip; /* the gradient's scale is not finite */
+  bool draws; /* copies are rounded by the numbers of rng */
+  ig_rng rng;
 };
 
 __device__ static inline void read_scalars(factors &f, const ig_update_scalars &s,
-                                           const float *scale) {
+                                           const ig_update_tensor &t) {
+  const float *scale = t.scale;
   f.lr = s.lr ? *s.lr : 0.0f;
   f.scale = scale ? *scale : 1.0f;
   f.skip = !isfinite(f.scale);
+  f.draws = s.seed && t.copy;
+  if (f.draws) f.rng = ig_device_rng_stream(*s.seed, IG_RNG_ROUND, *s.rounding_step, t.key);
   float step = *s.step;
   f.averages_first = step <= 1;
   f.shrink = f.decoupled ? 1.0f - f.lr * f.decay : 1.0f;
@@ -151,6 +158,23 @@ template <typename T> __device__ static inline void store_narrow(T *to, int64_t 
   }
 }
 
+/* By a block of the generator's numbers: elements i to i + 3 are multiples of four where n is 4. */
+__device__ static inline void store_rounded(const ig_update_tensor &t, const factors &f, int64_t i,
+                                            int n, const four &x) {
+  uint32_t draws[4];
+  uint16_t *to = (uint16_t *)t.copy;
+  ig_device_rng_block(f.rng, (uint64_t)i / 4, draws);
+  if (n == 4) {
+    ig_pack<uint16_t, 4> out;
+#pragma unroll
+    for (int k = 0; k < 4; k++) out.v[k] = ig_round_by(t.copy_dtype, x.v[k], draws[k]);
+    ig_store_pack(to + i, out);
+  } else {
+    uint32_t low = i % 2 ? draws[1] : draws[0], high = i % 2 ? draws[3] : draws[2];
+    to[i] = ig_round_by(t.copy_dtype, x.v[0], i % 4 < 2 ? low : high);
+  }
+}
+
 /* The new parameter, its average, and its copy of 2 bytes an element. */
 __device__ static inline void store_param(const ig_update_tensor &t, const factors &f, int64_t i,
                                           int n, const four &p) {
@@ -163,7 +187,9 @@ __device__ static inline void store_param(const ig_update_tensor &t, const facto
     store(t.new_average, i, n, average);
   }
   if (!t.copy) return;
-  if (t.copy_dtype == IG_BF16) {
+  if (f.draws) {
+    store_rounded(t, f, i, n, p);
+  } else if (t.copy_dtype == IG_BF16) {
     store_narrow((ig_bf16 *)t.copy, i, n, p);
   } else {
     store_narrow((ig_f16 *)t.copy, i, n, p);
@@ -187,7 +213,7 @@ __global__ void __launch_bounds__(THREADS)
   const ig_update_tensor &tensor = t.tensor[index];
   bool lamb = f.rule == IG_RULE_LAMB;
   float2 squares = make_float2(0, 0);
-  read_scalars(f, scalars, tensor.scale);
+  read_scalars(f, scalars, tensor);
   each_four(tensor, ((int)blockIdx.x - t.first[index]) * PIECE, [&](int64_t i, int n) {
     four p = load(tensor.param, i, n), g = load(tensor.grad, i, n);
     four m = load(tensor.m, i, n), v = load(tensor.v, i, n);
@@ -231,7 +257,7 @@ __global__ void __launch_bounds__(THREADS)
     lamb_kernel(table t, factors f, ig_update_scalars scalars, place at, const float *trust) {
   int index = tensor_of(t, blockIdx.x);
   const ig_update_tensor &tensor = t.tensor[index];
-  read_scalars(f, scalars, tensor.scale);
+  read_scalars(f, scalars, tensor);
   float rate = f.lr * trust[at.tensor + index];
   each_four(tensor, ((int)blockIdx.x - t.first[index]) * PIECE, [&](int64_t i, int n) {
     four p = load(tensor.param, i, n), m = load(tensor.new_m, i, n), v = load(tensor.new_v, i, n);

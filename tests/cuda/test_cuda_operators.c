@@ -141,6 +141,74 @@ static void averages_in_one_sweep(void **state) {
   averaged_as_apart(0.01f, 7, NAN); /* parameters stay, and are averaged again */
 }
 
+/* --- stochastic rounding ------------------------------------------------------------------------ */
+
+/* Parameters of several pieces, one of which no four elements divide, as a node each and as one of both.
+ * With a rate of 0 nothing moves, and the copies are of the same numbers on both devices. */
+static void rounds_alike(ig_dtype dtype, bool aligned, uint64_t turn) {
+  ig_graph *g = fresh();
+  const float zero = 0, one = 1;
+  const int64_t lengths[] = {aligned ? 9004 : 9003, 37};
+  ig_value *lr = ig_graph_const_f32(g, 0), *step = ig_graph_const_f32(g, 1);
+  ig_value *in[10] = {lr, step}; /* scale, parameter, gradient, copy of each */
+  const void *given[10] = {&zero, &one};
+  void *want[4], *got[4];
+  const ig_rng_state rng = {.seed = 0x123456789abcdefu, .step = turn << 33};
+  for (int i = 0; i < 2; i++) {
+    ig_shape shape = IG_SHAPE(lengths[i]);
+    in[2 + 4 * i] = NULL;
+    in[3 + 4 * i] = ig_graph_param(g, i ? "second" : "first", IG_F32, shape,
+                                   (ig_init){.kind = IG_INIT_ZERO}, true);
+    in[4 + 4 * i] = ig_graph_input(g, i ? "g1" : "g0", IG_F32, shape);
+    in[5 + 4 * i] = ig_graph_input(g, i ? "c1" : "c0", dtype, shape);
+    for (int k = 3; k < 6; k++) given[4 * i + k] = run_input(in[4 * i + k], 0);
+  }
+  ig_node *both = ig_graph_node(g, "ingot.MultiUpdate", NULL, 10, in,
+                                IG_ATTRS(IG_STRING("optimizer", "ingot.SGD"), IG_INT("copies", 1),
+                                         IG_INT("stochastic", 1)), 4);
+  GOOD(ig_graph_status(g));
+  for (int i = 0; i < 4; i++) {
+    want[i] = malloc(ig_value_bytes(both->outputs[i]));
+    got[i] = malloc(ig_value_bytes(both->outputs[i]));
+  }
+  call_on(cpu, both, &rng, given, want);
+  call_on(cuda, both, &rng, given, got);
+  for (int i = 0; i < 2; i++) {
+    size_t bytes = (size_t)lengths[i] * 2;
+    uint16_t *cast = malloc(bytes);
+    assert_memory_equal(got[2 * i], given[3 + 4 * i], 2 * bytes);
+    assert_memory_equal(got[2 * i + 1], want[2 * i + 1], bytes);
+    ig_convert(IG_F32, got[2 * i], dtype, cast, lengths[i]);
+    assert_memory_not_equal(got[2 * i + 1], cast, bytes);
+    ig_value *of_one[] = {lr, step, NULL, in[3 + 4 * i], in[4 + 4 * i], in[5 + 4 * i]};
+    ig_node *node = ig_graph_node(g, "ingot.SGD", NULL, 6, of_one,
+                                  IG_ATTRS(IG_INT("stochastic", 1)), 2);
+    GOOD(ig_graph_status(g));
+    call_on(cuda, node, &rng,
+            (const void *[]){&zero, &one, NULL, given[3 + 4 * i], given[4 + 4 * i], given[5 + 4 * i]},
+            (void *[]){got[2 * i], cast});
+    assert_memory_equal(cast, want[2 * i + 1], bytes);
+    free(cast);
+  }
+  for (int i = 0; i < 4; i++) {
+    free(want[i]);
+    free(got[i]);
+    free((void *)given[i + (i < 2 ? 3 : 5)]);
+  }
+  free((void *)given[5]);
+  free((void *)given[9]);
+  ig_graph_destroy(g);
+}
+
+static void rounding_draws_the_same(void **state) {
+  IG_UNUSED(state);
+  for (uint64_t turn = 0; turn < 4; turn++) {
+    rounds_alike(IG_BF16, true, turn);
+    rounds_alike(IG_BF16, false, turn);
+    rounds_alike(IG_F16, false, turn);
+  }
+}
+
 /* --- indices out of range ----------------------------------------------------------------------- */
 
 #define ROWS 4
@@ -280,6 +348,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(dropout_draws_the_same),
       cmocka_unit_test(averages_in_one_sweep),
+      cmocka_unit_test(rounding_draws_the_same),
       cmocka_unit_test(gather_outside),
       cmocka_unit_test(gather_grad_outside),
       cmocka_unit_test(cache_outside),

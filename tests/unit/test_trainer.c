@@ -212,8 +212,7 @@ static void accumulation_is_one_large_batch(void **state) {
   close_run(&small);
 }
 
-static void resuming_is_never_having_stopped(void **state) {
-  ig_train_options options = usual_options();
+static void resumes(void **state, ig_train_options options) {
   options.optimizer.ema = 0.9;
   options.accumulate = 2;
   options.epochs = 6;
@@ -239,6 +238,22 @@ static void resuming_is_never_having_stopped(void **state) {
     close_run(&second);
   }
   close_run(&whole);
+}
+
+static void resuming_is_never_having_stopped(void **state) {
+  resumes(state, usual_options());
+}
+
+/* Copies in 16 bits are in no snapshot, but drawn again. */
+static void resuming_rounds_alike(void **state) {
+  ig_train_options options = usual_options();
+  options.precision = IG_PRECISION_BF16;
+  options.optimizer.stochastic_rounding = true;
+  if (!ig_mixed_precision_pays(IG_CPU, IG_BF16)) {
+    print_message("no products of bf16 here\n");
+    skip();
+  }
+  resumes(state, options);
 }
 
 static void a_resume_that_does_not_fit_is_refused(void **state) {
@@ -341,6 +356,7 @@ int main(void) {
       cmocka_unit_test(clusters_are_learned),
       cmocka_unit_test(accumulation_is_one_large_batch),
       cmocka_unit_test(resuming_is_never_having_stopped),
+      cmocka_unit_test(resuming_rounds_alike),
       cmocka_unit_test(a_resume_that_does_not_fit_is_refused),
       cmocka_unit_test(a_nan_names_its_node),
       cmocka_unit_test(patience_ends_training),

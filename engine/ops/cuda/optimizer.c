@@ -1,11 +1,15 @@
 /* The optimizers' operators, one parameter or many, and the moving average on a GPU. */
 #include "engine/ops/multi_update.h"
 
-static ig_status update(const ig_call *call, const char *op, const ig_update_scalars *scalars,
+static ig_status update(const ig_call *call, const char *op, ig_update_scalars *scalars,
                         const ig_update_tensor *tensors, int n) {
   ig_update_rule rule;
   ig_update_options options = ig_update_options_of(call->node, op);
   IG_CHECK(ig_update_rule_of(op, &rule), IG_ERR_INTERNAL, "%s is no optimizer", op);
+  if (ig_update_is_stochastic(call->node)) {
+    scalars->seed = &call->rng->seed;
+    scalars->rounding_step = &call->rng->step;
+  }
   return ig_cuda_update(rule, &options, scalars, tensors, n, call->workspace, call->stream);
 }
 
@@ -30,6 +34,7 @@ static ig_status run(const ig_call *call) {
                              .new_v = moments > 1 ? call->out[2] : NULL,
                              .copy = ig_update_has_copy(node) ? call->out[last] : NULL,
                              .copy_dtype = node->outputs[last]->dtype,
+                             .key = ig_update_key(node->inputs[IG_UPDATE_PARAM]),
                              .count = ig_value_count(node->inputs[IG_UPDATE_PARAM])};
   return update(call, node->op->name, &scalars, &tensor, 1);
 }
@@ -77,6 +82,7 @@ static ig_status run_multi(const ig_call *call) {
                                     .copy = attrs->copies ? call->out[copy] : NULL,
                                     .copy_dtype =
                                         attrs->copies ? node->outputs[copy]->dtype : IG_NONE,
+                                    .key = ig_update_key(node->inputs[at + 1]),
                                     .average = attrs->averages ? call->in[at + 2 + kept] : NULL,
                                     .new_average = attrs->averages ? call->out[to + kept] : NULL,
                                     .count = ig_value_count(node->inputs[at + 1])};
