@@ -15,7 +15,7 @@
 #include "engine/backend/comm.h"
 #include "engine/base/memory.h"
 
-enum { THREAD_RANKS = 16, THREAD_SLOTS = 512, THREAD_OPERANDS = 512 };
+enum { THREAD_RANKS = 16, THREAD_SLOTS = 512, THREAD_OPERANDS = 512, THREAD_BLOCK = 256 };
 
 /* One operation of all ranks: the n-th that each begins. */
 typedef struct thread_slot {
@@ -129,24 +129,38 @@ static inline ig_status thread_barrier(thread_comm *c) {
 
 /* --- the operations ------------------------------------------------------------------------------ */
 
-/* The sum over ranks [from, to) of element i, in the balanced tree. */
-static inline float thread_tree(const thread_slot *s, int64_t i, int from, int to) {
-  if (to - from == 1) return (float)ig_load_f64(s->of[from].dtype, s->of[from].in, i);
+/* out[0..n) is the sum over ranks [from, to) of elements `at` onwards, in the balanced tree. */
+static inline void thread_tree(const thread_slot *s, int64_t at, int64_t n, int from, int to,
+                               float *out) {
+  if (to - from == 1) {
+    const ig_collective *op = &s->of[from];
+    const char *in = (const char *)op->in + (size_t)at * ig_dtype_size(op->dtype);
+    ig_convert(op->dtype, in, IG_F32, out, n);
+    return;
+  }
+  float right[THREAD_BLOCK];
   int half = 1;
   while (2 * half < to - from) half *= 2;
-  return thread_tree(s, i, from, from + half) + thread_tree(s, i, from + half, to);
+  thread_tree(s, at, n, from, from + half, out);
+  thread_tree(s, at, n, from + half, to, right);
+  for (int64_t i = 0; i < n; i++) out[i] += right[i];
 }
 
 static inline void thread_reduce(const thread_slot *s, int size) {
   const ig_collective *op = &s->of[0];
-  int64_t part = op->count / size;
-  for (int64_t i = 0; i < op->count; i++) {
-    double sum = (double)thread_tree(s, i, 0, size);
-    if (op->kind == IG_REDUCE_SCATTER) {
-      ig_store_f64(op->dtype, s->of[i / part].out, i % part, sum);
-      continue;
+  bool scatters = op->kind == IG_REDUCE_SCATTER;
+  int64_t element = (int64_t)ig_dtype_size(op->dtype);
+  int64_t run = scatters ? op->count / size : op->count; /* that goes to one place */
+  float sum[THREAD_BLOCK];
+  for (int64_t begin = 0; begin < op->count; begin += run) {
+    for (int64_t at = begin; at < begin + run; at += THREAD_BLOCK) {
+      int64_t n = IG_MIN((int64_t)THREAD_BLOCK, begin + run - at);
+      thread_tree(s, at, n, 0, size, sum);
+      for (int r = 0; r < size; r++) {
+        if (scatters && r != (int)(begin / run)) continue;
+        ig_convert(IG_F32, sum, op->dtype, (char *)s->of[r].out + (at - begin) * element, n);
+      }
     }
-    for (int r = 0; r < size; r++) ig_store_f64(op->dtype, s->of[r].out, i, sum);
   }
 }
 
