@@ -67,12 +67,14 @@ static const char *reject_cudnn(const ig_node *node, const ig_heads *heads) {
   return a.dtype == IG_BF16 || a.dtype == IG_F16 ? NULL : "not bf16 or f16";
 }
 
-static ig_status prepare_cudnn(ig_call *call, const ig_heads *heads) {
+static ig_status prepare_cudnn(ig_call *call, const ig_heads *heads,
+                               ig_status (*create)(const ig_attention *a,
+                                                   ig_cudnn_attention **out)) {
   ig_cudnn_attention *attention;
   ig_attention a;
   ig_shape y;
   IG_TRY(ig_heads_describe(call->node, heads, &a, &y));
-  IG_TRY(ig_cudnn_attention_create(&a, &attention));
+  IG_TRY(create(&a, &attention));
   call->state = attention;
   IG_CHECK(ig_add_size(call->workspace_size, ig_cudnn_attention_workspace(attention),
                        &call->workspace_size),
@@ -208,7 +210,7 @@ static const char *attention_reject_cudnn(const ig_node *node) {
 
 static ig_status attention_prepare_cudnn(ig_call *call) {
   ig_heads heads = ig_heads_of_attention(call->node);
-  return prepare_cudnn(call, &heads);
+  return prepare_cudnn(call, &heads, ig_cudnn_attention_create);
 }
 
 static ig_status attention_run_cudnn(const ig_call *call) {
@@ -320,7 +322,7 @@ static const char *lse_reject_cudnn(const ig_node *node) {
 
 static ig_status lse_prepare_cudnn(ig_call *call) {
   ig_heads heads = ig_heads_of_attention_lse(call->node);
-  return prepare_cudnn(call, &heads);
+  return prepare_cudnn(call, &heads, ig_cudnn_attention_create);
 }
 
 static ig_status lse_run_cudnn(const ig_call *call) {
@@ -413,12 +415,38 @@ static ig_status grad_run_tiles(const ig_call *call) {
                                       (void *)out.q, (void *)out.k, (void *)out.v, call->stream);
 }
 
+static const char *grad_reject_cudnn(const ig_node *node) {
+  ig_heads heads = ig_heads_of_attention_grad(node);
+  return reject_cudnn(node, &heads);
+}
+
+static ig_status grad_prepare_cudnn(ig_call *call) {
+  ig_heads heads = ig_heads_of_attention_grad(call->node);
+  return prepare_cudnn(call, &heads, ig_cudnn_attention_grad_create);
+}
+
+static ig_status grad_run_cudnn(const ig_call *call) {
+  operands o;
+  ig_attention_inputs out;
+  IG_TRY(grad_gather(call, &o, &out));
+  return ig_cudnn_attention_grad_run(call->state, &o.in, call->in[1], call->in[2], call->in[0],
+                                     &out, call->workspace, call->stream);
+}
+
 static const ig_impl grad_impls[] = {
     {.name = "tensor_cores",
      .device = IG_CUDA,
+     .contender = true,
      .reject = grad_reject_mma,
      .workspace = grad_workspace_mma,
      .run = grad_run_mma},
+    {.name = "cudnn",
+     .device = IG_CUDA,
+     .contender = true,
+     .reject = grad_reject_cudnn,
+     .prepare = grad_prepare_cudnn,
+     .release = release_cudnn,
+     .run = grad_run_cudnn},
     {.name = "f32",
      .device = IG_CUDA,
      .reject = grad_reject_f32,

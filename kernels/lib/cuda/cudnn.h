@@ -37,5 +37,13 @@ size_t ig_cudnn_attention_workspace(const ig_cudnn_attention *attention);
 /* Tensors start at multiples of 16 bytes; `lse` may be NULL. */
 ig_status ig_cudnn_attention_run(const ig_cudnn_attention *attention, const ig_attention_inputs *in,
                                  void *y, float *lse, void *workspace, void *stream);
+/* The gradient of such attention, without grouped heads; destroyed as the forward direction, and of the same
+ * workspace. dq, dk and dv, which `out` names, lie as q, k and v, and dy as y. */
+ig_status ig_cudnn_attention_grad_create(const ig_attention *a, ig_cudnn_attention **out);
+ig_status ig_cudnn_attention_grad_run(const ig_cudnn_attention *attention,
+                                      const ig_attention_inputs *in, const void *y,
+                                      const float *lse, const void *dy,
+                                      const ig_attention_inputs *out, void *workspace,
+                                      void *stream);
 
 #endif

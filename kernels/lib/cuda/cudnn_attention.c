@@ -8,7 +8,7 @@
 
 #define MOST_OPERATIONS 24
 
-enum { Q = 1, K, V, Y, LSE, SCALE, MASKED, FIRST_VIRTUAL }; /* the tensors' numbers */
+enum { Q = 1, K, V, Y, LSE, SCALE, MASKED, DY, DQ, DK, DV, SUMS, ONE, FIRST_VIRTUAL }; /* numbers */
 
 /* The engines know the graph with the logarithms alone: where they are not wanted, they go to the
  * workspace's start. */
@@ -16,7 +16,7 @@ struct ig_cudnn_attention {
   ig_cudnn_plan plan;
   size_t lse; /* their bytes */
   bool causal;
-  float scale, masked; /* read by each run */
+  float scale, masked, one; /* read by each run */
 };
 
 /* --- the graph -------------------------------------------------------------------------------- */
@@ -193,7 +193,65 @@ static ig_status make_plan(ig_cudnn_attention *c, const ig_attention *a) {
   return b.status == IG_OK ? ig_cudnn_build(&c->plan, b.operations, b.count) : b.status;
 }
 
-ig_status ig_cudnn_attention_create(const ig_attention *a, ig_cudnn_attention **out) {
+/* The same numbers under other dimensions or strides, in `type`. */
+static node reshape(builder *b, node in, cudnnDataType_t type, const int64_t dims[4],
+                    const int64_t strides[4]) {
+  node out = in_memory(b, b->next++, type, IG_CUDNN_VIRTUAL, dims, strides);
+  node operation = make(b, CUDNN_BACKEND_OPERATION_RESHAPE_DESCRIPTOR);
+  link_to(b, operation, CUDNN_ATTR_OPERATION_RESHAPE_XDESC, in);
+  link_to(b, operation, CUDNN_ATTR_OPERATION_RESHAPE_YDESC, out);
+  add(b, operation);
+  return out;
+}
+
+/* The backward engines' graph. With D = sum(dy y), in memory: P = exp(scale q k^T - lse), dv = P^T dy,
+ * dS = scale P (dy v^T - D), dk = dS^T q, dq = dS k. dq comes directly, not through a sum in f32 that blocks
+ * add to in any order. */
+static ig_status make_grad_plan(ig_cudnn_attention *c, const ig_attention *a) {
+  builder b = {.plan = &c->plan, .next = FIRST_VIRTUAL};
+  const cudnnDataType_t type = ig_cudnn_type(a->dtype);
+  const int64_t scores[4] = {a->batch, a->heads, a->queries, a->keys};
+  const int64_t turned[4] = {a->batch, a->heads, a->keys, a->queries};
+  const int64_t turns[4] = {a->heads * a->queries * a->keys, a->queries * a->keys, 1, a->keys};
+  const int64_t sums[4] = {a->batch, a->heads, a->queries, 1};
+  const int64_t sum_strides[4] = {a->heads * a->queries, a->queries, 1, 1};
+  const int64_t results[4] = {a->batch, a->heads, a->queries, a->v_size};
+  const int64_t keys[4] = {a->batch, a->heads, a->keys, a->size};
+  const int64_t key_strides[4] = {a->k.batch, a->k.head, a->k.row, 1};
+  node q = rows_of(&b, Q, a->batch, a->heads, a->queries, a->size, &a->q, false);
+  node k = rows_of(&b, K, a->batch, a->heads, a->keys, a->size, &a->k, true);
+  node v = rows_of(&b, V, a->batch, a->heads, a->keys, a->v_size, &a->v, true);
+  node y = rows_of(&b, Y, a->batch, a->heads, a->queries, a->v_size, &a->y, false);
+  node dy = rows_of(&b, DY, a->batch, a->heads, a->queries, a->v_size, &a->y, false);
+  node dq = rows_of(&b, DQ, a->batch, a->heads, a->queries, a->size, &a->q, false);
+  node dk = rows_of(&b, DK, a->batch, a->heads, a->keys, a->size, &a->k, false);
+  node dv = rows_of(&b, DV, a->batch, a->heads, a->keys, a->v_size, &a->v, false);
+  node lse = in_memory(&b, LSE, CUDNN_DATA_FLOAT, IG_CUDNN_MEMORY, sums, sum_strides);
+  node sum = in_memory(&b, SUMS, CUDNN_DATA_FLOAT, IG_CUDNN_MEMORY, sums, sum_strides);
+  node scale = scalar(&b, SCALE);
+  node product = apply(&b, CUDNN_POINTWISE_MUL, dy, y, results);
+  node total = reduce(&b, CUDNN_REDUCE_TENSOR_ADD, product, sums);
+  pointwise(&b, CUDNN_POINTWISE_MUL, CUDNN_DATA_FLOAT, 0, total, scalar(&b, ONE), NULL, sum);
+  node s = between(&b, CUDNN_DATA_FLOAT, scores);
+  multiply(&b, q, k, s);
+  s = apply(&b, CUDNN_POINTWISE_MUL, s, scale, scores);
+  s = apply(&b, CUDNN_POINTWISE_SUB, s, lse, scores);
+  if (a->causal) s = mask(&b, s, scores);
+  node p = apply(&b, CUDNN_POINTWISE_EXP, s, NULL, scores);
+  multiply(&b, reshape(&b, p, type, turned, turns), dy, dv);
+  node ds = between(&b, CUDNN_DATA_FLOAT, scores);
+  multiply(&b, dy, v, ds);
+  ds = apply(&b, CUDNN_POINTWISE_SUB, ds, sum, scores);
+  ds = apply(&b, CUDNN_POINTWISE_MUL, ds, p, scores);
+  ds = apply(&b, CUDNN_POINTWISE_MUL, ds, scale, scores);
+  multiply(&b, reshape(&b, ds, type, turned, turns), q, dk);
+  multiply(&b, ds, reshape(&b, k, type, keys, key_strides), dq);
+  return b.status == IG_OK ? ig_cudnn_build(&c->plan, b.operations, b.count) : b.status;
+}
+
+static ig_status create(const ig_attention *a,
+                        ig_status (*plan)(ig_cudnn_attention *c, const ig_attention *a),
+                        ig_cudnn_attention **out) {
   const ig_cudnn_library *library;
   *out = NULL;
   IG_TRY(check_taken(a));
@@ -206,13 +264,24 @@ ig_status ig_cudnn_attention_create(const ig_attention *a, ig_cudnn_attention **
   c->causal = a->causal;
   c->scale = a->scale;
   c->masked = -INFINITY;
-  ig_status status = make_plan(c, a);
+  c->one = 1;
+  ig_status status = plan(c, a);
   if (status != IG_OK) {
     ig_cudnn_attention_destroy(c);
     return status;
   }
   *out = c;
   return IG_OK;
+}
+
+ig_status ig_cudnn_attention_create(const ig_attention *a, ig_cudnn_attention **out) {
+  return create(a, make_plan, out);
+}
+
+ig_status ig_cudnn_attention_grad_create(const ig_attention *a, ig_cudnn_attention **out) {
+  *out = NULL;
+  IG_CHECK(a->heads == a->kv_heads, IG_ERR_UNSUPPORTED, "cuDNN: a gradient of grouped heads");
+  return create(a, make_grad_plan, out);
 }
 
 void ig_cudnn_attention_destroy(ig_cudnn_attention *c) {
@@ -233,5 +302,18 @@ ig_status ig_cudnn_attention_run(const ig_cudnn_attention *c, const ig_attention
   void *addresses[] = {(void *)in->q,         (void *)in->k,     (void *)in->v,     y,
                        lse ? lse : workspace, (void *)&c->scale, (void *)&c->masked};
   int64_t count = c->causal ? 7 : 6;
+  return ig_cudnn_execute(&c->plan, count, numbers, addresses, (char *)workspace + c->lse, stream);
+}
+
+ig_status ig_cudnn_attention_grad_run(const ig_cudnn_attention *c, const ig_attention_inputs *in,
+                                      const void *y, const float *lse, const void *dy,
+                                      const ig_attention_inputs *out, void *workspace,
+                                      void *stream) {
+  static const int64_t numbers[] = {Q, K, V, Y, LSE, DY, DQ, DK, DV, SUMS, SCALE, ONE, MASKED};
+  void *addresses[] = {(void *)in->q,     (void *)in->k,   (void *)in->v,     (void *)y,
+                       (void *)lse,       (void *)dy,      (void *)out->q,    (void *)out->k,
+                       (void *)out->v,    workspace,       (void *)&c->scale, (void *)&c->one,
+                       (void *)&c->masked};
+  int64_t count = c->causal ? 13 : 12;
   return ig_cudnn_execute(&c->plan, count, numbers, addresses, (char *)workspace + c->lse, stream);
 }

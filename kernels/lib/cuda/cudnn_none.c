@@ -57,3 +57,25 @@ ig_status ig_cudnn_attention_run(const ig_cudnn_attention *attention, const ig_a
   IG_UNUSED(stream);
   return absent();
 }
+
+ig_status ig_cudnn_attention_grad_create(const ig_attention *a, ig_cudnn_attention **out) {
+  IG_UNUSED(a);
+  *out = NULL;
+  return absent();
+}
+
+ig_status ig_cudnn_attention_grad_run(const ig_cudnn_attention *attention,
+                                      const ig_attention_inputs *in, const void *y,
+                                      const float *lse, const void *dy,
+                                      const ig_attention_inputs *out, void *workspace,
+                                      void *stream) {
+  IG_UNUSED(attention);
+  IG_UNUSED(in);
+  IG_UNUSED(y);
+  IG_UNUSED(lse);
+  IG_UNUSED(dy);
+  IG_UNUSED(out);
+  IG_UNUSED(workspace);
+  IG_UNUSED(stream);
+  return absent();
+}
