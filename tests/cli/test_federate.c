@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "program.h"
+#include "free_port.h"
 
 #include "dist/handshake.h"
 
@@ -20,16 +21,6 @@ typedef struct process {
 
 static scratch place;
 static char shards[RANKS][2 * SCRATCH_PATH];
-
-static int free_port(void) {
-  struct sockaddr_in name = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  socklen_t size = sizeof name;
-  int fd = socket(AF_INET, SOCK_STREAM, 0);
-  assert_true(fd >= 0 && bind(fd, (struct sockaddr *)&name, size) == 0);
-  assert_int_equal(getsockname(fd, (struct sockaddr *)&name, &size), 0);
-  close(fd);
-  return ntohs(name.sin_port);
-}
 
 /* Splits the digits once into three shards and a held-out part; shards[0] is the latter. */
 static int make_shards(void **state) {

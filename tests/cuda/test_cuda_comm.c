@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "dist/device.h"
+#include "free_port.h"
 #include "thread_comm.h"
 
 #define RANKS 3
@@ -135,16 +136,6 @@ static void run_rank(int rank, const char *meeting, rank_body body) {
   ig_comm_destroy(comm);
   ig_backend_destroy(gpu);
   _exit(0);
-}
-
-static int free_port(void) {
-  struct sockaddr_in name = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  socklen_t bytes = sizeof name;
-  int fd = socket(AF_INET, SOCK_STREAM, 0);
-  assert_int_equal(bind(fd, (struct sockaddr *)&name, sizeof name), 0);
-  assert_int_equal(getsockname(fd, (struct sockaddr *)&name, &bytes), 0);
-  close(fd);
-  return ntohs(name.sin_port);
 }
 
 static void run_ranks(rank_body body) {

@@ -9,6 +9,7 @@
 
 #include "dist/device.h"
 #include "engine/models/layers.h"
+#include "free_port.h"
 #include "rank_steps.h"
 
 enum { MOST_RANKS = 3, ROOM = 1 << 16 };
@@ -68,16 +69,6 @@ static ig_status run_rank(rank_job *job, int rank, const char *meeting, finding 
   ig_comm_destroy(comm);
   ig_backend_destroy(gpu);
   return IG_OK;
-}
-
-static int free_port(void) {
-  struct sockaddr_in name = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  socklen_t bytes = sizeof name;
-  int fd = socket(AF_INET, SOCK_STREAM, 0);
-  assert_int_equal(bind(fd, (struct sockaddr *)&name, sizeof name), 0);
-  assert_int_equal(getsockname(fd, (struct sockaddr *)&name, &bytes), 0);
-  close(fd);
-  return ntohs(name.sin_port);
 }
 
 /* Every process, a single one too, is forked: this one never opens the GPU. */

@@ -87,7 +87,7 @@ static inline void job_run(ranks *j, int n, const char *line, double limit) {
 /* Starts `n` ranks that meet at a rendezvous, each with its line, and in its folder unless NULL. */
 static inline void job_start_in(ranks *j, int n, const char *const *lines,
                                 char (*folders)[2 * SCRATCH_PATH], double timeout) {
-  int port = ranks_port();
+  int port = free_port();
   char before[1024];
   assert_non_null(getcwd(before, sizeof before));
   *j = (ranks){0};

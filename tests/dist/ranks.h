@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "scratch.h"
+#include "free_port.h"
 
 #define MOST_RANKS 8
 #define MOST_ARGUMENTS 32
@@ -42,17 +43,6 @@ static inline double ranks_now(void) {
 static inline void ranks_pause(double seconds) {
   struct timespec t = {(time_t)seconds, (long)(1e9 * (seconds - (double)(time_t)seconds))};
   nanosleep(&t, NULL);
-}
-
-/* A port of the loopback that nobody listens on now. */
-static inline int ranks_port(void) {
-  struct sockaddr_in name = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  socklen_t bytes = sizeof name;
-  int fd = socket(AF_INET, SOCK_STREAM, 0);
-  assert_int_equal(bind(fd, (struct sockaddr *)&name, sizeof name), 0);
-  assert_int_equal(getsockname(fd, (struct sockaddr *)&name, &bytes), 0);
-  close(fd);
-  return ntohs(name.sin_port);
 }
 
 /* Runs a NULL-ended list of arguments as rank j->n. */
@@ -133,7 +123,7 @@ static inline void ranks_add_worker(ranks *j, const char *scenario, int port, in
 /* A whole job at a rendezvous, of which `endless` ranks do not end by themselves. */
 static inline void ranks_run(ranks *j, const char *scenario, int n, const char *const *more,
                              int endless, double limit) {
-  int port = ranks_port();
+  int port = free_port();
   *j = (ranks){.endless = endless};
   for (int r = 0; r < n; r++) ranks_add_worker(j, scenario, port, r, n, more);
   ranks_wait(j, limit);

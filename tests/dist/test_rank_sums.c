@@ -27,7 +27,7 @@ static void test_mpirun(void **state) {
 static void test_rendezvous(void **state) {
   (void)state;
   ranks j = {0};
-  int port = ranks_port();
+  int port = free_port();
   ranks_add_worker(&j, "sums", port, -1, 4, NULL);
   ranks_add_worker(&j, "sums", port, -1, 4, NULL);
   ranks_add_worker(&j, "sums", port, 2, 0, NULL);

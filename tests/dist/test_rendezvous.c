@@ -24,7 +24,7 @@ static int knock(int port, const void *bytes, size_t n) {
 static void test_nobody_there(void **state) {
   (void)state;
   ranks j = {0};
-  ranks_add_worker(&j, "sums", ranks_port(), 1, 2, (const char *const[]){"timeout=1", NULL});
+  ranks_add_worker(&j, "sums", free_port(), 1, 2, (const char *const[]){"timeout=1", NULL});
   ranks_wait(&j, 10);
   ranks_check(&j, j.codes[0] == 3 && strstr(j.text[0], "was not reached within 1."));
   ranks_check(&j, j.ended[0] < 3);
@@ -33,7 +33,7 @@ static void test_nobody_there(void **state) {
 static void test_others_do_not_come(void **state) {
   (void)state;
   ranks j = {0};
-  int port = ranks_port();
+  int port = free_port();
   ranks_add_worker(&j, "sums", port, 0, 3, (const char *const[]){"timeout=1", NULL});
   ranks_add_worker(&j, "sums", port, 1, 3, (const char *const[]){"timeout=4", NULL});
   ranks_wait(&j, 10);
@@ -45,7 +45,7 @@ static void test_others_do_not_come(void **state) {
 static void test_strangers(void **state) {
   (void)state;
   ranks j = {0}, other = {0};
-  int port = ranks_port(), fds[5];
+  int port = free_port(), fds[5];
   unsigned char hello[IG_HELLO_BYTES], noise[4096];
   for (size_t i = 0; i < sizeof noise; i++) noise[i] = (unsigned char)(i * 131 + 7);
   ranks_add_worker(&j, "sums", port, 0, 3, NULL);
@@ -84,7 +84,7 @@ static void test_strangers(void **state) {
 static void test_latecomer(void **state) {
   (void)state;
   ranks j = {0}, late = {0};
-  int port = ranks_port();
+  int port = free_port();
   ranks_add_worker(&j, "steps", port, 0, 2, NULL);
   ranks_add_worker(&j, "steps", port, 1, 2, NULL);
   ranks_pause(0.7);
@@ -118,7 +118,7 @@ static void test_rogue_rank(void **state) {
   (void)state;
   for (size_t i = 0; i < sizeof bad_frames / sizeof bad_frames[0]; i++) {
     ranks j = {0};
-    int port = ranks_port();
+    int port = free_port();
     unsigned char hello[IG_HELLO_BYTES], answer[IG_WELCOME_BYTES];
     ranks_add_worker(&j, "sums", port, 0, 2, NULL);
     ig_hello_encode(&(ig_hello){.kind = IG_CONTROL_CONNECTION, .rank = 1, .host = "rogue"}, hello);
@@ -135,7 +135,7 @@ static void test_rogue_rank_0(void **state) {
   (void)state;
   for (size_t i = 0; i < sizeof bad_frames / sizeof bad_frames[0]; i++) {
     ranks j = {0};
-    int port = ranks_port(), on = 1;
+    int port = free_port(), on = 1;
     unsigned char hello[IG_HELLO_BYTES], answer[IG_WELCOME_BYTES];
     struct sockaddr_in name = {.sin_family = AF_INET,
                                .sin_port = htons((uint16_t)port),

@@ -206,7 +206,7 @@ static void a_rendezvous_that_is_not_there_is_refused(void **state) {
   ranks job = {0};
   words w = {0};
   words_add(&w, "%s " TRAIN " --data %s --out %s/nowhere", INGOT, j.data, j.folder.folder);
-  words_add(&w, "--rendezvous 127.0.0.1:%d --rank 1 --ranks 2 --comm-timeout 1", ranks_port());
+  words_add(&w, "--rendezvous 127.0.0.1:%d --rank 1 --ranks 2 --comm-timeout 1", free_port());
   ranks_add(&job, w.word);
   ranks_wait(&job, 20);
   ranks_check(&job, job.codes[0] == 3 && job.ended[0] < 3.5);
