@@ -41,7 +41,7 @@ static ig_status merge_counts(ig_metrics_accumulator *a, ig_comm *comm, const pa
 }
 
 static bool keep_scores(const ig_metrics_accumulator *a, const part *parts, int n, int64_t total) {
-  int64_t scores;
+  int64_t scores = 0;
   bool scored = total <= IG_MOST_SCORE_ROWS && ig_mul_dim(total, a->score_width, &scores) &&
                 scores <= IG_MOST_SCORES;
   for (int r = 0; r < n; r++) scored = scored && parts[r].scored;

@@ -148,6 +148,9 @@ static ig_status check_fp8(const ig_trainer *t) {
 
 static ig_status create_parts(ig_trainer *t) {
   IG_TRY(check_options(&t->options, t->data));
+  IG_CHECK(!t->options.elastic || !t->comm || !t->comm->any_order, IG_ERR_USAGE,
+           "elastic: %s sums in an order of its own; --comm staged keeps to the tree",
+           t->comm->vtable->name);
   if (t->options.precision == IG_PRECISION_FP8) IG_TRY(check_fp8(t));
   IG_CHECK(t->data->n_samples > 0, IG_ERR_INPUT, "%s: no samples", t->data->path);
   IG_TRY(ig_match_fields(t->model, t->data, &t->match));

@@ -70,6 +70,7 @@ typedef struct job {
   int odd_rank;
   bool poisoned; /* the reader of odd_rank gives a NaN in a picture from the second epoch on */
   bool broken;   /* the reader of odd_rank fails then */
+  bool any_order; /* the communicator does not promise the tree */
   int threads[THREAD_RANKS]; /* 0: one */
   double losses[THREAD_RANKS][MOST_STEPS], norms[THREAD_RANKS][MOST_STEPS];
   int64_t steps[THREAD_RANKS];
@@ -156,6 +157,7 @@ static ig_status body(ig_comm *comm, void *context) {
   rank r = {.job = context, .comm = comm};
   job *j = r.job;
   int at = ig_comm_rank(comm);
+  if (comm) comm->any_order = j->any_order;
   bool numbers = j->options.task == IG_TASK_REGRESSION;
   ig_model_spec spec = {.input = IG_SHAPE(3, SIDE, SIDE), .n_outputs = 4};
   ig_backend *backend;
@@ -322,6 +324,10 @@ static void what_cannot_be_elastic_is_refused(void **state) {
   j.options.accumulate = 1;
   j.options.elastic = 6;
   assert_non_null(strstr(run_job(&j, 2, IG_ERR_USAGE), "a power of two"));
+  j.options.elastic = 8;
+  j.any_order = true;
+  assert_non_null(strstr(run_job(&j, 2, IG_ERR_USAGE), "sums in an order of its own"));
+  j.any_order = false;
   j.options.elastic = 0;
   j.options.batch = 2;
   assert_non_null(strstr(run_job(&j, 3, IG_ERR_USAGE), "2 samples for 3 ranks"));
