@@ -27,7 +27,6 @@ foreign_libraries() { # program
 
 if [ "${1:-}" = pack ]; then
   set -e
-  # One architecture, or five programs of kernels would not fit.
   build build/gpu -DIG_NATIVE=OFF -DIG_CUDA_ARCHITECTURES="${IG_PACK_ARCHITECTURES:-90a-real}"
   rm -rf $pack
   mkdir -p $pack/lib
@@ -39,7 +38,8 @@ if [ "${1:-}" = pack ]; then
   cifar=${INGOT_DATA:-../shared/data}/cifar10-train-jpeg.tar
   if [ -f "$cifar" ]; then cp "$cifar" $pack/; else echo "$cifar: absent, not packed" >&2; fi
   git rev-parse --short=12 HEAD >$pack/commit
-  tar -C build -cJf build/gpu_pack.tar.xz gpu_pack
+  # A dictionary of 64 MiB: the programs hold the same kernels, which are then packed once.
+  XZ_OPT=-9 tar -C build -cJf build/gpu_pack.tar.xz gpu_pack
   size=$(stat -c %s build/gpu_pack.tar.xz)
   echo "build/gpu_pack.tar.xz: $((size / 1048576)) MB; carry it to the GPU machine, into this folder's build/"
   [ "$size" -le $((60 * 1048576)) ] || { echo "that is more than 60 MB" >&2; exit 1; }
