@@ -205,6 +205,7 @@ static ig_status meet_by_mpi(meeting *m) {
   error = m->mpi->broadcast(&inv, sizeof inv); /* also of nothing, so that nobody waits */
   IG_TRY(status);
   IG_CHECK(!error, IG_ERR_PEER, "MPI: cannot broadcast: %s", error);
+  m->deadline = ig_seconds() + m->timeout; /* MPI's own start took its time, and all have left it */
   IG_CHECK(inv.n > 0 && inv.n <= MOST_ADDRESSES, IG_ERR_PEER, "rank 0 has no network address");
   memcpy(m->job, inv.job, sizeof m->job);
   if (rank == 0) return receive_others(m, listener, size);

@@ -4,7 +4,6 @@
  * a rank of its own, and log2(parts) tensors wait for the other half of their pair. */
 #include "engine/train/step_sums.h"
 
-#include <string.h>
 
 static ig_value *sum_state(ig_graph *graph, int level, const char *name, const ig_value *like) {
   const char *full = ig_arena_format(graph->arena, "optimizer.sum.%d.%s", level, name);
@@ -51,6 +50,6 @@ void ig_step_sum_states(ig_graph *graph, const ig_step_sums *sums, ig_value *wei
     own = graph->assigns; /* which may have moved */
     if (total && sums->keep_as < 0) own[kept++] = (ig_assign){target, total};
   }
-  memmove(own + kept, own + n_assigns, (size_t)(graph->n_assigns - n_assigns) * sizeof *own);
+  for (int i = n_assigns; i < graph->n_assigns; i++) own[kept + i - n_assigns] = own[i];
   graph->n_assigns -= n_assigns - kept;
 }

@@ -80,7 +80,11 @@ static inline void job_run(ranks *j, int n, const char *line, double limit) {
   words_add(&w, "%s", INGOT);
   words_add(&w, "%s", line);
   *j = (ranks){0};
-  ranks_add(j, w.word);
+  if (n > 0) {
+    ranks_add_leaky(j, w.word);
+  } else {
+    ranks_add(j, w.word);
+  }
   ranks_wait(j, limit);
 }
 

@@ -214,7 +214,7 @@ static void test_slurm(void **state) {
   char id[16];
   snprintf(id, sizeof id, "%d", (int)getpid());
   setenv("SLURM_STEP_NUM_TASKS", "2", 1);
-  setenv("SLURM_STEP_NODELIST", "localhost", 1);
+  setenv("SLURM_STEP_NODELIST", "127.0.0.1", 1);
   setenv("SLURM_JOB_ID", id, 1);
   for (int r = 0; r < 2; r++) {
     setenv("SLURM_PROCID", r == 0 ? "0" : "1", 1);
@@ -223,7 +223,7 @@ static void test_slurm(void **state) {
   unsetenv("SLURM_PROCID");
   ranks_wait(&j, 60);
   ranks_check(&j, j.codes[0] == 0 && j.codes[1] == 0);
-  ranks_check(&j, strstr(j.text[0], "met at localhost:2"));
+  ranks_check(&j, strstr(j.text[0], "met at 127.0.0.1:2"));
 }
 
 /* mpirun's environment where its module cannot be had, and where MPI itself knows of no others. */

@@ -12,10 +12,10 @@ if [ "${IG_HOSTS:-}" != inside ]; then
   as_root=--map-root-user
   [ "$(id -u)" -eq 0 ] && as_root=
   # shellcheck disable=SC2086
-  unshare $as_root --net --mount true 2>/dev/null ||
+  unshare $as_root --net true 2>/dev/null ||
     { echo "SKIPPED: this machine allows no network namespaces"; exit 77; }
   # shellcheck disable=SC2086
-  IG_HOSTS=inside exec unshare $as_root --net --mount "$BASH" "$0" "$@"
+  IG_HOSTS=inside exec unshare $as_root --net "$BASH" "$0" "$@"
 fi
 
 hosts_pids=()
