@@ -72,7 +72,8 @@ static double forward_rounding(ig_precision precision) {
 }
 
 /* The first loss shows the forward pass alone. At the end the difference may be `growth` roundings,
- * and a twentieth at most, of what training took off the loss: lost gradients cost more. */
+ * and a twentieth at most, of what training took off the loss: lost gradients cost more. Losses are f32
+ * themselves, and may differ by a unit in their last place besides. */
 static void losses_keep_together(const subject *s, int64_t steps, double lr, double growth,
                                  ig_precision last) {
   training want = train(s, cpu, IG_PRECISION_F32, steps, lr);
@@ -88,7 +89,7 @@ static void losses_keep_together(const subject *s, int64_t steps, double lr, dou
     double start = fabs(got.loss[0] - first), off = mean_difference(&got, &want);
     print_message("  %-9s  %-12.1e  %.1e\n", name_of(p), start, off);
     assert_true(start <= forward_rounding(p) * first);
-    assert_true(off <= fmin(0.05, growth * rounding[p]) * gain);
+    assert_true(off <= fmin(0.05, growth * rounding[p]) * gain + 0x1p-23 * first);
     if (p == IG_PRECISION_F32) exact = off;
     if (p == IG_PRECISION_BF16) half = start;
     assert_true(p != IG_PRECISION_FP8 || start > half);
