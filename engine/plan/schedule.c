@@ -20,8 +20,19 @@ static bool accumulates(const ig_node *node) {
   return state && result && (node->op->flags & IG_OP_ELEMENTWISE);
 }
 
+/* What only eager nodes wait for. */
+static bool feeds_eager(const ig_node *node) {
+  const ig_value *out = node->outputs[0];
+  bool all = node->n_outputs == 1 && out->n_uses > 0 && (node->op->flags & IG_OP_ELEMENTWISE);
+  for (int32_t u = 0; u < out->n_uses && all; u++) {
+    all = (out->uses[u].node->op->flags & IG_OP_EAGER) != 0;
+  }
+  return all;
+}
+
 static bool is_hoisted(const ig_node *node) {
   if (node->op->flags & (IG_OP_UPDATE | IG_OP_EAGER) || accumulates(node)) return true;
+  if (feeds_eager(node)) return true;
   if (node->op->within) return false; /* makes nothing smaller, and what it waits for takes time */
   size_t out = 0, in = 0;
   for (int i = 0; i < node->n_outputs; i++) out += ig_value_storage(node->outputs[i]);
