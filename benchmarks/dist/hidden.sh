@@ -59,6 +59,7 @@ while read -r name arguments; do
     printf "| %s | %.1f | %.1f | %.1f | %.1f | %.0f %% |\n", n, mb, f, s, needs, 100 * (1 - (s - f) / needs)}'
 done <<'END'
 resnet18:cifar,b64 --model resnet18:cifar --shape 3,32,32 --outputs 10 --batch 64 --steps 8 --warmup 2
-gpt,b12 --model gpt:layers=4,heads=4,embd=128,ctx=64,bias=0 --shape 64 --outputs 65 --batch 12 --steps 60 --warmup 10
-gpt2:124m,b4 --model gpt2:124m --shape 64 --outputs 50257 --batch 4 --steps 4 --warmup 1
+resnet18:cifar,b128 --model resnet18:cifar --shape 3,32,32 --outputs 10 --batch 128 --steps 8 --warmup 2
+resnet18:cifar,b256 --model resnet18:cifar --shape 3,32,32 --outputs 10 --batch 256 --steps 5 --warmup 2
+gpt,b96 --model gpt:layers=4,heads=4,embd=128,ctx=64,bias=0 --shape 64 --outputs 65 --batch 96 --steps 30 --warmup 5
 END
