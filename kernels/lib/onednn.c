@@ -21,6 +21,18 @@ ig_status ig_dnn_status(dnnl_status_t status, const char *what) {
   }
 }
 
+/* --- the cache of primitives ------------------------------------------------------------------ */
+
+static pthread_mutex_t cache_lock = PTHREAD_MUTEX_INITIALIZER;
+
+void ig_dnn_lock(void) {
+  pthread_mutex_lock(&cache_lock);
+}
+
+void ig_dnn_unlock(void) {
+  pthread_mutex_unlock(&cache_lock);
+}
+
 /* --- the engine ------------------------------------------------------------------------------- */
 
 static pthread_mutex_t engine_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -229,12 +241,15 @@ ig_status ig_dnn_matmul_desc(ig_dnn_md a, ig_dnn_md b, ig_dnn_md bias, ig_dnn_md
   dnnl_stream_t unused;
   IG_TRY(ig_dnn_engine(&cpu, &unused));
 #if DNN_V3
+  ig_dnn_lock();
   dnnl_status_t s = dnnl_matmul_primitive_desc_create(out, cpu, a, b, bias, c, attr);
 #else
   dnnl_matmul_desc_t op;
   dnnl_status_t s = dnnl_matmul_desc_init(&op, a, b, bias, c);
+  ig_dnn_lock();
   if (!s) s = dnnl_primitive_desc_create(out, &op, attr, cpu, NULL);
 #endif
+  ig_dnn_unlock();
   return ig_dnn_status(s, "matrix product");
 }
 
@@ -308,6 +323,7 @@ ig_status ig_dnn_conv_desc(ig_dnn_direction direction, dnnl_alg_kind_t algorithm
   const conv_steps steps = steps_of(spec);
   dnnl_primitive_desc_t hint = NULL;
   dnnl_status_t s = dnnl_success;
+  ig_dnn_lock();
   if (direction != IG_DNN_FORWARD) {
     ig_dnn_md forward_bias = direction == IG_DNN_BACKWARD_WEIGHTS ? bias : NULL;
     s = conv_desc(cpu, IG_DNN_FORWARD, algorithm, &steps, src, weights, forward_bias, dst, NULL,
@@ -316,5 +332,6 @@ ig_status ig_dnn_conv_desc(ig_dnn_direction direction, dnnl_alg_kind_t algorithm
   if (!s)
     s = conv_desc(cpu, direction, algorithm, &steps, src, weights, bias, dst, attr, hint, out);
   if (hint) dnnl_primitive_desc_destroy(hint);
+  ig_dnn_unlock();
   return ig_dnn_status(s, "convolution");
 }

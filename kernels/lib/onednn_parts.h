@@ -55,6 +55,11 @@ bool ig_dnn_headroom(void);
 ig_status ig_dnn_status(dnnl_status_t status, const char *what);
 #define IG_DNN_TRY(call, what) IG_TRY(ig_dnn_status((call), (what)))
 
+/* Around every call that makes a primitive or its descriptor. They read and fill the library's cache of
+ * primitives, in which ThreadSanitizer finds races (2.6.3) when two threads do so at once. */
+void ig_dnn_lock(void);
+void ig_dnn_unlock(void);
+
 /* The engine and stream of the whole program, made by the first call. */
 ig_status ig_dnn_engine(dnnl_engine_t *engine, dnnl_stream_t *stream);
 

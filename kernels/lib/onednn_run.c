@@ -38,6 +38,14 @@ static ig_status reserve(ig_dnn *dnn, size_t bytes, size_t *offset) {
   return IG_OK;
 }
 
+static dnnl_status_t make(dnnl_primitive_desc_t desc, dnnl_primitive_t *out) {
+  if (!ig_dnn_headroom()) return dnnl_out_of_memory;
+  ig_dnn_lock();
+  dnnl_status_t s = dnnl_primitive_create(out, desc);
+  ig_dnn_unlock();
+  return s;
+}
+
 static ig_status memory_of(const ig_dnn *dnn, ig_dnn_md md, dnnl_memory_t *out) {
   return ig_dnn_status(dnnl_memory_create(out, md, dnn->engine, DNNL_MEMORY_NONE), "tensor");
 }
@@ -47,11 +55,13 @@ static ig_status copy_create(ig_dnn *dnn, ig_dnn_md from, ig_dnn_md to, ig_dnn_c
   dnnl_primitive_attr_t attr;
   dnnl_primitive_desc_t desc = NULL;
   IG_TRY(ig_dnn_attr_create(1, false, NULL, NULL, &attr));
+  ig_dnn_lock();
   dnnl_status_t s =
       dnnl_reorder_primitive_desc_create(&desc, from, dnn->engine, to, dnn->engine, attr);
+  ig_dnn_unlock();
   dnnl_primitive_attr_destroy(attr);
   IG_DNN_TRY(s, "reorder");
-  s = ig_dnn_headroom() ? dnnl_primitive_create(&copy->primitive, desc) : dnnl_out_of_memory;
+  s = make(desc, &copy->primitive);
   ig_dnn_md scratch = dnnl_primitive_desc_query_md(desc, dnnl_query_scratchpad_md, 0);
   if (!s) s = dnnl_memory_create(&copy->scratch, scratch, dnn->engine, DNNL_MEMORY_NONE);
   if (!s) dnn->copy_bytes = IG_MAX(dnn->copy_bytes, dnnl_memory_desc_get_size(scratch));
@@ -129,9 +139,7 @@ ig_status ig_dnn_close(ig_dnn *dnn) {
   size_t bytes = IG_MAX(dnnl_memory_desc_get_size(scratch), dnn->copy_bytes);
   IG_TRY(reserve(dnn, bytes, &dnn->scratch_offset));
   dnn->args[dnn->n_args++] = (dnnl_exec_arg_t){DNNL_ARG_SCRATCHPAD, dnn->scratch};
-  IG_CHECK(ig_dnn_headroom(), IG_ERR_MEMORY, "oneDNN: no memory for a primitive");
-  IG_DNN_TRY(dnnl_primitive_create(&dnn->primitive, dnn->desc), "primitive");
-  return IG_OK;
+  return ig_dnn_status(make(dnn->desc, &dnn->primitive), "primitive");
 }
 
 void ig_dnn_destroy(ig_dnn *dnn) {
