@@ -94,6 +94,7 @@ struct ig_graph {
   ig_status status;   /* of the first failed builder */
   char *error;        /* its message */
   const char *name;
+  int32_t holders;    /* its maker, and the graphs of which it is a body */
   bool deferred;      /* a template whose nodes are inferred only when it is specialised */
   int32_t n_values, n_nodes, n_inputs, n_outputs, n_assigns;
   int64_t value_capacity, node_capacity, input_capacity, output_capacity, assign_capacity;
@@ -103,12 +104,17 @@ struct ig_graph {
   ig_value **outputs;
   const char **output_names; /* as users know them; output_names[i] goes with outputs[i] */
   ig_assign *assigns;
+  int32_t n_bodies;
+  int64_t body_capacity;
+  ig_graph **bodies; /* graphs that are attributes of its nodes, once for each */
   const ig_node *forward; /* stamped on nodes that builders append (ig_node.forward) */
   struct ig_names *names; /* taken names of values and nodes; names.h */
 };
 
 ig_status ig_graph_create(const char *name, ig_graph **out);
-void ig_graph_destroy(ig_graph *graph); /* NULL is allowed */
+/* Lets go of it; NULL is allowed. A graph that is an attribute of nodes (a body) lives until its maker and
+ * all graphs with such nodes have let go, and must not be changed any more. */
+void ig_graph_destroy(ig_graph *graph);
 /* IG_OK, or the first builder's failure, set again as the thread's last error. */
 ig_status ig_graph_status(const ig_graph *graph);
 /* Records a failure in the graph (the first one stays) from the thread's last error. */
@@ -123,7 +129,8 @@ typedef enum ig_attr_type {
   IG_ATTR_INTS,   /* ig_ints */
   IG_ATTR_FLOATS, /* ig_floats */
   IG_ATTR_TENSOR, /* const ig_literal * */
-  IG_ATTR_GRAPH   /* ig_graph *, for control flow */
+  IG_ATTR_GRAPH,  /* ig_graph *, for control flow: held by the graph of the node, see ig_graph_destroy */
+  IG_ATTR_STRINGS /* ig_strings */
 } ig_attr_type;
 
 typedef struct ig_ints {
@@ -135,6 +142,11 @@ typedef struct ig_floats {
   int n;
   const float *v;
 } ig_floats;
+
+typedef struct ig_strings {
+  int n;
+  const char *const *v;
+} ig_strings;
 
 /* Constant bytes with a type. */
 typedef struct ig_literal {
@@ -154,6 +166,7 @@ typedef struct ig_attr {
   ig_floats floats;
   const ig_literal *tensor;
   ig_graph *graph;
+  ig_strings strings;
 } ig_attr;
 
 #define IG_INT(n, value) ((ig_attr){.name = (n), .type = IG_ATTR_INT, .i = (value)})
