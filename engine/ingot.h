@@ -55,7 +55,21 @@ typedef enum ig_dtype {
   IG_U8 = 8,
   IG_BOOL = 9,
   IG_F8E4M3 = 10, /* 8-bit floats, operands of products: largest 448, no infinity */
-  IG_F8E5M2 = 11  /* largest 57,344 */
+  IG_F8E5M2 = 11, /* largest 57,344 */
+  /* What follows comes with models made elsewhere; few operators compute in it. */
+  IG_U16 = 12,
+  IG_U32 = 13,
+  IG_U64 = 14,
+  IG_I16 = 15,
+  IG_I4 = 16, /* this one and the next three: one element a byte in memory, packed in files */
+  IG_U4 = 17,
+  IG_I2 = 18,
+  IG_U2 = 19,
+  IG_F8E4M3FNUZ = 20, /* without negative zero and infinity; NaN is 0x80 */
+  IG_F8E5M2FNUZ = 21,
+  IG_F8E8M0 = 22, /* powers of two */
+  IG_F4E2M1 = 23, /* one element a byte in memory, packed in files */
+  IG_STRING = 24  /* texts, outside plans alone */
 } ig_dtype;
 
 #define IG_MAX_RANK 8

@@ -13,6 +13,11 @@ static const struct {
     [IG_F16] = {"f16", 2},   [IG_BF16] = {"bf16", 2}, [IG_I64] = {"i64", 8},
     [IG_I32] = {"i32", 4},   [IG_I8] = {"i8", 1},   [IG_U8] = {"u8", 1},
     [IG_BOOL] = {"bool", 1}, [IG_F8E4M3] = {"f8e4m3", 1}, [IG_F8E5M2] = {"f8e5m2", 1},
+    [IG_U16] = {"u16", 2},   [IG_U32] = {"u32", 4}, [IG_U64] = {"u64", 8},
+    [IG_I16] = {"i16", 2},   [IG_I4] = {"i4", 1},   [IG_U4] = {"u4", 1},
+    [IG_I2] = {"i2", 1},     [IG_U2] = {"u2", 1},   [IG_F8E4M3FNUZ] = {"f8e4m3fnuz", 1},
+    [IG_F8E5M2FNUZ] = {"f8e5m2fnuz", 1}, [IG_F8E8M0] = {"f8e8m0", 1},
+    [IG_F4E2M1] = {"f4e2m1", 1}, [IG_STRING] = {"string", sizeof(ig_string)},
 };
 
 size_t ig_dtype_size(ig_dtype dtype) {
@@ -33,7 +38,9 @@ ig_dtype ig_dtype_parse(const char *name) {
 static const uint8_t onnx_types[] = {
     [IG_F64] = 11, [IG_F32] = 1, [IG_F16] = 10, [IG_BF16] = 16, [IG_I64] = 7,
     [IG_I32] = 6,  [IG_I8] = 3,  [IG_U8] = 2,   [IG_BOOL] = 9,
-    [IG_F8E4M3] = 17, [IG_F8E5M2] = 19,
+    [IG_F8E4M3] = 17, [IG_F8E5M2] = 19, [IG_U16] = 4, [IG_U32] = 12, [IG_U64] = 13, [IG_I16] = 5,
+    [IG_I4] = 22, [IG_U4] = 21, [IG_I2] = 26, [IG_U2] = 25, [IG_F8E4M3FNUZ] = 18,
+    [IG_F8E5M2FNUZ] = 20, [IG_F8E8M0] = 24, [IG_F4E2M1] = 23, [IG_STRING] = 8,
 };
 
 int64_t ig_dtype_to_onnx(ig_dtype dtype) {

@@ -17,7 +17,18 @@ ig_dtype ig_dtype_from_onnx(int64_t type);
 /* Types to compute in: 8-bit floats, which are stored and multiplied alone, are not among them. */
 static inline bool ig_dtype_is_float(ig_dtype d) { return d >= IG_F64 && d <= IG_BF16; }
 static inline bool ig_dtype_is_f8(ig_dtype d) { return d == IG_F8E4M3 || d == IG_F8E5M2; }
-static inline bool ig_dtype_is_int(ig_dtype d) { return d >= IG_I64 && d <= IG_U8; }
+static inline bool ig_dtype_is_int(ig_dtype d) {
+  return (d >= IG_I64 && d <= IG_U8) || (d >= IG_U16 && d <= IG_I16);
+}
+/* Of 4 or 2 bits: packed in files, lowest bits first. */
+static inline bool ig_dtype_is_packed(ig_dtype d) {
+  return (d >= IG_I4 && d <= IG_U2) || d == IG_F4E2M1;
+}
+/* What an element of an IG_STRING tensor is; owned by the datum that holds it. */
+typedef struct ig_string {
+  const char *bytes; /* no NUL at the end */
+  size_t size;
+} ig_string;
 
 /* bfloat16 is the upper half of a float; rounding is to nearest, ties to even, NaN stays NaN. */
 static inline float ig_bf16_to_f32(uint16_t bits) {

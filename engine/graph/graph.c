@@ -193,6 +193,9 @@ static bool add_use(ig_value *value, ig_node *node, int input) {
 }
 
 ig_status ig_node_infer(ig_node *node) {
+  IG_CHECK(node->op->infer, IG_ERR_UNSUPPORTED,
+           "node '%s' (%s): what it gives depends on what its inputs hold", node->name,
+           node->op->name);
   ig_status status = node->op->infer(node);
   if (status != IG_OK) return ig_fail_in(status, "node '%s' (%s)", node->name, node->op->name);
   for (int i = 0; i < node->n_outputs; i++) {
@@ -271,6 +274,7 @@ ig_node *ig_graph_append(ig_graph *graph, const ig_op *op, const char *name, int
   if (graph->status != IG_OK) return NULL;
   ig_node *node = node_create(graph, op, name, n_in, in, attrs, n_out, out_names);
   if (!node) return NULL;
+  if (graph->deferred) return node;
   ig_status status = ig_node_infer(node);
   return status == IG_OK ? node : node_fail(graph, status);
 }
@@ -326,6 +330,7 @@ ig_value *ig_node_output(ig_graph *graph, ig_node *node, int index) {
   }
   node->outputs = outputs;
   node->n_outputs = index + 1;
+  if (graph->deferred) return outputs[index];
   ig_status status = ig_node_infer(node);
   return status == IG_OK ? outputs[index] : ig_graph_fail(graph, status);
 }

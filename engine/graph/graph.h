@@ -4,7 +4,13 @@
  * in the graph; later builders given that NULL do nothing, so that one check at the end is enough.
  *
  * A template graph (from a preset or a file) has free input dimensions; ig_graph_specialize makes
- * the graph for given input shapes, in which every value has a dtype and a concrete shape. */
+ * the graph for given input shapes, in which every value has a dtype and a concrete shape. The
+ * templates of presets are inferred at the dimensions that they name; those of imported models are
+ * `deferred`: the results of their nodes have neither dtype nor shape until they are specialised.
+ *
+ * Control flow (If, Loop, Scan, SequenceMap) is a node with deferred graphs as attributes. Such a
+ * body refers to nothing outside: what it reads of the graph around it ("captures") are the node's
+ * last inputs and the body's last inputs, `captured` of them. */
 #ifndef IG_GRAPH_GRAPH_H
 #define IG_GRAPH_GRAPH_H
 
@@ -88,6 +94,7 @@ struct ig_graph {
   ig_status status;   /* of the first failed builder */
   char *error;        /* its message */
   const char *name;
+  bool deferred;      /* a template whose nodes are inferred only when it is specialised */
   int32_t n_values, n_nodes, n_inputs, n_outputs, n_assigns;
   int64_t value_capacity, node_capacity, input_capacity, output_capacity, assign_capacity;
   ig_value **values; /* dead values stay, without uses, until ig_graph_compact */

@@ -5,6 +5,7 @@
 #define IG_OPS_OP_H
 
 #include "engine/backend/comm.h"
+#include "engine/graph/datum.h"
 #include "engine/graph/graph.h"
 
 /* IG_ANY_DEVICE is an implementation's that calls the communicator alone: one serves all. */
@@ -76,6 +77,9 @@ typedef struct ig_call {
   void *stream;            /* device stream; NULL on the CPU */
 } ig_call;
 
+/* What runs graphs node by node (engine/plan/interpret.h). */
+typedef struct ig_interpreter ig_interpreter;
+
 typedef struct ig_impl {
   const char *name; /* "reference", "onednn", "avx512", "cublaslt" ... */
   ig_device device;
@@ -110,7 +114,8 @@ typedef struct ig_grad {
 } ig_grad;
 
 struct ig_op {
-  const char *name;   /* the ONNX name, or "ingot.Name" */
+  const char *name;   /* the ONNX name, with its domain where that is not ONNX's first
+                         ("ai.onnx.ml.Scaler"), or "ingot.Name" */
   int since;          /* first opset with these semantics; 0 for our own domain */
   int n_in[2];        /* least and most inputs; the most is IG_VARIADIC for lists */
   int n_out[2];       /* least and most outputs */
@@ -134,6 +139,16 @@ struct ig_op {
   int64_t (*within)(const ig_node *node, int output);
   /* Leading inputs that it reads; the others only come first, and need not stay. NULL: all. */
   int (*reads)(const ig_node *node);
+  /* Bits of float inputs that are settings rather than data (the scales of Resize, those of
+   * QuantizeLinear): an importer takes their initializers as constants, not as parameters. */
+  unsigned settings;
+  /* For what no plan can hold: outputs whose shape depends on what the inputs hold (NonZero), texts,
+   * sequences, optionals, and bodies of such. `in` follows node->inputs, NULL for an absent one; makes
+   * out[i] for every output, each the caller's to release. Beside it an operator may have
+   * implementations for the cases in which the shapes follow from those of the inputs; without any,
+   * `infer` is NULL, and specialising a graph that holds it fails with IG_ERR_UNSUPPORTED. */
+  ig_status (*interpret)(ig_interpreter *interpreter, const ig_node *node, ig_datum *const *in,
+                         ig_datum **out);
   const ig_impl *impls; /* on the CPU: ordered, ended by a row with a NULL name; the reference last */
 };
 
