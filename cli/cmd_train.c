@@ -17,7 +17,10 @@ static ig_status train_settle(ig_options *options, const void *values) {
 static ig_status load_parameters(const ig_train_values *v, const ig_train_origin *origin,
                                  const ig_train_data *data, const ig_value *filters,
                                  ig_trainer *trainer) {
-  if (origin->resumed) return ig_trainer_resume(trainer, origin->source->snapshot);
+  if (origin->resumed) {
+    ig_status status = ig_trainer_resume(trainer, origin->source->snapshot);
+    return status == IG_OK ? IG_OK : ig_fail_in(status, "%s", origin->source->path);
+  }
   if (origin->source) return ig_model_source_load(origin->source, ig_trainer_store(trainer));
   if (filters) {
     IG_TRY(ig_whiten_write(filters, ig_trainer_store(trainer), data->train, data->n_normalizations,

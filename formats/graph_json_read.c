@@ -237,6 +237,21 @@ static ig_status floats_of(reader *r, const json_t *list, const char *name, ig_f
   return IG_OK;
 }
 
+static ig_status strings_of(reader *r, const json_t *list, const char *name, ig_strings *out) {
+  if (!json_is_array(list) || json_array_size(list) > MAX_LIST) {
+    return bad(r, name, "a list of strings");
+  }
+  size_t n = json_array_size(list);
+  const char **values = ig_arena_alloc(r->scratch, (n + 1) * sizeof *values);
+  IG_CHECK_ALLOC(values);
+  for (size_t i = 0; i < n; i++) {
+    values[i] = json_string_value(json_array_get(list, i));
+    if (!values[i]) return bad(r, name, "a list of strings");
+  }
+  *out = (ig_strings){(int)n, values};
+  return IG_OK;
+}
+
 static ig_status attribute_of(reader *r, const ig_attr_field *field, const json_t *item,
                               ig_attr *out) {
   double number;
@@ -263,6 +278,7 @@ static ig_status attribute_of(reader *r, const ig_attr_field *field, const json_
     IG_CHECK_ALLOC(literal);
     out->tensor = literal;
     return literal_of(r, item, literal);
+  case IG_ATTR_STRINGS: return strings_of(r, item, field->name, &out->strings);
   case IG_ATTR_GRAPH: break;
   }
   return bad(r, field->name, "an attribute that JSON holds");

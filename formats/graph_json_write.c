@@ -86,6 +86,17 @@ static json_t *floats_json(const ig_floats *floats) {
   return list;
 }
 
+static json_t *strings_json(const ig_strings *strings) {
+  json_t *list = json_array();
+  for (int i = 0; i < strings->n; i++) {
+    if (json_array_append_new(list, json_string(strings->v[i])) != 0) {
+      json_decref(list);
+      return NULL;
+    }
+  }
+  return list;
+}
+
 static json_t *attribute_json(const ig_attr *attr) {
   switch (attr->type) {
   case IG_ATTR_INT: return json_integer(attr->i);
@@ -94,6 +105,7 @@ static json_t *attribute_json(const ig_attr *attr) {
   case IG_ATTR_INTS: return plain_values(IG_I64, attr->ints.v, attr->ints.n);
   case IG_ATTR_FLOATS: return floats_json(&attr->floats);
   case IG_ATTR_TENSOR: return attr->tensor ? literal_json(attr->tensor) : json_null();
+  case IG_ATTR_STRINGS: return strings_json(&attr->strings);
   case IG_ATTR_GRAPH: break; /* refused before */
   }
   return NULL;

@@ -4,7 +4,7 @@
 #include <string.h>
 
 static const char *const type_names[] = {"an integer", "a float",         "a string", "integers",
-                                         "floats",     "a tensor constant", "a graph"};
+                                         "floats",     "a tensor constant", "a graph",  "strings"};
 
 const ig_attr_field *ig_attrs_field(const ig_op *op, const char *name) {
   for (const ig_attr_field *f = op->attrs; f && f->name; f++) {
@@ -47,6 +47,18 @@ static ig_status set(ig_arena *arena, const ig_attr_field *field, const ig_attr 
     list.v = ig_arena_copy(arena, value->floats.v, (size_t)list.n * sizeof(float));
     IG_CHECK_ALLOC(list.v);
     *(ig_floats *)at = list;
+    break;
+  }
+  case IG_ATTR_STRINGS: {
+    ig_strings list = {.n = value->strings.n};
+    const char **texts = ig_arena_alloc(arena, ((size_t)list.n + 1) * sizeof *texts);
+    IG_CHECK_ALLOC(texts);
+    for (int i = 0; i < list.n; i++) {
+      texts[i] = ig_arena_strdup(arena, value->strings.v[i]);
+      IG_CHECK_ALLOC(texts[i]);
+    }
+    list.v = texts;
+    *(ig_strings *)at = list;
     break;
   }
   case IG_ATTR_TENSOR: {
@@ -111,6 +123,7 @@ ig_attr ig_attrs_get(const ig_attr_field *field, const void *attrs) {
   case IG_ATTR_FLOATS: value.floats = *(const ig_floats *)at; break;
   case IG_ATTR_TENSOR: value.tensor = *(const ig_literal *const *)at; break;
   case IG_ATTR_GRAPH: value.graph = *(ig_graph *const *)at; break;
+  case IG_ATTR_STRINGS: value.strings = *(const ig_strings *)at; break;
   }
   return value;
 }
@@ -130,6 +143,12 @@ ig_status ig_attrs_copy(ig_arena *arena, const ig_op *op, const void *attrs, voi
 
 static bool same_text(const char *a, const char *b) {
   return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static bool same_texts(const ig_strings *a, const ig_strings *b) {
+  bool equal = a->n == b->n;
+  for (int i = 0; equal && i < a->n; i++) equal = strcmp(a->v[i], b->v[i]) == 0;
+  return equal;
 }
 
 static bool same_literal(const ig_literal *a, const ig_literal *b) {
@@ -153,6 +172,7 @@ static bool same(const ig_attr *a, const ig_attr *b) {
             memcmp(a->floats.v, b->floats.v, (size_t)a->floats.n * sizeof *a->floats.v) == 0);
   case IG_ATTR_TENSOR: return same_literal(a->tensor, b->tensor);
   case IG_ATTR_GRAPH: return a->graph == b->graph;
+  case IG_ATTR_STRINGS: return same_texts(&a->strings, &b->strings);
   }
   return false;
 }

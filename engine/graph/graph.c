@@ -16,6 +16,7 @@
 ig_status ig_graph_create(const char *name, ig_graph **out) {
   ig_graph *graph = ig_alloc_zero(1, sizeof *graph);
   IG_CHECK_ALLOC(graph);
+  graph->holders = 1;
   graph->arena = ig_arena_create();
   graph->names = ig_names_create();
   graph->name = graph->arena ? ig_arena_strdup(graph->arena, name ? name : "graph") : NULL;
@@ -28,7 +29,9 @@ ig_status ig_graph_create(const char *name, ig_graph **out) {
 }
 
 void ig_graph_destroy(ig_graph *graph) {
-  if (!graph) return;
+  if (!graph || __atomic_sub_fetch(&graph->holders, 1, __ATOMIC_ACQ_REL) > 0) return;
+  for (int32_t i = 0; i < graph->n_bodies; i++) ig_graph_destroy(graph->bodies[i]);
+  ig_free(graph->bodies);
   for (int32_t i = 0; i < graph->n_values; i++) ig_free(graph->values[i]->uses);
   ig_free(graph->values);
   ig_free(graph->nodes);
@@ -102,6 +105,14 @@ ig_value *ig_graph_input(ig_graph *graph, const char *name, ig_dtype dtype, ig_s
     return out_of_memory(graph);
   }
   graph->inputs[graph->n_inputs++] = value;
+  return value;
+}
+
+ig_value *ig_graph_input_any(ig_graph *graph, const char *name, ig_dtype dtype) {
+  ig_value *value = ig_graph_input(graph, name, dtype ? dtype : IG_F32, IG_SCALAR);
+  if (!value) return NULL;
+  value->dtype = dtype;
+  value->any_shape = true;
   return value;
 }
 
@@ -268,12 +279,27 @@ static ig_node *node_create(ig_graph *graph, const ig_op *op, const char *name, 
   return node;
 }
 
+/* Ranks that are threads of one process specialise one template at a time each: the count is atomic. */
+static bool hold_bodies(ig_graph *graph, const ig_op *op, const void *attrs) {
+  for (const ig_attr_field *f = op->attrs; f && f->name; f++) {
+    ig_graph *body = f->type == IG_ATTR_GRAPH ? ig_attrs_get(f, attrs).graph : NULL;
+    if (!body) continue;
+    if (!ig_grow((void **)&graph->bodies, &graph->body_capacity, graph->n_bodies + 1,
+                 sizeof(ig_graph *)))
+      return false;
+    __atomic_add_fetch(&body->holders, 1, __ATOMIC_RELAXED);
+    graph->bodies[graph->n_bodies++] = body;
+  }
+  return true;
+}
+
 ig_node *ig_graph_append(ig_graph *graph, const ig_op *op, const char *name, int n_in,
                          ig_value *const *in, void *attrs, int n_out,
                          const char *const *out_names) {
   if (graph->status != IG_OK) return NULL;
   ig_node *node = node_create(graph, op, name, n_in, in, attrs, n_out, out_names);
   if (!node) return NULL;
+  if (!hold_bodies(graph, op, attrs)) return (ig_node *)(void *)out_of_memory(graph);
   if (graph->deferred) return node;
   ig_status status = ig_node_infer(node);
   return status == IG_OK ? node : node_fail(graph, status);

@@ -65,6 +65,7 @@ struct ig_value {
   bool frozen;       /* PARAM: training leaves it alone */
   /* INPUT of a template: symbol[d] names dimension d when it is free, NULL when fixed. */
   const char *symbols[IG_MAX_RANK];
+  bool any_shape; /* INPUT of a deferred graph of unknown rank; with dtype IG_NONE also of unknown type */
   int32_t n_uses;
   int64_t use_capacity;
   ig_use *uses; /* heap, freed with the graph */
@@ -94,6 +95,7 @@ struct ig_graph {
   ig_status status;   /* of the first failed builder */
   char *error;        /* its message */
   const char *name;
+  int32_t holders;    /* its maker, and the graphs of which it is a body */
   bool deferred;      /* a template whose nodes are inferred only when it is specialised */
   int32_t n_values, n_nodes, n_inputs, n_outputs, n_assigns;
   int64_t value_capacity, node_capacity, input_capacity, output_capacity, assign_capacity;
@@ -103,12 +105,17 @@ struct ig_graph {
   ig_value **outputs;
   const char **output_names; /* as users know them; output_names[i] goes with outputs[i] */
   ig_assign *assigns;
+  int32_t n_bodies;
+  int64_t body_capacity;
+  ig_graph **bodies; /* graphs that are attributes of its nodes, once for each */
   const ig_node *forward; /* stamped on nodes that builders append (ig_node.forward) */
   struct ig_names *names; /* taken names of values and nodes; names.h */
 };
 
 ig_status ig_graph_create(const char *name, ig_graph **out);
-void ig_graph_destroy(ig_graph *graph); /* NULL is allowed */
+/* Lets go of it; NULL is allowed. A graph that is an attribute of nodes (a body) lives until its maker and
+ * all graphs with such nodes have let go, and must not be changed any more. */
+void ig_graph_destroy(ig_graph *graph);
 /* IG_OK, or the first builder's failure, set again as the thread's last error. */
 ig_status ig_graph_status(const ig_graph *graph);
 /* Records a failure in the graph (the first one stays) from the thread's last error. */
@@ -123,7 +130,8 @@ typedef enum ig_attr_type {
   IG_ATTR_INTS,   /* ig_ints */
   IG_ATTR_FLOATS, /* ig_floats */
   IG_ATTR_TENSOR, /* const ig_literal * */
-  IG_ATTR_GRAPH   /* ig_graph *, for control flow */
+  IG_ATTR_GRAPH,  /* ig_graph *, for control flow: held by the graph of the node, see ig_graph_destroy */
+  IG_ATTR_STRINGS /* ig_strings */
 } ig_attr_type;
 
 typedef struct ig_ints {
@@ -135,6 +143,11 @@ typedef struct ig_floats {
   int n;
   const float *v;
 } ig_floats;
+
+typedef struct ig_strings {
+  int n;
+  const char *const *v;
+} ig_strings;
 
 /* Constant bytes with a type. */
 typedef struct ig_literal {
@@ -154,6 +167,7 @@ typedef struct ig_attr {
   ig_floats floats;
   const ig_literal *tensor;
   ig_graph *graph;
+  ig_strings strings;
 } ig_attr;
 
 #define IG_INT(n, value) ((ig_attr){.name = (n), .type = IG_ATTR_INT, .i = (value)})
@@ -166,6 +180,8 @@ typedef struct ig_attr {
 
 /* Names are copied; a taken name gets a suffix; NULL makes one up. */
 ig_value *ig_graph_input(ig_graph *graph, const char *name, ig_dtype dtype, ig_shape shape);
+/* An input of a deferred graph of which the shape is not known, nor (IG_NONE) the type. */
+ig_value *ig_graph_input_any(ig_graph *graph, const char *name, ig_dtype dtype);
 /* Marks dimension `dim` of a template's input as free, under that symbol ("N", "T"). */
 void ig_value_set_symbol(ig_graph *graph, ig_value *input, int dim, const char *symbol);
 ig_value *ig_graph_param(ig_graph *graph, const char *name, ig_dtype dtype, ig_shape shape,
@@ -235,6 +251,9 @@ ig_status ig_graph_verify(ig_graph *graph);
  * `graph`, which may be destroyed first. Fails naming the input or node that does not fit. */
 ig_status ig_graph_specialize(const ig_graph *graph, const ig_shape *input_shapes,
                               ig_graph **out);
+/* The same with the dtypes of the inputs too, for bodies, whose inputs may have any. */
+ig_status ig_graph_specialize_typed(const ig_graph *graph, const ig_dtype *input_dtypes,
+                                    const ig_shape *input_shapes, ig_graph **out);
 
 /* --- queries --------------------------------------------------------------------------------- */
 

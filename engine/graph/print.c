@@ -42,6 +42,11 @@ static void put_attr(text *t, const ig_attr *attr) {
     put(t, "%s%s", attr->tensor ? ig_dtype_name(attr->tensor->dtype) : "none",
         attr->tensor ? IG_SHAPE_STR(&attr->tensor->shape) : "");
     break;
+  case IG_ATTR_STRINGS:
+    put(t, "[");
+    for (int i = 0; i < attr->strings.n; i++) put(t, "%s\"%s\"", i ? ", " : "", attr->strings.v[i]);
+    put(t, "]");
+    break;
   case IG_ATTR_GRAPH: put(t, "{%s}", attr->graph ? attr->graph->name : ""); break;
   }
 }

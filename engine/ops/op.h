@@ -43,6 +43,14 @@ typedef struct ig_attr_field {
   {.name = #member, .type = IG_ATTR_FLOAT, .offset = offsetof(type_, member), .default_f = (value)}
 #define IG_FIELD_STRING(type_, member, value)                                                      \
   {.name = #member, .type = IG_ATTR_STRING, .offset = offsetof(type_, member), .default_s = (value)}
+#define IG_FIELD_FLOATS(type_, member)                                                             \
+  {.name = #member, .type = IG_ATTR_FLOATS, .offset = offsetof(type_, member)}
+#define IG_FIELD_STRINGS(type_, member)                                                            \
+  {.name = #member, .type = IG_ATTR_STRINGS, .offset = offsetof(type_, member)}
+#define IG_FIELD_TENSOR(type_, member)                                                             \
+  {.name = #member, .type = IG_ATTR_TENSOR, .offset = offsetof(type_, member)}
+#define IG_FIELD_GRAPH(type_, member)                                                              \
+  {.name = #member, .type = IG_ATTR_GRAPH, .offset = offsetof(type_, member)}
 #define IG_FIELD_INTS(type_, member)                                                               \
   {.name = #member, .type = IG_ATTR_INTS, .offset = offsetof(type_, member)}
 

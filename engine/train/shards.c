@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engine/ops/buckets.h"
+#include "engine/train/moments.h"
 
 static const char shard_prefix[] = "optimizer.shard.";
 
@@ -188,13 +189,18 @@ static ig_status read_member(const shard *part, const member *m, const ig_snapsh
                              float *whole) {
   char *name;
   IG_TRY(name_of(part, m, &name));
-  const ig_tensor *tensor = ig_snapshot_find(snapshot, IG_ROLE_OPTIMIZER, name);
-  ig_status status = IG_OK;
-  if (tensor && (tensor->dtype != IG_F32 || !ig_shape_equal(&tensor->shape, &m->shape))) {
+  const ig_tensor *tensor;
+  ig_status status =
+      ig_moments_find(snapshot, IG_ROLE_OPTIMIZER, name, IG_F32, &m->shape, &tensor);
+  if (status != IG_OK) {
+    ig_free(name);
+    return status;
+  }
+  if (tensor->dtype != IG_F32 || !ig_shape_equal(&tensor->shape, &m->shape)) {
     status = ig_fail(IG_ERR_SHAPE, "checkpoint: tensor '%s': expected f32%s, found %s%s", name,
                      IG_SHAPE_STR(&m->shape), ig_dtype_name(tensor->dtype),
                      IG_SHAPE_STR(&tensor->shape));
-  } else if (tensor && m->count) {
+  } else if (m->count) {
     memcpy(whole + m->at, tensor->data, (size_t)m->count * sizeof *whole);
   }
   ig_free(name);

@@ -18,7 +18,7 @@ void ig_shards_destroy(ig_shards *shards); /* NULL is allowed */
  * Every rank of `comm` calls it. */
 ig_status ig_shards_gather(const ig_shards *shards, const ig_store *store, ig_comm *comm,
                            ig_snapshot *snapshot);
-/* Rank `rank` takes its parts from the snapshot; what is not there is zero. */
+/* Rank `rank` takes its parts from the snapshot, which must have every moment. */
 ig_status ig_shards_scatter(const ig_shards *shards, ig_store *store, int rank,
                             const ig_snapshot *snapshot);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "engine/train/moments.h"
 #include "engine/train/round.h"
 #include "engine/train/trainer_parts.h"
 
@@ -394,8 +395,10 @@ ig_status ig_trainer_resume(ig_trainer *t, const ig_snapshot *snapshot) {
                       : sums             ? IG_STEP_UPDATE_FROM_SUM
                                          : IG_STEP_UPDATE;
   IG_TRY(ig_trainer_plan_for(t, t->full_count, kind, &plan));
+  if (p->step > 0) IG_TRY(ig_moments_check(t->store, snapshot)); /* before, there are none */
   IG_TRY(ig_store_from_snapshot(t->store, snapshot));
-  if (t->shards) IG_TRY(ig_shards_scatter(t->shards, t->store, ig_comm_rank(t->comm), snapshot));
+  if (t->shards && p->step > 0)
+    IG_TRY(ig_shards_scatter(t->shards, t->store, ig_comm_rank(t->comm), snapshot));
   t->progress = *p;
   return IG_OK;
 }

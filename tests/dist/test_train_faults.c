@@ -2,6 +2,7 @@
  * them in time, with one line that says which rank it was and where, and leaves the last checkpoint
  * whole; and what cannot work is refused before anything is trained. */
 #include "jobs.h"
+#include "snapshot_drop.h"
 
 #define TIMEOUT 2.0
 #define TRAIN "train --quiet --threads 1 --workers 1 --model mlp:16"
@@ -201,6 +202,47 @@ static void what_cannot_work_is_refused(void **state) {
   check_refused(line, line, 2, "2 samples for 3 ranks");
 }
 
+/* Three ranks go on with a run; all refuse with exit 2, and rank 0 says why. */
+static void check_not_resumed(const char *run, const char *more, const char *const *said) {
+  ranks job;
+  char line[2048];
+  const char *lines[3] = {line, line, line};
+  snprintf(line, sizeof line, TRAIN " --data %s --out %s --steps 40 --batch 40 --resume %s", j.data,
+           run, more);
+  job_start(&job, 3, lines, TIMEOUT);
+  ranks_wait(&job, 30);
+  for (int r = 0; r < 3; r++) ranks_check(&job, job.codes[r] == 2);
+  ranks_check(&job, lines_of_all(&job) == 1);
+  for (; *said; said++) ranks_check(&job, strstr(job.text[0], *said));
+}
+
+/* A checkpoint that lost a moment, and one of another optimizer. */
+static void missing_moments_are_refused(void **state) {
+  IG_UNUSED(state);
+  static const char *const shards[] = {"none", "optimizer", "gradients"};
+  char run[2 * SCRATCH_PATH], path[3 * SCRATCH_PATH], line[2048], more[64];
+  ranks job;
+  snprintf(run, sizeof run, "%s", scratch_path(&j.folder, "lost"));
+  snprintf(path, sizeof path, "%s/latest.h5", run);
+  snprintf(line, sizeof line, TRAIN " --data %s --out %s --steps 20 --batch 40", j.data, run);
+  job_start(&job, 2, (const char *const[]){line, line}, TIMEOUT);
+  ranks_wait(&job, 30);
+  for (int r = 0; r < 2; r++) ranks_check(&job, job.codes[r] == 0);
+  check_not_resumed(run, "--optimizer sgd",
+                    (const char *const[]){"latest.h5: checkpoint: expected", "optimizer.momentum.",
+                                          "found 8 of its kind such as 'optimizer.m.", NULL});
+  ig_snapshot *snapshot = job_checkpoint(run);
+  char *name = snapshot_drop(snapshot, "optimizer.v.");
+  assert_int_equal(ig_checkpoint_save(path, snapshot), IG_OK);
+  ig_snapshot_destroy(snapshot);
+  for (int i = 0; i < IG_COUNT(shards); i++) {
+    snprintf(more, sizeof more, "--shard %s", shards[i]);
+    check_not_resumed(run, more,
+                      (const char *const[]){"latest.h5: checkpoint: expected", name, "step 20", NULL});
+  }
+  ig_free(name);
+}
+
 static void a_rendezvous_that_is_not_there_is_refused(void **state) {
   IG_UNUSED(state);
   ranks job = {0};
@@ -223,6 +265,7 @@ int main(void) {
       cmocka_unit_test(ranks_that_differ_are_refused),
       cmocka_unit_test(data_that_differ_are_refused),
       cmocka_unit_test(what_cannot_work_is_refused),
+      cmocka_unit_test(missing_moments_are_refused),
       cmocka_unit_test(a_rendezvous_that_is_not_there_is_refused),
   };
   int failed = cmocka_run_group_tests(tests, NULL, NULL);
