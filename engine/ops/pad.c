@@ -168,5 +168,6 @@ const ig_op ig_op_pad = {
     .infer = pad_infer,
     .grad = pad_grad,
     .cost = ig_cost_copy,
+    .settings = 1 << 2,
     .impls = pad_impls,
 };
