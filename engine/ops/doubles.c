@@ -31,7 +31,8 @@ ig_status ig_doubles_open(const ig_call *call, ig_doubles *out) {
     at += bytes_of(v);
   }
   for (int i = 0; i < node->n_outputs; i++) {
-    if (bytes_of(node->outputs[i])) memset(at, 0, bytes_of(node->outputs[i]));
+    if (!node->outputs[i]) continue;
+    memset(at, 0, bytes_of(node->outputs[i]));
     out->out[i] = (double *)(void *)at;
     at += bytes_of(node->outputs[i]);
   }
@@ -41,7 +42,7 @@ ig_status ig_doubles_open(const ig_call *call, ig_doubles *out) {
 void ig_doubles_close(const ig_call *call, const ig_doubles *doubles) {
   for (int i = 0; i < call->node->n_outputs; i++) {
     const ig_value *v = call->node->outputs[i];
-    ig_convert(IG_F64, doubles->out[i], v->dtype, call->out[i], ig_value_count(v));
+    if (v) ig_convert(IG_F64, doubles->out[i], v->dtype, call->out[i], ig_value_count(v));
   }
 }
 

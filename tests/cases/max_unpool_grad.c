@@ -2,7 +2,7 @@
 #include "max_unpool_cases.h"
 
 static void reference(const ig_node *node, const ig_case_array *in, ig_case_array *out) {
-  twin_reference(node, max_unpool_reference, 3, 1, 1, NULL, in, out);
+  twin_reference(node, max_unpool_reference, 3, 1, 1, in, out);
 }
 
 static const ig_op_case cases[] = {

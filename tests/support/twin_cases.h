@@ -24,14 +24,15 @@ static inline double twin_sum(const ig_node *node, ig_case_reference forward, in
   return sum;
 }
 
-/* `shapes`, where not NULL, holds the shapes of outputs whose gradients are absent. */
+/* Outputs without a gradient have no data for the forward reference. */
 static inline void twin_reference(const ig_node *node, ig_case_reference forward, int n_in,
-                                  int n_out, unsigned wrt, const ig_shape *shapes,
-                                  const ig_case_array *in, ig_case_array *out) {
+                                  int n_out, unsigned wrt, const ig_case_array *in,
+                                  ig_case_array *out) {
   ig_case_array y[IG_CASE_MAX_OUTPUTS] = {{.data = NULL}};
   for (int o = 0; o < n_out; o++) {
     bool given = n_in + o < node->n_inputs && in[n_in + o].data;
-    y[o].shape = given ? in[n_in + o].shape : shapes ? shapes[o] : (ig_shape){.rank = 1};
+    if (!given) continue;
+    y[o].shape = in[n_in + o].shape;
     y[o].data = malloc((size_t)count_of(&y[o]) * sizeof(double) + 1);
   }
   int k = 0;
