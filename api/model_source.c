@@ -185,7 +185,8 @@ void ig_model_images_like(const ig_graph *graph, ig_dataset_open_options *option
 }
 
 ig_status ig_model_source_data(const ig_model_source *source, const char *spec, const char *target,
-                               bool no_target, const ig_text_encoder *text, ig_dataset **out) {
+                               bool no_target, const ig_text_encoder *text, ig_comm *comm,
+                               ig_dataset **out) {
   ig_dataset_open_options options = {.target = target,
                                      .no_target = no_target,
                                      .n_like = source->n_fields,
@@ -193,7 +194,7 @@ ig_status ig_model_source_data(const ig_model_source *source, const char *spec, 
                                      .encoder = text};
   if (source->onnx) {
     ig_model_images_like(source->graph, &options);
-    return ig_dataset_open(spec, &options, out);
+    return ig_dataset_open_among(spec, &options, comm, out);
   }
   const ig_field *x = &source->fields[0];
   if (x->kind == IG_FIELD_TOKENS && x->shape.rank > 0) options.context = x->shape.dims[0];
@@ -202,7 +203,7 @@ ig_status ig_model_source_data(const ig_model_source *source, const char *spec, 
     options.image_height = x->shape.dims[1];
     options.image_width = x->shape.dims[2];
   }
-  return ig_dataset_open(spec, &options, out);
+  return ig_dataset_open_among(spec, &options, comm, out);
 }
 
 ig_status ig_model_outputs(const ig_graph *template_graph, const ig_dataset *data, int capacity,

@@ -36,11 +36,12 @@ ig_status ig_model_source_load(const ig_model_source *source, ig_store *store);
 /* A store with the model's parameters, as ig_model_source_load gives them. They are moved: the source's
  * snapshot has no tensors' data any more, also when this fails. */
 ig_status ig_model_source_store(ig_model_source *source, ig_backend *backend, ig_store **out);
-/* Opens data as the model's training data was read, or of an ONNX file with images of the size that its input
- * has; `text` encodes for language models and may be
- * NULL. */
+/* Opens data as the model's training data was read, or of an ONNX file with images of the size that its
+ * input has; `text` encodes for language models and may be NULL. All ranks of `comm` (NULL for one process)
+ * call it together, and get the same result. */
 ig_status ig_model_source_data(const ig_model_source *source, const char *spec, const char *target,
-                               bool no_target, const ig_text_encoder *text, ig_dataset **out);
+                               bool no_target, const ig_text_encoder *text, ig_comm *comm,
+                               ig_dataset **out);
 /* Asks for images of the size that the graph's first input has, as far as that is fixed. */
 void ig_model_images_like(const ig_graph *graph, ig_dataset_open_options *options);
 /* What a template gives for one sample of the data, without the batch dimension; *count is at most

@@ -19,17 +19,18 @@ static const ig_attr_field loop_fields[] = {
 
 ig_status ig_loop_form_of(const ig_node *node, ig_loop_form *out) {
   const ig_loop_attrs *a = IG_ATTRS_OF(ig_loop_attrs, node);
-  IG_TRY(ig_body_check_captured(a->captured, node->n_inputs - 2));
+  int behind = IG_MAX(node->n_inputs - 2, 0); /* absent inputs at the end are none */
+  IG_TRY(ig_body_check_captured(a->captured, behind));
   out->body = a->body;
   out->captured = (int)a->captured;
-  out->carried = node->n_inputs - 2 - out->captured;
+  out->carried = behind - out->captured;
   IG_CHECK(node->n_outputs >= out->carried, IG_ERR_INPUT,
            "it carries %d values and has %d outputs", out->carried, node->n_outputs);
   out->stacked = node->n_outputs - out->carried;
   for (int i = 2; i < node->n_inputs; i++) {
     IG_CHECK(node->inputs[i], IG_ERR_INPUT, "carried value %d is missing", i - 2);
   }
-  return ig_body_check(node, a->body, node->n_inputs, 1 + node->n_outputs);
+  return ig_body_check(node, a->body, 2 + behind, 1 + node->n_outputs);
 }
 
 /* --- in plans -------------------------------------------------------------------------------- */
@@ -76,7 +77,8 @@ static const ig_value *source_of(const ig_value *value) {
 }
 
 ig_status ig_loop_turns(const ig_node *node, const ig_graph *body, int64_t *out) {
-  const ig_value *most = node->inputs[0], *first = node->inputs[1];
+  const ig_value *most = node->n_inputs > 0 ? node->inputs[0] : NULL;
+  const ig_value *first = node->n_inputs > 1 ? node->inputs[1] : NULL;
   int count = 0;
   if (ig_value_is_const(first) && !is_true(first)) {
     *out = 0;
@@ -145,14 +147,14 @@ static ig_status begin(turning *t, const ig_node *node, ig_datum *const *in) {
   int count = 0;
   t->most = -1;
   t->goes_on = true;
-  if (in[0]) {
+  if (node->n_inputs > 0 && in[0]) {
     IG_TRY(ig_datum_ints(in[0], "the number of turns", 1, &t->most, &count));
     IG_CHECK(count == 1, IG_ERR_SHAPE, "the number of turns must be one integer");
     t->most = IG_MAX(t->most, 0);
   }
-  if (in[1]) IG_TRY(ig_body_condition(in[1], &t->goes_on));
-  t->in = ig_alloc_zero((size_t)node->n_inputs + 1, sizeof *t->in);
-  t->out = ig_alloc_zero((size_t)node->n_outputs + 2, sizeof *t->out);
+  if (node->n_inputs > 1 && in[1]) IG_TRY(ig_body_condition(in[1], &t->goes_on));
+  t->in = ig_alloc_zero((size_t)t->form.body->n_inputs, sizeof *t->in);
+  t->out = ig_alloc_zero((size_t)t->form.body->n_outputs, sizeof *t->out);
   IG_CHECK(t->in && t->out, IG_ERR_MEMORY, "out of memory");
   for (int i = 2; i < node->n_inputs; i++) t->in[i] = ig_datum_hold(in[i]);
   return IG_OK;
@@ -252,7 +254,7 @@ static ig_status loop_interpret(ig_interpreter *interpreter, const ig_node *node
 const ig_op ig_op_loop = {
     .name = "Loop",
     .since = 13,
-    .n_in = {2, IG_VARIADIC},
+    .n_in = {0, IG_VARIADIC},
     .n_out = {1, IG_VARIADIC},
     .attrs = loop_fields,
     .attrs_size = sizeof(ig_loop_attrs),
