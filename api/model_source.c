@@ -11,10 +11,12 @@
 #include "engine/train/match.h"
 #include "formats/checkpoint_h5.h"
 #include "formats/graph_json.h"
+#include "formats/hf_folder.h"
 #include "formats/schema_json.h"
 
 /* --- finding the file -------------------------------------------------------------------------- */
 
+/* The run's checkpoint; or the folder itself, where it is one of Hugging Face's. */
 static ig_status checkpoint_in(const char *folder, char **path) {
   static const char *const names[] = {"best.h5", "latest.h5"};
   for (int i = 0; i < IG_COUNT(names); i++) {
@@ -24,7 +26,14 @@ static ig_status checkpoint_in(const char *folder, char **path) {
     ig_free(*path);
     *path = NULL;
   }
-  return ig_fail(IG_ERR_INPUT, "%s: holds neither best.h5 nor latest.h5", folder);
+  if (ig_hf_folder_probe(folder)) {
+    *path = ig_strdup(folder);
+    IG_CHECK_ALLOC(*path);
+    return IG_OK;
+  }
+  return ig_fail(IG_ERR_INPUT,
+                 "%s: holds neither best.h5 nor latest.h5, nor a config.json of transformers",
+                 folder);
 }
 
 /* Something that is no file may be a mistake about presets: say which. */
@@ -47,6 +56,11 @@ static ig_status find_file(const char *name, char **path) {
   *path = ig_strdup(name);
   IG_CHECK_ALLOC(*path);
   return IG_OK;
+}
+
+static bool is_folder(const char *path) {
+  struct stat info;
+  return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
 /* --- what it holds ----------------------------------------------------------------------------- */
@@ -74,7 +88,9 @@ ig_status ig_model_source_open(const char *name, unsigned parts, ig_model_source
   *out = (ig_model_source){0};
   IG_TRY(find_file(name, &out->path));
   parts |= IG_CHECKPOINT_MODEL | IG_CHECKPOINT_PARAMETERS | IG_CHECKPOINT_EMA | IG_CHECKPOINT_DATA;
-  ig_status status = ig_checkpoint_load(out->path, parts, &out->snapshot);
+  ig_status status = is_folder(out->path)
+                         ? ig_hf_folder_load(out->path, &out->snapshot)
+                         : ig_checkpoint_load(out->path, parts, &out->snapshot);
   if (status == IG_OK) {
     status = build_graph(out);
     if (status != IG_OK) ig_fail_in(status, "%s", out->path);

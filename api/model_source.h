@@ -1,4 +1,5 @@
-/* A trained model from a checkpoint or a run's folder, with what it remembers of its data. */
+/* A trained model from a checkpoint, a run's folder or a folder of Hugging Face's, with what it remembers
+ * of its data. */
 #ifndef IG_API_MODEL_SOURCE_H
 #define IG_API_MODEL_SOURCE_H
 
@@ -9,7 +10,7 @@
 #include "formats/dataset_open.h"
 
 typedef struct ig_model_source {
-  char *path; /* of the checkpoint file */
+  char *path; /* of the checkpoint file, or the folder of Hugging Face's */
   ig_snapshot *snapshot;
   ig_graph *graph; /* a template */
   ig_task task;
@@ -18,8 +19,8 @@ typedef struct ig_model_source {
   ig_field *fields;
 } ig_model_source;
 
-/* `name` is a checkpoint (.h5) or a run's folder, of which best.h5, or else latest.h5, is taken. A
- * preset, which has no parameters, is refused. `parts` is of formats/checkpoint_h5.h; model,
+/* `name` is a checkpoint (.h5), a run's folder, of which best.h5, or else latest.h5, is taken, or a folder
+ * with a config.json and safetensors (formats/hf_folder.h). A preset, which has no parameters, is refused. `parts` is of formats/checkpoint_h5.h; model,
  * parameters, averages and data are always read. */
 ig_status ig_model_source_open(const char *name, unsigned parts, ig_model_source *out);
 void ig_model_source_close(ig_model_source *source);
