@@ -41,6 +41,7 @@ ig_status ig_array_writer_check(const char *path, int n_arrays) {
 
 ig_shape ig_array_whole_shape(const ig_array_writer *writer, int array) {
   const ig_shape *row = &writer->arrays[array].shape;
+  if (writer->whole) return *row;
   ig_shape shape = {.rank = row->rank + 1, .dims = {writer->rows}};
   memcpy(shape.dims + 1, row->dims, (size_t)row->rank * sizeof *row->dims);
   return shape;
@@ -65,10 +66,11 @@ static ig_status describe(ig_array_writer *w, const char *path, const ig_array *
   for (int i = 0; i < w->n; i++) {
     const ig_array *array = &arrays[i];
     w->arrays[i] = *array;
-    IG_CHECK(array->shape.rank < IG_MAX_RANK, IG_ERR_SHAPE, "%s: array '%s' has %d dimensions",
+    IG_CHECK(w->whole || array->shape.rank < IG_MAX_RANK, IG_ERR_SHAPE, "%s: array '%s' has %d dimensions",
              path, array->name, array->shape.rank);
-    bool known = array->dtype != IG_NONE && array->dtype != IG_BF16;
-    IG_CHECK(known && !ig_dtype_is_f8(array->dtype), IG_ERR_UNSUPPORTED,
+    bool known = (ig_dtype_is_float(array->dtype) && array->dtype != IG_BF16) ||
+                 ig_dtype_is_int(array->dtype) || array->dtype == IG_BOOL;
+    IG_CHECK(known, IG_ERR_UNSUPPORTED,
              "%s: array '%s' is %s, which such files do not have", path, array->name,
              ig_dtype_name(array->dtype));
     ig_shape whole = ig_array_whole_shape(w, i);
@@ -78,12 +80,13 @@ static ig_status describe(ig_array_writer *w, const char *path, const ig_array *
   return IG_OK;
 }
 
-ig_status ig_array_writer_open(const char *path, int64_t rows, int n_arrays, const ig_array *arrays,
-                               ig_array_writer **out) {
+static ig_status open_writer(const char *path, bool whole, int64_t rows, int n_arrays,
+                             const ig_array *arrays, ig_array_writer **out) {
   IG_TRY(ig_array_writer_check(path, n_arrays));
   ig_array_writer *w = ig_alloc_zero(1, sizeof *w);
   IG_CHECK_ALLOC(w);
   w->rows = rows;
+  w->whole = whole;
   w->n = n_arrays;
   ig_status status = find_format(path, &w->format);
   if (status == IG_OK) status = describe(w, path, arrays);
@@ -96,6 +99,20 @@ ig_status ig_array_writer_open(const char *path, int64_t rows, int n_arrays, con
   if (status != IG_OK) return ig_array_writer_close(w, status);
   *out = w;
   return IG_OK;
+}
+
+ig_status ig_array_writer_open(const char *path, int64_t rows, int n_arrays, const ig_array *arrays,
+                               ig_array_writer **out) {
+  return open_writer(path, false, rows, n_arrays, arrays, out);
+}
+
+ig_status ig_array_writer_open_whole(const char *path, int n_arrays, const ig_array *arrays,
+                                     ig_array_writer **out) {
+  const ig_array_format *format = NULL;
+  IG_TRY(find_format(path, &format));
+  IG_CHECK(format == &ig_array_format_npy || format == &ig_array_format_npz, IG_ERR_USAGE,
+           "%s: arrays of any shape are written as .npz, or one as .npy", path);
+  return open_writer(path, true, 1, n_arrays, arrays, out);
 }
 
 ig_status ig_array_writer_append(ig_array_writer *w, const void *const *data, int64_t rows) {

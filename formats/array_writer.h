@@ -27,6 +27,10 @@ ig_status ig_array_writer_check(const char *path, int n_arrays);
 /* `rows` is how many will be written. */
 ig_status ig_array_writer_open(const char *path, int64_t rows, int n_arrays, const ig_array *arrays,
                                ig_array_writer **out);
+/* For arrays that have no rows in common: their shapes are whole ones, scalars too, and they are appended
+ * once, as one row. .npy and .npz alone. */
+ig_status ig_array_writer_open_whole(const char *path, int n_arrays, const ig_array *arrays,
+                                     ig_array_writer **out);
 /* data[i] holds `rows` rows of array i, row-major. */
 ig_status ig_array_writer_append(ig_array_writer *writer, const void *const *data, int64_t rows);
 /* With `status` IG_OK and all rows written, the file takes its place; otherwise nothing is left.

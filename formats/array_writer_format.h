@@ -20,6 +20,7 @@ struct ig_array_writer {
   const ig_array_format *format;
   ig_partial partial;
   int64_t rows, done;
+  bool whole; /* arrays without rows: one is appended */
   int n;
   ig_array arrays[IG_MOST_ARRAYS];
   size_t row_bytes[IG_MOST_ARRAYS];

@@ -91,7 +91,7 @@ static ig_status npy_open(const ig_source *source, const ig_dataset_open_options
   ig_dataset description = {0}, *raw;
   ig_status status = ig_bytes_map(source->path, &holder->bytes);
   if (status == IG_OK) {
-    status = ig_npy_parse(source->spec, holder->bytes.data, holder->bytes.size, &npy);
+    status = ig_npy_parse_samples(source->spec, holder->bytes.data, holder->bytes.size, &npy);
   }
   if (status == IG_OK) {
     status = ig_npy_values(source->spec, &npy, holder->bytes.data, ig_memory_limit(options),

@@ -1,22 +1,13 @@
-/* NumPy's .npz: a zip of .npy members, each an array with samples first. They are unpacked into
- * memory; an array named y, label(s), target(s) (or the one that is asked for) is the target. */
-#include <archive.h>
-#include <archive_entry.h>
-#include <errno.h>
-#include <stdio.h>
+/* NumPy's .npz as data: each array has samples first. They are unpacked into memory; an array named y, label(s), target(s) (or the one that is asked for) is the target. */
 #include <string.h>
 #include <xxhash.h>
 
-#include "engine/base/checked.h"
-#include "formats/npy.h"
-
-/* Deflate makes at most 1,032 bytes of one: what claims more is not honest. */
-#define MAX_RATIO 1032
+#include "formats/npz.h"
 
 typedef struct npz {
   const ig_source *source;
   ig_holder *holder;
-  size_t limit, unpacked;
+  size_t limit;
   int n;
   const char *names[IG_MAX_FIELDS];
   ig_npy arrays[IG_MAX_FIELDS];
@@ -33,101 +24,28 @@ static int npz_recognise(const ig_source *source) {
                                                                   : IG_MATCH_NO;
 }
 
-static ig_status archive_failure(const npz *z, struct archive *archive, const char *what) {
-  const char *why = archive_error_string(archive);
-  return ig_fail(archive_errno(archive) == ENOMEM ? IG_ERR_MEMORY : IG_ERR_INPUT,
-                 "%s: cannot read %s: %s", z->source->spec, what, why ? why : "damaged zip file");
-}
-
-/* Unpacks the current member to a fresh block. */
-static ig_status unpack(npz *z, struct archive *archive, const char *name, unsigned char **out,
-                        size_t *size) {
-  void *block = NULL;
-  int64_t capacity = 0;
-  size_t used = 0;
-  for (;;) {
-    if (!ig_grow(&block, &capacity, (int64_t)used + 65536, 1)) {
-      ig_free(block);
-      return ig_fail(IG_ERR_MEMORY, "%s: no memory for '%s'", z->source->spec, name);
-    }
-    la_ssize_t n = archive_read_data(archive, (char *)block + used, 65536);
-    if (n == 0) break;
-    if (n < 0) {
-      ig_free(block);
-      return archive_failure(z, archive, name);
-    }
-    used += (size_t)n;
-    z->unpacked += (size_t)n;
-    if (z->unpacked > z->limit || z->unpacked / MAX_RATIO > z->source->size) {
-      ig_free(block);
-      return ig_fail(IG_ERR_MEMORY, "%s: unpacks to more than %zu bytes, the memory limit, or than "
-                     "its %llu bytes can hold", z->source->spec, z->limit,
-                     (unsigned long long)z->source->size);
-    }
+static ig_status keep_member(void *context, const char *member, void *bytes, size_t size) {
+  npz *z = context;
+  int i = z->n;
+  if (i == IG_MAX_FIELDS) {
+    ig_free(bytes);
+    return ig_fail(IG_ERR_INPUT, "%s: holds more than %d arrays", z->source->spec, IG_MAX_FIELDS);
   }
-  *out = block;
-  *size = used;
-  return IG_OK;
-}
-
-/* Keeps member `path` ("x.npy") as array "x". */
-static ig_status keep_member(npz *z, struct archive *archive, const char *path) {
-  size_t length = strlen(path);
-  IG_CHECK(length > 4 && strcmp(path + length - 4, ".npy") == 0, IG_ERR_INPUT,
-           "%s: holds '%s'; expected members named *.npy", z->source->spec, path);
-  IG_CHECK(z->n < IG_MAX_FIELDS, IG_ERR_INPUT, "%s: holds more than %d arrays", z->source->spec,
-           IG_MAX_FIELDS);
-  char *name = ig_arena_strdup(z->holder->arena, path);
-  char *label = ig_arena_format(z->holder->arena, "%s: array '%.*s'", z->source->spec,
-                                (int)(length - 4), path);
-  IG_CHECK_ALLOC(name && label ? name : NULL);
-  name[length - 4] = '\0';
-  for (int i = 0; i < z->n; i++) {
-    IG_CHECK(strcmp(z->names[i], name) != 0, IG_ERR_INPUT, "%s: holds '%s' twice",
-             z->source->spec, path);
-  }
-  unsigned char *bytes = NULL;
-  size_t size = 0;
-  IG_TRY(unpack(z, archive, path, &bytes, &size));
-  int i = z->n++;
+  z->n++;
   z->holder->blocks[i] = bytes;
+  char *name = ig_arena_strdup(z->holder->arena, member);
+  char *label = ig_arena_format(z->holder->arena, "%s: array '%s'", z->source->spec, member);
+  IG_CHECK_ALLOC(name && label ? name : NULL);
   z->names[i] = name;
-  IG_TRY(ig_npy_parse(label, bytes, size, &z->arrays[i]));
-  XXH3_64bits_update(z->digest, name, length - 4);
+  IG_TRY(ig_npy_parse_samples(label, bytes, size, &z->arrays[i]));
+  XXH3_64bits_update(z->digest, name, strlen(name));
   XXH3_64bits_update(z->digest, bytes, size);
   void *converted = NULL;
-  ig_status status = ig_npy_values(label, &z->arrays[i], bytes, z->limit, &converted,
-                                   &z->values[i]);
+  ig_status status = ig_npy_values(label, &z->arrays[i], bytes, z->limit, &converted, &z->values[i]);
   if (converted) {
     ig_free(bytes);
     z->holder->blocks[i] = converted;
   }
-  return status;
-}
-
-static ig_status read_members(npz *z) {
-  IG_CHECK(ig_memory_headroom(IG_ARCHIVE_HEADROOM), IG_ERR_MEMORY, "%s: out of memory",
-           z->source->spec);
-  struct archive *archive = archive_read_new();
-  IG_CHECK_ALLOC(archive);
-  ig_status status = IG_OK;
-  /* The seekable reader needs the list at the end of the file, so a file cut short is noticed. */
-  if (archive_read_support_format_zip_seekable(archive) != ARCHIVE_OK ||
-      archive_read_open_filename(archive, z->source->path, 1 << 16) != ARCHIVE_OK) {
-    status = archive_failure(z, archive, "it");
-  }
-  while (status == IG_OK) {
-    struct archive_entry *entry;
-    int code = archive_read_next_header(archive, &entry);
-    if (code == ARCHIVE_EOF) break;
-    if (code != ARCHIVE_OK) {
-      status = archive_failure(z, archive, "its list of members");
-      break;
-    }
-    const char *path = archive_entry_pathname(entry);
-    status = keep_member(z, archive, path ? path : "");
-  }
-  archive_read_free(archive);
   return status;
 }
 
@@ -169,7 +87,7 @@ static ig_status npz_open(const ig_source *source, const ig_dataset_open_options
   ig_status status = z.digest ? IG_OK : ig_fail(IG_ERR_MEMORY, "%s: out of memory", __func__);
   if (status == IG_OK) {
     XXH3_64bits_reset(z.digest);
-    status = read_members(&z);
+    status = ig_npz_each(source->spec, source->path, source->size, z.limit, keep_member, &z);
   }
   if (status == IG_OK) status = describe(&z, options, &description, data, &has_target);
   if (status == IG_OK) {

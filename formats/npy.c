@@ -142,8 +142,6 @@ ig_status ig_npy_parse(const char *name, const unsigned char *data, size_t size,
   const char *text = (const char *)data + start;
   IG_TRY(parse_dict(name, (cursor){text, text + length}, out));
   out->dtype = ig_raw_dtype(out->raw);
-  IG_CHECK(out->shape.rank >= 1, IG_ERR_INPUT,
-           "%s: is a single number; expected an array of samples", name);
   ig_status status = ig_shape_check(&out->shape, IG_F64);
   if (status != IG_OK) return ig_fail_in(IG_ERR_INPUT, "%s", name);
   out->offset = start + length;
@@ -152,6 +150,14 @@ ig_status ig_npy_parse(const char *name, const unsigned char *data, size_t size,
            "%s: shape %s of dtype %c%d needs %zu bytes of elements; found %zu", name,
            IG_SHAPE_STR(&out->shape), out->raw.kind, out->raw.bytes, out->bytes,
            size - out->offset);
+  return IG_OK;
+}
+
+ig_status ig_npy_parse_samples(const char *name, const unsigned char *data, size_t size,
+                               ig_npy *out) {
+  IG_TRY(ig_npy_parse(name, data, size, out));
+  IG_CHECK(out->shape.rank >= 1, IG_ERR_INPUT,
+           "%s: is a single number; expected an array of samples", name);
   return IG_OK;
 }
 
@@ -208,7 +214,8 @@ ig_status ig_npy_values(const char *name, const ig_npy *npy, const unsigned char
 size_t ig_npy_header(ig_dtype dtype, const ig_shape *shape, char text[IG_NPY_HEADER_BYTES]) {
   static const char *const descr[] = {
       [IG_F64] = "<f8", [IG_F32] = "<f4", [IG_F16] = "<f2",  [IG_BF16] = "<u2", [IG_I64] = "<i8",
-      [IG_I32] = "<i4", [IG_I8] = "|i1",  [IG_U8] = "|u1", [IG_BOOL] = "|b1"};
+      [IG_I32] = "<i4", [IG_I8] = "|i1",  [IG_U8] = "|u1", [IG_BOOL] = "|b1",
+      [IG_U16] = "<u2", [IG_U32] = "<u4", [IG_U64] = "<u8", [IG_I16] = "<i2"};
   char dims[IG_SHAPE_TEXT];
   size_t used = 0;
   dims[0] = '\0';

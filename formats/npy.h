@@ -11,13 +11,15 @@ typedef struct ig_npy {
   ig_raw_type raw;
   ig_dtype dtype; /* in which values are delivered */
   bool fortran;   /* first dimension fastest */
-  ig_shape shape; /* rank 1 at least */
+  ig_shape shape;
   size_t offset, bytes; /* of the elements in the file */
 } ig_npy;
 
 /* Reads the header of the `size` bytes at `data` and checks that the elements are all there. `name`
  * is for messages. */
 ig_status ig_npy_parse(const char *name, const unsigned char *data, size_t size, ig_npy *out);
+/* The same for arrays of samples, of rank 1 at least. */
+ig_status ig_npy_parse_samples(const char *name, const unsigned char *data, size_t size, ig_npy *out);
 /* The elements in row-major order: *values points into `data` when they lie there as needed,
  * otherwise to *block, allocated here (ig_free; at most `limit` bytes). */
 ig_status ig_npy_values(const char *name, const ig_npy *npy, const unsigned char *data,

@@ -10,7 +10,6 @@
 typedef struct ig_onnx_import_options {
   /* A folder from which external data may come besides the model's own; NULL for none. */
   const char *data_root;
-  bool constants; /* every initializer is a constant: for running alone */
 } ig_onnx_import_options;
 
 /* `options` may be NULL. The graph is deferred. Its parameters and constants point into the model's file,

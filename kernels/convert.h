@@ -7,6 +7,10 @@
 /* As ig_convert: source and target do not overlap unless both dtypes and pointers are equal. */
 void ig_cpu_convert(ig_dtype from, const void *source, ig_dtype to, void *target, int64_t count);
 
+/* As ig_convert_small. */
+void ig_cpu_convert_small(ig_dtype from, const void *source, ig_dtype to, void *target,
+                          int64_t count, ig_narrowing how);
+
 /* One of several tensors that are copied or converted together; zeros where `from` is NULL. */
 typedef struct ig_segment {
   const void *from;
@@ -22,7 +26,7 @@ ig_status ig_cpu_copy_segments(ig_dtype from, ig_dtype to, const ig_segment *seg
 ig_status ig_cuda_copy_segments(ig_dtype from, ig_dtype to, const ig_segment *segments, int n,
                                 void *stream);
 
-/* On a CUDA device; f64 is not among the types. */
+/* On a CUDA device; types from f32 to bool, i.e. neither f64 nor any after IG_BOOL. */
 ig_status ig_cuda_convert(ig_dtype from, const void *source, ig_dtype to, void *target,
                           int64_t count, void *stream);
 

@@ -1,5 +1,5 @@
-/* Sizes, names and conversions of element types. The f32/bf16/f16 pairs have their own loops since
- * they run in training; every other pair goes element by element. */
+/* Sizes, names, packing and conversions of element types. The f32/bf16/f16 pairs have their own loops
+ * since they run in training; every other pair goes element by element. */
 #include "engine/base/dtype.h"
 
 #include <math.h>
@@ -53,6 +53,43 @@ ig_dtype ig_dtype_from_onnx(int64_t type) {
   }
   return IG_NONE;
 }
+
+int ig_dtype_bits(ig_dtype dtype) {
+  if (dtype == IG_I2 || dtype == IG_U2) return 2;
+  return ig_dtype_is_packed(dtype) ? 4 : 8 * (int)ig_dtype_size(dtype);
+}
+
+/* --- types below a byte ----------------------------------------------------------------------- */
+
+/* The low bits of a byte as an element: signed ones with their sign extended. */
+static uint8_t short_int(ig_dtype dtype, uint8_t byte) {
+  unsigned bits = (unsigned)ig_dtype_bits(dtype), mask = (1u << bits) - 1, code = byte & mask;
+  bool negative = (dtype == IG_I4 || dtype == IG_I2) && code >> (bits - 1);
+  return (uint8_t)(negative ? code | ~mask : code);
+}
+
+size_t ig_dtype_packed_size(ig_dtype dtype, int64_t count) {
+  int64_t each = 8 / ig_dtype_bits(dtype);
+  return (size_t)(count / each + (count % each != 0));
+}
+
+void ig_dtype_pack(ig_dtype dtype, const uint8_t *elements, int64_t count, uint8_t *packed) {
+  int bits = ig_dtype_bits(dtype), each = 8 / bits;
+  memset(packed, 0, ig_dtype_packed_size(dtype, count));
+  for (int64_t i = 0; i < count; i++) {
+    unsigned code = elements[i] & ((1u << bits) - 1);
+    packed[i / each] = (uint8_t)(packed[i / each] | code << (i % each * bits));
+  }
+}
+
+void ig_dtype_unpack(ig_dtype dtype, const uint8_t *packed, int64_t count, uint8_t *elements) {
+  int bits = ig_dtype_bits(dtype), each = 8 / bits;
+  for (int64_t i = 0; i < count; i++) {
+    elements[i] = short_int(dtype, (uint8_t)(packed[i / each] >> (i % each * bits)));
+  }
+}
+
+/* --- numbers of one element --------------------------------------------------------------------- */
 
 typedef union float_bits {
   uint32_t u;
@@ -126,57 +163,128 @@ double ig_load_f64(ig_dtype dtype, const void *data, int64_t i) {
   case IG_F32: return ((const float *)data)[i];
   case IG_F16: return ig_f16_to_f32(((const uint16_t *)data)[i]);
   case IG_BF16: return ig_bf16_to_f32(((const uint16_t *)data)[i]);
-  case IG_I64: return (double)((const int64_t *)data)[i];
-  case IG_I32: return ((const int32_t *)data)[i];
-  case IG_I8: return ((const int8_t *)data)[i];
-  case IG_U8:
-  case IG_BOOL: return ((const uint8_t *)data)[i];
   case IG_F8E4M3: return (double)ig_f8e4m3_to_f32(((const uint8_t *)data)[i]);
   case IG_F8E5M2: return (double)ig_f8e5m2_to_f32(((const uint8_t *)data)[i]);
+  case IG_F8E4M3FNUZ:
+  case IG_F8E5M2FNUZ:
+  case IG_F8E8M0:
+  case IG_F4E2M1: return ig_small_float_decode(dtype, ((const uint8_t *)data)[i]);
+  case IG_U64: return (double)((const uint64_t *)data)[i];
+  default: return (double)ig_load_i64(dtype, data, i);
+  }
+}
+
+int64_t ig_load_i64(ig_dtype dtype, const void *data, int64_t i) {
+  switch (dtype) {
+  case IG_I64:
+  case IG_U64: return ((const int64_t *)data)[i];
+  case IG_I32: return ((const int32_t *)data)[i];
+  case IG_U32: return ((const uint32_t *)data)[i];
+  case IG_I16: return ((const int16_t *)data)[i];
+  case IG_U16: return ((const uint16_t *)data)[i];
+  case IG_I8:
+  case IG_I4:
+  case IG_I2: return ((const int8_t *)data)[i];
+  case IG_U8:
+  case IG_U4:
+  case IG_U2:
+  case IG_BOOL: return ((const uint8_t *)data)[i];
   default: return 0;
   }
 }
 
-static double saturate(double value, double low, double high) {
-  if (isnan(value)) return 0;
-  value = trunc(value);
-  return value < low ? low : value > high ? high : value;
+void ig_store_i64(ig_dtype dtype, void *data, int64_t i, int64_t value) {
+  uint64_t bits = (uint64_t)value;
+  switch (dtype) {
+  case IG_I64:
+  case IG_U64: ((uint64_t *)data)[i] = bits; break;
+  case IG_I32:
+  case IG_U32: ((uint32_t *)data)[i] = (uint32_t)bits; break;
+  case IG_I16:
+  case IG_U16: ((uint16_t *)data)[i] = (uint16_t)bits; break;
+  case IG_I8:
+  case IG_U8: ((uint8_t *)data)[i] = (uint8_t)bits; break;
+  case IG_I4:
+  case IG_U4:
+  case IG_I2:
+  case IG_U2: ((uint8_t *)data)[i] = short_int(dtype, (uint8_t)bits); break;
+  case IG_BOOL: ((uint8_t *)data)[i] = value != 0; break;
+  default: break;
+  }
+}
+
+void ig_dtype_int_range(ig_dtype dtype, int64_t *least, int64_t *most) {
+  int bits = ig_dtype_bits(dtype);
+  int64_t half = (int64_t)((UINT64_C(1) << (bits - 1)) - 1); /* 2^(bits - 1) - 1 */
+  bool natural = ig_dtype_is_unsigned(dtype);
+  *least = natural ? 0 : -half - 1;
+  *most = natural && bits < 64 ? 2 * half + 1 : half;
+}
+
+/* A number that floats lack goes to the neighbour whose last bit is 1: then rounding the float again, to
+ * fewer bits by at least two, is as rounding the number once (Boldo and Melquiond, "Emulation of a FMA
+ * and correctly rounded sums: proved algorithms using rounding to odd", 2008). */
+static float rounded_to_odd(double value) {
+  float_bits word = {.f = (float)value};
+  if (isnan(value) || (double)word.f == value) return word.f;
+  if (fabs((double)word.f) > fabs(value)) word.u--; /* towards zero; infinity becomes the largest */
+  word.u |= 1;
+  return word.f;
+}
+
+static void store_int(ig_dtype dtype, void *data, int64_t i, double value) {
+  int64_t least, most;
+  ig_dtype_int_range(dtype, &least, &most);
+  double whole = isnan(value) ? 0 : trunc(value);
+  if (dtype == IG_U64) {
+    ((uint64_t *)data)[i] = whole >= 0x1p64 ? UINT64_MAX : whole < 0 ? 0 : (uint64_t)whole;
+  } else if (whole >= (double)most) {
+    ig_store_i64(dtype, data, i, most);
+  } else {
+    ig_store_i64(dtype, data, i, whole <= (double)least ? least : (int64_t)whole);
+  }
 }
 
 void ig_store_f64(ig_dtype dtype, void *data, int64_t i, double value) {
   switch (dtype) {
   case IG_F64: ((double *)data)[i] = value; break;
   case IG_F32: ((float *)data)[i] = (float)value; break;
-  case IG_F16: ((uint16_t *)data)[i] = ig_f32_to_f16((float)value); break;
-  case IG_BF16: ((uint16_t *)data)[i] = ig_f32_to_bf16((float)value); break;
-  case IG_I64:
-    ((int64_t *)data)[i] = value >= 0x1p63 ? INT64_MAX : (int64_t)saturate(value, -0x1p63, 0x1p63);
-    break;
-  case IG_I32: ((int32_t *)data)[i] = (int32_t)saturate(value, INT32_MIN, INT32_MAX); break;
-  case IG_I8: ((int8_t *)data)[i] = (int8_t)saturate(value, INT8_MIN, INT8_MAX); break;
-  case IG_U8: ((uint8_t *)data)[i] = (uint8_t)saturate(value, 0, UINT8_MAX); break;
+  case IG_F16: ((uint16_t *)data)[i] = ig_f32_to_f16(rounded_to_odd(value)); break;
+  case IG_BF16: ((uint16_t *)data)[i] = ig_f32_to_bf16(rounded_to_odd(value)); break;
   case IG_BOOL: ((uint8_t *)data)[i] = value != 0; break;
-  case IG_F8E4M3: ((uint8_t *)data)[i] = ig_f32_to_f8e4m3((float)value); break;
-  case IG_F8E5M2: ((uint8_t *)data)[i] = ig_f32_to_f8e5m2((float)value); break;
-  default: break;
+  case IG_F8E4M3: ((uint8_t *)data)[i] = ig_f32_to_f8e4m3(rounded_to_odd(value)); break;
+  case IG_F8E5M2: ((uint8_t *)data)[i] = ig_f32_to_f8e5m2(rounded_to_odd(value)); break;
+  case IG_F8E4M3FNUZ:
+  case IG_F8E5M2FNUZ:
+  case IG_F8E8M0:
+  case IG_F4E2M1:
+    ((uint8_t *)data)[i] = ig_small_float_encode(dtype, value, (ig_narrowing){0});
+    break;
+  case IG_NONE:
+  case IG_STRING: break;
+  default: store_int(dtype, data, i, value); break;
   }
 }
 
-static int64_t load_i64(ig_dtype dtype, const void *data, int64_t i) {
-  return dtype == IG_I64 ? ((const int64_t *)data)[i] : (int64_t)ig_load_f64(dtype, data, i);
+static bool is_whole(ig_dtype d) {
+  return ig_dtype_is_int(d) || ig_dtype_is_short_int(d) || d == IG_BOOL;
 }
 
-/* Integer narrowing wraps, as C and ONNX's Cast do; through a double it would saturate. */
-static void convert_ints(ig_dtype from, const void *source, ig_dtype to, void *target, int64_t n) {
-  for (int64_t i = 0; i < n; i++) {
-    int64_t value = load_i64(from, source, i);
-    switch (to) {
-    case IG_I64: ((int64_t *)target)[i] = value; break;
-    case IG_I32: ((int32_t *)target)[i] = (int32_t)(uint32_t)(uint64_t)value; break;
-    case IG_I8: ((int8_t *)target)[i] = (int8_t)(uint8_t)(uint64_t)value; break;
-    case IG_U8: ((uint8_t *)target)[i] = (uint8_t)(uint64_t)value; break;
-    default: break;
-    }
+/* Every other pair, an element at a time. 64-bit integers to f32 do not pass through double, which
+ * would round twice. */
+static void convert_element(ig_dtype from, const void *source, ig_dtype to, void *target, int64_t i) {
+  if (is_whole(from) && is_whole(to)) {
+    ig_store_i64(to, target, i, ig_load_i64(from, source, i));
+  } else if (from == IG_I64 && to == IG_F32) {
+    ((float *)target)[i] = (float)((const int64_t *)source)[i];
+  } else if (from == IG_U64 && to == IG_F32) {
+    ((float *)target)[i] = (float)((const uint64_t *)source)[i];
+  } else if (ig_dtype_is_short_int(to)) {
+    int64_t whole;
+    ig_store_f64(IG_I64, &whole, 0, ig_load_f64(from, source, i));
+    ig_store_i64(to, target, i, whole);
+  } else {
+    ig_store_f64(to, target, i, ig_load_f64(from, source, i));
   }
 }
 
@@ -197,10 +305,14 @@ void ig_convert(ig_dtype from, const void *source, ig_dtype to, void *target, in
       ((float *)target)[i] = ig_f16_to_f32(((const uint16_t *)source)[i]);
   } else if (from == IG_U8 && to == IG_F32) {
     for (int64_t i = 0; i < count; i++) ((float *)target)[i] = ((const uint8_t *)source)[i];
-  } else if ((ig_dtype_is_int(from) || from == IG_BOOL) && ig_dtype_is_int(to)) {
-    convert_ints(from, source, to, target, count);
   } else {
-    for (int64_t i = 0; i < count; i++)
-      ig_store_f64(to, target, i, ig_load_f64(from, source, i));
+    for (int64_t i = 0; i < count; i++) convert_element(from, source, to, target, i);
+  }
+}
+
+void ig_convert_small(ig_dtype from, const void *source, ig_dtype to, void *target, int64_t count,
+                      ig_narrowing how) {
+  for (int64_t i = 0; i < count; i++) {
+    ((uint8_t *)target)[i] = ig_small_float_encode(to, ig_load_f64(from, source, i), how);
   }
 }

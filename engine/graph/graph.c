@@ -108,6 +108,14 @@ ig_value *ig_graph_input(ig_graph *graph, const char *name, ig_dtype dtype, ig_s
   return value;
 }
 
+ig_value *ig_graph_input_any(ig_graph *graph, const char *name, ig_dtype dtype) {
+  ig_value *value = ig_graph_input(graph, name, dtype ? dtype : IG_F32, IG_SCALAR);
+  if (!value) return NULL;
+  value->dtype = dtype;
+  value->any_shape = true;
+  return value;
+}
+
 void ig_value_set_symbol(ig_graph *graph, ig_value *input, int dim, const char *symbol) {
   if (graph->status != IG_OK || !input || dim < 0 || dim >= input->shape.rank) return;
   input->symbols[dim] = ig_arena_strdup(graph->arena, symbol);

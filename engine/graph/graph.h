@@ -65,6 +65,7 @@ struct ig_value {
   bool frozen;       /* PARAM: training leaves it alone */
   /* INPUT of a template: symbol[d] names dimension d when it is free, NULL when fixed. */
   const char *symbols[IG_MAX_RANK];
+  bool any_shape; /* INPUT of a deferred graph of unknown rank; with dtype IG_NONE also of unknown type */
   int32_t n_uses;
   int64_t use_capacity;
   ig_use *uses; /* heap, freed with the graph */
@@ -179,6 +180,8 @@ typedef struct ig_attr {
 
 /* Names are copied; a taken name gets a suffix; NULL makes one up. */
 ig_value *ig_graph_input(ig_graph *graph, const char *name, ig_dtype dtype, ig_shape shape);
+/* An input of a deferred graph of which the shape is not known, nor (IG_NONE) the type. */
+ig_value *ig_graph_input_any(ig_graph *graph, const char *name, ig_dtype dtype);
 /* Marks dimension `dim` of a template's input as free, under that symbol ("N", "T"). */
 void ig_value_set_symbol(ig_graph *graph, ig_value *input, int dim, const char *symbol);
 ig_value *ig_graph_param(ig_graph *graph, const char *name, ig_dtype dtype, ig_shape shape,
@@ -248,6 +251,9 @@ ig_status ig_graph_verify(ig_graph *graph);
  * `graph`, which may be destroyed first. Fails naming the input or node that does not fit. */
 ig_status ig_graph_specialize(const ig_graph *graph, const ig_shape *input_shapes,
                               ig_graph **out);
+/* The same with the dtypes of the inputs too, for bodies, whose inputs may have any. */
+ig_status ig_graph_specialize_typed(const ig_graph *graph, const ig_dtype *input_dtypes,
+                                    const ig_shape *input_shapes, ig_graph **out);
 
 /* --- queries --------------------------------------------------------------------------------- */
 

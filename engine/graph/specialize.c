@@ -6,10 +6,10 @@
 #include "engine/graph/graph.h"
 #include "engine/ops/op.h"
 
-static ig_value *copy_leaf(ig_graph *copy, const ig_value *old, ig_shape shape) {
+static ig_value *copy_leaf(ig_graph *copy, const ig_value *old, ig_dtype dtype, ig_shape shape) {
   ig_value *value = NULL;
   switch (old->kind) {
-  case IG_VALUE_INPUT: value = ig_graph_input(copy, old->name, old->dtype, shape); break;
+  case IG_VALUE_INPUT: value = ig_graph_input(copy, old->name, dtype, shape); break;
   case IG_VALUE_PARAM:
     value = ig_graph_param(copy, old->name, old->dtype, shape, old->init, old->decay);
     break;
@@ -28,20 +28,26 @@ static ig_value *copy_leaf(ig_graph *copy, const ig_value *old, ig_shape shape) 
 }
 
 /* `map` goes from the old value's id to the copy. */
-static ig_status copy_inputs(const ig_graph *graph, const ig_shape *shapes, ig_graph *copy,
-                             ig_value **map) {
+static ig_status copy_inputs(const ig_graph *graph, const ig_dtype *dtypes, const ig_shape *shapes,
+                             ig_graph *copy, ig_value **map) {
   for (int32_t i = 0; i < graph->n_inputs; i++) {
     const ig_value *old = graph->inputs[i];
     ig_shape shape = shapes ? shapes[i] : old->shape;
-    IG_CHECK(shape.rank == old->shape.rank, IG_ERR_SHAPE,
+    ig_dtype dtype = dtypes ? dtypes[i] : old->dtype;
+    IG_CHECK(dtype != IG_NONE && (shapes || !old->any_shape), IG_ERR_SHAPE,
+             "input '%s': its type or shape is not known", old->name);
+    IG_CHECK(old->dtype == IG_NONE || dtype == old->dtype, IG_ERR_SHAPE,
+             "input '%s': expected %s, found %s", old->name, ig_dtype_name(old->dtype),
+             ig_dtype_name(dtype));
+    IG_CHECK(old->any_shape || shape.rank == old->shape.rank, IG_ERR_SHAPE,
              "input '%s': expected rank %d %s, found %s", old->name, old->shape.rank,
              IG_SHAPE_STR(&old->shape), IG_SHAPE_STR(&shape));
-    for (int d = 0; d < shape.rank; d++) {
+    for (int d = 0; d < shape.rank && !old->any_shape; d++) {
       IG_CHECK(old->symbols[d] || shape.dims[d] == old->shape.dims[d], IG_ERR_SHAPE,
                "input '%s': dimension %d must be %lld, found %lld", old->name, d,
                (long long)old->shape.dims[d], (long long)shape.dims[d]);
     }
-    map[old->id] = copy_leaf(copy, old, shape);
+    map[old->id] = copy_leaf(copy, old, dtype, shape);
     IG_TRY(ig_graph_status(copy));
   }
   return IG_OK;
@@ -102,13 +108,13 @@ static ig_status copy_node(ig_graph *copy, const ig_node *old, ig_value **map) {
   return IG_OK;
 }
 
-static ig_status copy_all(const ig_graph *graph, const ig_shape *shapes, ig_graph *copy,
-                          ig_value **map) {
-  IG_TRY(copy_inputs(graph, shapes, copy, map));
+static ig_status copy_all(const ig_graph *graph, const ig_dtype *dtypes, const ig_shape *shapes,
+                          ig_graph *copy, ig_value **map) {
+  IG_TRY(copy_inputs(graph, dtypes, shapes, copy, map));
   for (int32_t i = 0; i < graph->n_values; i++) {
     const ig_value *old = graph->values[i];
     if (old->kind == IG_VALUE_INPUT || old->kind == IG_VALUE_RESULT) continue;
-    map[old->id] = copy_leaf(copy, old, old->shape);
+    map[old->id] = copy_leaf(copy, old, old->dtype, old->shape);
     IG_TRY(ig_graph_status(copy));
   }
   for (int32_t i = 0; i < graph->n_nodes; i++) IG_TRY(copy_node(copy, graph->nodes[i], map));
@@ -123,11 +129,16 @@ static ig_status copy_all(const ig_graph *graph, const ig_shape *shapes, ig_grap
 }
 
 ig_status ig_graph_specialize(const ig_graph *graph, const ig_shape *shapes, ig_graph **out) {
+  return ig_graph_specialize_typed(graph, NULL, shapes, out);
+}
+
+ig_status ig_graph_specialize_typed(const ig_graph *graph, const ig_dtype *dtypes,
+                                    const ig_shape *shapes, ig_graph **out) {
   IG_TRY(ig_graph_status(graph));
   ig_graph *copy;
   IG_TRY(ig_graph_create(graph->name, &copy));
   ig_value **map = ig_alloc_zero((size_t)graph->n_values + 1, sizeof *map);
-  ig_status status = map ? copy_all(graph, shapes, copy, map)
+  ig_status status = map ? copy_all(graph, dtypes, shapes, copy, map)
                          : ig_fail(IG_ERR_MEMORY, "graph '%s': out of memory", graph->name);
   ig_free(map);
   if (status != IG_OK) {

@@ -1,4 +1,4 @@
-/* ig_convert by parts. */
+/* ig_convert and ig_convert_small by parts. */
 #include "kernels/convert.h"
 
 #include <string.h>
@@ -13,6 +13,17 @@ void ig_cpu_convert(ig_dtype from, const void *source, ig_dtype to, void *target
     int64_t begin = ig_part_begin(count, parts, part);
     ig_convert(from, (const char *)source + begin * from_size, to, (char *)target + begin * to_size,
                ig_part_begin(count, parts, part + 1) - begin);
+  }
+}
+
+void ig_cpu_convert_small(ig_dtype from, const void *source, ig_dtype to, void *target,
+                          int64_t count, ig_narrowing how) {
+  int64_t size = (int64_t)ig_dtype_size(from), parts = ig_parts(count, 1 << 11, 1024);
+  IG_PARALLEL_FOR(count > 1 << 11)
+  for (int64_t part = 0; part < parts; part++) {
+    int64_t begin = ig_part_begin(count, parts, part);
+    ig_convert_small(from, (const char *)source + begin * size, to, (char *)target + begin,
+                     ig_part_begin(count, parts, part + 1) - begin, how);
   }
 }
 

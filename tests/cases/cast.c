@@ -1,43 +1,11 @@
-/* Cases of Cast. Types are ONNX's numbers: 1 f32, 2 u8, 3 i8, 6 i32, 7 i64, 9 bool, 10 f16, 11 f64,
- * 16 bf16, 17 and 19 the 8-bit floats. */
-#include "case_tools.h"
-
-/* Significant bits kept, ties to even, within the normal range. */
-static double rounded(double x, int bits) {
-  if (x == 0 || !isfinite(x)) return x;
-  int exponent;
-  double scale = ldexp(1, bits), fraction = frexp(x, &exponent);
-  return ldexp(nearbyint(fraction * scale) / scale, exponent);
-}
-
-static double wrapped(double x, double range) {
-  double low = x - range * floor(x / range);
-  return low >= range / 2 ? low - range : low;
-}
-
-static void reference(const ig_node *node, const ig_case_array *in, ig_case_array *out) {
-  bool from_int = !ig_dtype_is_float(node->inputs[0]->dtype);
-  for (int64_t i = 0; i < count_of(in); i++) {
-    double x = in->data[i];
-    switch (attr_int(node, "to")) {
-    case 1: x = (double)(float)x; break;
-    case 2: x = from_int ? x - 256 * floor(x / 256) : fmin(fmax(trunc(x), 0), 255); break;
-    case 3: x = from_int ? wrapped(x, 256) : fmin(fmax(trunc(x), -128), 127); break;
-    case 6: x = from_int ? wrapped(x, 0x1p32) : trunc(x); break;
-    case 7: x = trunc(x); break;
-    case 9: x = x != 0; break;
-    case 10: x = rounded(x, 11); break;
-    case 16: x = rounded(x, 8); break;
-    case 17: x = fmin(rounded(x, 4), 448); break;
-    case 19: x = fmin(rounded(x, 3), 57344); break;
-    default: break;
-    }
-    out->data[i] = x;
-  }
-}
+/* Cases of Cast. Types are ONNX's numbers: 1 f32, 2 u8, 3 i8, 4 u16, 5 i16, 6 i32, 7 i64, 9 bool, 10 f16,
+ * 11 f64, 12 u32, 13 u64, 16 bf16, 17 to 20 the 8-bit floats, 21 and 22 u4 and i4, 23 f4e2m1, 24 f8e8m0,
+ * 25 and 26 u2 and i2. */
+#include "cast_cases.h"
 
 #define TO(value) .n_attrs = 1, .attrs = {A_INT("to", value)}
-#define NO_GRADIENT .no_grad_check = true, .why = "rounding has no finite difference"
+#define LOOSE(value) .n_attrs = 2, .attrs = {A_INT("to", value), A_INT("saturate", 0)}
+#define POWER(mode) .n_attrs = 2, .attrs = {A_INT("to", 24), A_STRING("round_mode", mode)}
 
 static const ig_op_case cases[] = {
     {.name = "f32 to f64", .inputs = {NORMAL(IG_F32, 5, 7)}, TO(11)},
@@ -48,17 +16,17 @@ static const ig_op_case cases[] = {
     {.name = "bf16 to f32", .inputs = {NORMAL(IG_BF16, 33)}, TO(1), NO_GRADIENT},
     {.name = "f16 to bf16", .inputs = {NORMAL(IG_F16, 33)}, TO(16), NO_GRADIENT},
     {.name = "f32 to e4m3",
-     .inputs = {{.dtype = IG_F32, .shape = DIMS(600), .fill = IG_FILL_UNIFORM, .low = 1, .high = 600}},
+     .inputs = {BETWEEN(IG_F32, 1, 600, 600)},
      TO(17), NO_GRADIENT},
     {.name = "f32 to e5m2",
-     .inputs = {{.dtype = IG_F32, .shape = DIMS(600), .fill = IG_FILL_UNIFORM, .low = 1, .high = 9e4}},
+     .inputs = {BETWEEN(IG_F32, 1, 9e4, 600)},
      TO(19), NO_GRADIENT},
     {.name = "e4m3 to f32", .inputs = {NORMAL(IG_F8E4M3, 300)}, TO(1)},
     {.name = "f32 to i64",
-     .inputs = {{.dtype = IG_F32, .shape = DIMS(50), .fill = IG_FILL_UNIFORM, .low = -9, .high = 9}},
+     .inputs = {BETWEEN(IG_F32, -9, 9, 50)},
      TO(7)},
     {.name = "f32 to u8 saturates",
-     .inputs = {{.dtype = IG_F32, .shape = DIMS(50), .fill = IG_FILL_UNIFORM, .low = -400, .high = 400}},
+     .inputs = {BETWEEN(IG_F32, -400, 400, 50)},
      TO(2)},
     {.name = "f32 to bool", .inputs = {LIST_AS(IG_F32, false, 0, -0.0, 0.5, -3)}, TO(9)},
     {.name = "bool to f32", .inputs = {INTS(IG_BOOL, 0, 1, 20)}, TO(1)},
@@ -67,6 +35,30 @@ static const ig_op_case cases[] = {
     {.name = "i64 to i32 wraps", .inputs = {LIST_AS(IG_I64, false, 0x1p31, -0x1p31 - 1, 0x1p40 + 5)}, TO(6)},
     {.name = "i8 to u8 wraps", .inputs = {INTS(IG_I8, -128, 127, 100)}, TO(2)},
     {.name = "i64 to bool", .inputs = {INTS(IG_I64, -1, 1, 20)}, TO(9)},
+    {.name = "f32 to u16", .inputs = {BETWEEN(IG_F32, -9e3, 9e4, 50)}, TO(4), NO_GRADIENT},
+    {.name = "f32 to u64", .inputs = {BETWEEN(IG_F32, -9, 6e4, 50)}, TO(13), NO_GRADIENT},
+    {.name = "f64 to u32", .inputs = {BETWEEN(IG_F64, -9, 9e9, 50)}, TO(12), NO_GRADIENT},
+    {.name = "i32 to i16 wraps", .inputs = {INTS(IG_I32, -90000, 90000, 50)}, TO(5)},
+    {.name = "u16 to f32", .inputs = {INTS(IG_U16, 0, 65535, 50)}, TO(1)},
+    {.name = "u32 to i64", .inputs = {INTS(IG_U32, 0, 4294967295.0, 50)}, TO(7)},
+    {.name = "f32 to i4 wraps", .inputs = {BETWEEN(IG_F32, -9, 16, 60)}, TO(22), NO_GRADIENT},
+    {.name = "f32 to u2 wraps", .inputs = {BETWEEN(IG_F32, -3, 4, 60)}, TO(25), NO_GRADIENT},
+    {.name = "i8 to u4 wraps", .inputs = {INTS(IG_I8, -128, 127, 60)}, TO(21)},
+    {.name = "i4 to i8", .inputs = {INTS(IG_I4, -8, 7, 60)}, TO(3)},
+    {.name = "i2 to f32", .inputs = {INTS(IG_I2, -2, 1, 60)}, TO(1)},
+    {.name = "i16 to i2 wraps", .inputs = {INTS(IG_I16, -99, 99, 60)}, TO(26)},
+    {.name = "f32 to e4m3fnuz", .inputs = {BETWEEN(IG_F32, -300, 300, 600)}, TO(18), NO_GRADIENT},
+    {.name = "f32 to e5m2fnuz", .inputs = {BETWEEN(IG_F32, -9e4, 9e4, 600)}, TO(20), NO_GRADIENT},
+    {.name = "f32 to e2m1", .inputs = {BETWEEN(IG_F32, 1, 8, 600)}, TO(23), NO_GRADIENT},
+    {.name = "e4m3 beyond", .inputs = {BETWEEN(IG_F32, 1, 600, 600)}, LOOSE(17), NO_GRADIENT},
+    {.name = "e5m2 beyond", .inputs = {BETWEEN(IG_F32, 1, 9e4, 9000)}, LOOSE(19), NO_GRADIENT},
+    {.name = "e4m3fnuz beyond", .inputs = {BETWEEN(IG_F32, -300, 300, 600)}, LOOSE(18), NO_GRADIENT},
+    {.name = "power up", .inputs = {BETWEEN(IG_F32, 0.1, 9, 60)}, POWER("up"), NO_GRADIENT},
+    {.name = "power down", .inputs = {BETWEEN(IG_F32, 0.1, 9, 60)}, POWER("down"), NO_GRADIENT},
+    {.name = "power nearest", .inputs = {BETWEEN(IG_F32, 0.1, 9, 6000)}, POWER("nearest"), NO_GRADIENT},
+    {.name = "e8m0 to f32", .inputs = {BETWEEN(IG_F8E8M0, 0.1, 900, 60)}, TO(1)},
+    {.name = "e2m1 to f16", .inputs = {BETWEEN(IG_F4E2M1, -6, 6, 60)}, TO(10)},
+    {.name = "e5m2fnuz to f32", .inputs = {NORMAL(IG_F8E5M2FNUZ, 300)}, TO(1)},
     {.name = "threads", .inputs = {NORMAL(IG_F32, 90000)}, TO(16), NO_GRADIENT},
     {.name = "image", .inputs = {NORMAL(IG_F32, 2, 20, 3, 3)}, TO(11)},
 };

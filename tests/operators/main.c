@@ -28,14 +28,16 @@ static void check_cost(const instance *it) {
   }
 }
 
-/* f64, casts to and from 8-bit floats, which take no scale, and blocks of channels are the CPU's alone:
- * another device may decline them. */
+static bool is_rare(ig_dtype dtype) { return dtype == IG_F64 || dtype > IG_F8E5M2; }
+
+/* f64, the types of models made elsewhere, casts to and from 8-bit floats, which take no scale, blocks of
+ * channels, and all operators that it lacks are the CPU's alone: another device may decline them. */
 static bool may_decline(const instance *it) {
-  bool apart = false;
-  for (int i = 0; i < it->n_in; i++) apart = apart || (it->in[i] && it->in[i]->dtype == IG_F64);
+  bool apart = !ig_op_impl(it->op, driver_backend->vtable->device, 0);
+  for (int i = 0; i < it->n_in; i++) apart = apart || (it->in[i] && is_rare(it->in[i]->dtype));
   for (int i = 0; i < it->n_out; i++) {
     const ig_value *v = it->node->outputs[i];
-    apart = apart || v->dtype == IG_F64 || v->layout == IG_LAYOUT_BLOCK16;
+    apart = apart || is_rare(v->dtype) || v->layout == IG_LAYOUT_BLOCK16;
   }
   if (strcmp(it->op->name, "Cast") == 0) {
     apart = apart || ig_dtype_is_f8(it->in[0]->dtype) || ig_dtype_is_f8(it->node->outputs[0]->dtype);

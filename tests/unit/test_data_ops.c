@@ -223,7 +223,7 @@ static const refusal refusals[] = {
      {.name = "mode", .type = IG_ATTR_STRING, .s = "mirror"}},
     {"Gather", "indices must be", {SHAPE_OF(2, 3), SHAPE_OF(1)}, 2},
     {"Gather", "beyond 8", {SHAPE_OF(2, 1, 1, 1, 1, 1, 1, 1), THE_LIST}, 2, -2, {0}},
-    {"Cast", "no element type", {SHAPE_OF(2)}, 1, .attr = AN_INT("to", 8)},
+    {"Cast", "no element type", {SHAPE_OF(2)}, 1, .attr = AN_INT("to", 14)},
     {"LayerNormalization", "scale must be 3", {SHAPE_OF(2, 3), SHAPE_OF(2)}, 2},
     {"BatchNormalization",
      "input 2",

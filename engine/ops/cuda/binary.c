@@ -10,7 +10,10 @@ static const char *reject_walk(const ig_node *node, int operands) {
 }
 
 static const char *reject(const ig_node *node) {
-  if (node->inputs[0]->dtype == IG_F64) return "f64";
+  for (int i = 0; i < 2; i++) {
+    ig_dtype dtype = node->inputs[i]->dtype;
+    if (dtype == IG_F64 || dtype > IG_BOOL) return "an element type of the CPU's";
+  }
   return reject_walk(node, 2);
 }
 

@@ -20,8 +20,12 @@ static const char *reject(const ig_node *node) {
   return is_vector(node->inputs[0]) ? reject_layout(node) : "not f32, bf16 or f16";
 }
 
-static const char *reject_f64(const ig_node *node) {
-  if (node->inputs[0]->dtype == IG_F64 || node->outputs[0]->dtype == IG_F64) return "f64";
+static bool is_known(const ig_value *value) {
+  return value->dtype != IG_F64 && value->dtype <= IG_BOOL;
+}
+
+static const char *reject_others(const ig_node *node) {
+  if (!is_known(node->inputs[0]) || !is_known(node->outputs[0])) return "an element type of the CPU's";
   return reject_layout(node);
 }
 
@@ -72,7 +76,7 @@ static ig_status run_bounded(const ig_call *call, ig_unary kind) {
     return run_bounded(call, (kind));                                                              \
   }                                                                                                \
   static const ig_impl stem##_impls[] = {                                                          \
-      {.name = "vector", .device = IG_CUDA, .reject = reject_f64, .run = run_##stem}, {0}};
+      {.name = "vector", .device = IG_CUDA, .reject = reject_others, .run = run_##stem}, {0}};
 
 BOUNDED(relu, IG_UNARY_RELU)
 BOUNDED(neg, IG_UNARY_NEG)
@@ -99,11 +103,6 @@ static ig_status run_grad(const ig_call *call) {
 static const ig_impl grad_impls[] = {
     {.name = "vector", .device = IG_CUDA, .reject = reject_grad, .run = run_grad}, {0}};
 
-static const char *reject_cast(const ig_node *node) {
-  ig_dtype from = node->inputs[0]->dtype, to = node->outputs[0]->dtype;
-  return ig_dtype_is_f8(from) || ig_dtype_is_f8(to) ? "an 8-bit float" : reject_f64(node);
-}
-
 static ig_status run_cast(const ig_call *call) {
   const ig_value *x = call->node->inputs[0], *y = call->node->outputs[0];
   return ig_cuda_convert(x->dtype, call->in[0], y->dtype, call->out[0], ig_storage_count(y),
@@ -111,7 +110,7 @@ static ig_status run_cast(const ig_call *call) {
 }
 
 static const ig_impl cast_impls[] = {
-    {.name = "vector", .device = IG_CUDA, .reject = reject_cast, .run = run_cast}, {0}};
+    {.name = "vector", .device = IG_CUDA, .reject = reject_others, .run = run_cast}, {0}};
 
 static const struct ig_op_impls ops[] = {
     {"Relu", relu_impls},

@@ -1,0 +1,137 @@
+/* .npz and .npy files as data of a graph, and back. */
+#include "formats/datum_arrays.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "engine/base/nearest.h"
+#include "formats/array_writer.h"
+#include "formats/npz.h"
+
+/* --- reading ---------------------------------------------------------------------------------- */
+
+typedef struct target {
+  const char *path;
+  size_t limit;
+  int n;
+  ig_named_datum *wanted;
+} target;
+
+static ig_status no_such(const target *t, const char *name) {
+  ig_nearest_search search = ig_nearest_begin(name);
+  for (int i = 0; i < t->n; i++) ig_nearest_offer(&search, t->wanted[i].name);
+  return ig_fail(IG_ERR_INPUT, "%s: array '%s' is no input of the model%s%s%s", t->path, name,
+                 search.best ? "; did you mean '" : "", search.best ? search.best : "",
+                 search.best ? "'?" : "");
+}
+
+static ig_status convert(const char *label, const ig_npy *npy, const void *values, ig_dtype dtype,
+                         ig_datum **out) {
+  ig_dtype from = npy->dtype;
+  bool fits = dtype == from || (ig_dtype_is_float(dtype) && ig_dtype_is_float(from)) ||
+              (ig_dtype_is_int(dtype) && ig_dtype_is_int(from));
+  IG_CHECK(fits, IG_ERR_INPUT, "%s: expected %s, found %s", label, ig_dtype_name(dtype),
+           ig_dtype_name(from));
+  IG_TRY(ig_datum_tensor(dtype, &npy->shape, out));
+  int64_t count = ig_shape_count(&npy->shape);
+  ig_convert(from, values, dtype, (*out)->data, count);
+  for (int64_t i = 0; i < count && dtype != from && ig_dtype_is_int(dtype); i++) {
+    if (ig_load_f64(dtype, (*out)->data, i) == ig_load_f64(from, values, i)) continue;
+    ig_datum_release(*out);
+    *out = NULL;
+    return ig_fail(IG_ERR_INPUT, "%s: element %lld, %.0f, does not fit %s", label, (long long)i,
+                   ig_load_f64(from, values, i), ig_dtype_name(dtype));
+  }
+  return IG_OK;
+}
+
+static ig_status take(target *t, const char *name, const void *bytes, size_t size,
+                      ig_named_datum *to) {
+  ig_npy npy;
+  void *block = NULL;
+  const void *values = NULL;
+  char label[512];
+  snprintf(label, sizeof label, "%.300s: array '%.100s'", t->path, name);
+  IG_TRY(ig_npy_parse(label, bytes, size, &npy));
+  IG_CHECK(npy.dtype != IG_NONE, IG_ERR_INPUT, "%s: %c%d is no type that is read", label, npy.raw.kind,
+           npy.raw.bytes);
+  ig_status status = ig_npy_values(label, &npy, bytes, t->limit, &block, &values);
+  if (status == IG_OK) {
+    status = convert(label, &npy, values, to->dtype ? to->dtype : npy.dtype, &to->datum);
+  }
+  ig_free(block);
+  return status;
+}
+
+static ig_status take_member(void *context, const char *name, void *bytes, size_t size) {
+  target *t = context;
+  ig_status status = IG_OK;
+  int i = 0;
+  while (i < t->n && strcmp(t->wanted[i].name, name) != 0) i++;
+  status = i == t->n ? no_such(t, name) : take(t, name, bytes, size, &t->wanted[i]);
+  ig_free(bytes);
+  return status;
+}
+
+ig_status ig_arrays_read(const char *path, int n, ig_named_datum *wanted) {
+  struct stat info;
+  if (stat(path, &info) != 0) return ig_fail_errno("open", path);
+  target t = {path, ig_memory_limit(NULL), n, wanted};
+  ig_bytes bytes;
+  IG_TRY(ig_bytes_map(path, &bytes));
+  bool single = bytes.size > 6 && memcmp(bytes.data, IG_NPY_MAGIC, 6) == 0;
+  ig_status status;
+  if (single && n != 1) {
+    status = ig_fail(IG_ERR_INPUT, "%s: holds one array, and the model has %d inputs; expected a .npz", path, n);
+  } else if (single) {
+    status = take(&t, wanted[0].name, bytes.data, bytes.size, &wanted[0]);
+  } else {
+    status = ig_npz_each(path, path, (uint64_t)info.st_size, t.limit, take_member, &t);
+  }
+  ig_bytes_release(&bytes);
+  return status;
+}
+
+/* --- writing ---------------------------------------------------------------------------------- */
+
+static ig_status describe(const ig_named_datum *from, ig_datum **as, ig_array *array) {
+  const ig_datum *d = from->datum;
+  IG_CHECK(d->kind == IG_DATUM_TENSOR && d->dtype != IG_STRING, IG_ERR_UNSUPPORTED,
+           "output '%s' is %s, which files of arrays do not hold", from->name,
+           d->kind == IG_DATUM_TENSOR     ? "texts"
+           : d->kind == IG_DATUM_SEQUENCE ? "a sequence"
+                                          : "an optional without a value");
+  bool number = (ig_dtype_is_float(d->dtype) && d->dtype != IG_BF16) || ig_dtype_is_int(d->dtype) ||
+                d->dtype == IG_BOOL;
+  if (number) {
+    *as = ig_datum_hold(from->datum);
+  } else { /* 4-bit integers and small floats are all numbers of f32 */
+    IG_TRY(ig_datum_tensor(IG_F32, &d->shape, as));
+    ig_convert(d->dtype, d->data, IG_F32, (*as)->data, ig_shape_count(&d->shape));
+  }
+  *array = (ig_array){.name = from->name, .dtype = (*as)->dtype, .shape = d->shape};
+  return IG_OK;
+}
+
+#define MOST_ARRAYS 64
+
+ig_status ig_arrays_write(const char *path, int n, const ig_named_datum *arrays) {
+  ig_array described[MOST_ARRAYS];
+  ig_datum *as[MOST_ARRAYS] = {0};
+  const void *data[MOST_ARRAYS];
+  ig_array_writer *writer = NULL;
+  IG_CHECK(n >= 1 && n <= MOST_ARRAYS, IG_ERR_UNSUPPORTED, "%s: %d arrays, expected 1 to %d", path, n,
+           MOST_ARRAYS);
+  ig_status status = IG_OK;
+  for (int i = 0; i < n && status == IG_OK; i++) {
+    status = describe(&arrays[i], &as[i], &described[i]);
+    if (status == IG_OK) data[i] = as[i]->data;
+  }
+  if (status == IG_OK) status = ig_array_writer_open_whole(path, n, described, &writer);
+  if (status == IG_OK) {
+    status = ig_array_writer_close(writer, ig_array_writer_append(writer, data, 1));
+  }
+  for (int i = 0; i < n; i++) ig_datum_release(as[i]);
+  return status;
+}
