@@ -183,6 +183,23 @@ ig_status ig_model_source_data(const ig_model_source *source, const char *spec, 
   return ig_dataset_open(spec, &options, out);
 }
 
+ig_status ig_model_source_fit(ig_model_source *source, const ig_dataset *data) {
+  const ig_field *was = &source->fields[0], *is = &data->fields[0];
+  bool tokens = was->kind == IG_FIELD_TOKENS && was->shape.rank == 1 && data->n_fields > 0 &&
+                is->shape.rank == 1;
+  const ig_model_preset *preset;
+  if (!tokens || source->spec.input.dims[0] == is->shape.dims[0]) return IG_OK;
+  if (ig_model_find(source->snapshot->model, &preset) != IG_OK) return IG_OK;
+  ig_model_spec spec = source->spec;
+  spec.input = is->shape;
+  ig_graph *graph;
+  IG_TRY(ig_model_build(source->snapshot->model, &spec, &graph));
+  ig_graph_destroy(source->graph);
+  source->graph = graph;
+  source->spec = spec;
+  return IG_OK;
+}
+
 ig_status ig_model_outputs(const ig_graph *template_graph, const ig_dataset *data, int capacity,
                            ig_tensor_info *out, int *count) {
   ig_match match;

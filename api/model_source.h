@@ -36,6 +36,9 @@ ig_status ig_model_source_store(ig_model_source *source, ig_backend *backend, ig
  * NULL. */
 ig_status ig_model_source_data(const ig_model_source *source, const char *spec, const char *target,
                                bool no_target, const ig_text_encoder *text, ig_dataset **out);
+/* Where the data has sequences of tokens of another length than the training data had, the preset's graph
+ * for that length takes the place of the source's; its parameters are the same. */
+ig_status ig_model_source_fit(ig_model_source *source, const ig_dataset *data);
 /* What a template gives for one sample of the data, without the batch dimension; *count is at most
  * `capacity`. Names are the graph's. An output that does not begin with the batch is refused. */
 ig_status ig_model_outputs(const ig_graph *graph, const ig_dataset *data, int capacity,

@@ -124,6 +124,7 @@ static ig_status open_subject(subject *s) {
   if (s->tokenizer) s->encoder = ig_text_encoder_of(s->tokenizer);
   IG_TRY(ig_model_source_data(&s->model, v->data, v->target, false,
                               s->tokenizer ? &s->encoder : NULL, &s->data));
+  IG_TRY(ig_model_source_fit(&s->model, s->data));
   IG_CHECK(s->data->n_fields > s->model.graph->n_inputs, IG_ERR_INPUT,
            "%s: has no target to compare with, only '%s'", s->data->path,
            s->data->fields[s->data->n_fields - 1].name);

@@ -57,6 +57,7 @@ static ig_status open_job(job *j) {
   const ig_train_values *v = j->values;
   IG_TRY(ig_train_origin_find(j->cli, v, &j->source, &j->origin));
   IG_TRY(ig_train_data_open(j->cli, v, &j->origin, &j->data));
+  if (j->origin.source) IG_TRY(ig_model_source_fit(&j->source, j->data.base));
   IG_TRY(ig_interrupt_install());
   if (!j->origin.source) IG_TRY(ig_model_build(j->origin.model, &j->data.spec, &j->built));
   if (j->built && v->whiten) {

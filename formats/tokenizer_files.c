@@ -18,3 +18,9 @@ ig_status ig_tokenizer_read_folder(const char *folder, ig_tokenizer **out) {
   ig_free(merges);
   return status;
 }
+
+ig_status ig_tokenizer_write_folder(const ig_tokenizer *tokenizer, const char *folder) {
+  IG_UNUSED(tokenizer);
+  IG_UNUSED(folder);
+  return IG_OK;
+}
