@@ -33,9 +33,10 @@ ig_status ig_model_source_load(const ig_model_source *source, ig_store *store);
  * snapshot has no tensors' data any more, also when this fails. */
 ig_status ig_model_source_store(ig_model_source *source, ig_backend *backend, ig_store **out);
 /* Opens data as the model's training data was read; `text` encodes for language models and may be
- * NULL. */
+ * NULL. All ranks of `comm` (NULL for one process) call it together, and get the same result. */
 ig_status ig_model_source_data(const ig_model_source *source, const char *spec, const char *target,
-                               bool no_target, const ig_text_encoder *text, ig_dataset **out);
+                               bool no_target, const ig_text_encoder *text, ig_comm *comm,
+                               ig_dataset **out);
 /* Where the data has sequences of tokens of another length than the training data had, the preset's graph
  * for that length takes the place of the source's; its parameters are the same. */
 ig_status ig_model_source_fit(ig_model_source *source, const ig_dataset *data);
