@@ -12,11 +12,13 @@
 #include "engine/train/match.h"
 #include "formats/checkpoint_h5.h"
 #include "formats/graph_json.h"
+#include "formats/hf_folder.h"
 #include "formats/onnx_import.h"
 #include "formats/schema_json.h"
 
 /* --- finding the file -------------------------------------------------------------------------- */
 
+/* The run's checkpoint; or the folder itself, where it is one of Hugging Face's. */
 static ig_status checkpoint_in(const char *folder, char **path) {
   static const char *const names[] = {"best.h5", "latest.h5"};
   for (int i = 0; i < IG_COUNT(names); i++) {
@@ -26,7 +28,14 @@ static ig_status checkpoint_in(const char *folder, char **path) {
     ig_free(*path);
     *path = NULL;
   }
-  return ig_fail(IG_ERR_INPUT, "%s: holds neither best.h5 nor latest.h5", folder);
+  if (ig_hf_folder_probe(folder)) {
+    *path = ig_strdup(folder);
+    IG_CHECK_ALLOC(*path);
+    return IG_OK;
+  }
+  return ig_fail(IG_ERR_INPUT,
+                 "%s: holds neither best.h5 nor latest.h5, nor a config.json of transformers",
+                 folder);
 }
 
 /* Something that is no file may be a mistake about presets: say which. */
@@ -56,6 +65,11 @@ static ig_status find_file(const char *name, char **path) {
   *path = ig_strdup(name);
   IG_CHECK_ALLOC(*path);
   return IG_OK;
+}
+
+static bool is_folder(const char *path) {
+  struct stat info;
+  return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
 /* --- what it holds ----------------------------------------------------------------------------- */
@@ -97,7 +111,9 @@ ig_status ig_model_source_open(const char *name, unsigned parts, ig_model_source
     return status;
   }
   parts |= IG_CHECKPOINT_MODEL | IG_CHECKPOINT_PARAMETERS | IG_CHECKPOINT_EMA | IG_CHECKPOINT_DATA;
-  ig_status status = ig_checkpoint_load(out->path, parts, &out->snapshot);
+  ig_status status = is_folder(out->path)
+                         ? ig_hf_folder_load(out->path, &out->snapshot)
+                         : ig_checkpoint_load(out->path, parts, &out->snapshot);
   if (status == IG_OK) {
     status = build_graph(out);
     if (status != IG_OK) ig_fail_in(status, "%s", out->path);
@@ -204,6 +220,24 @@ ig_status ig_model_source_data(const ig_model_source *source, const char *spec, 
     options.image_width = x->shape.dims[2];
   }
   return ig_dataset_open_among(spec, &options, comm, out);
+}
+
+ig_status ig_model_source_fit(ig_model_source *source, const ig_dataset *data) {
+  if (source->n_fields == 0) return IG_OK; /* an ONNX file */
+  const ig_field *was = &source->fields[0], *is = &data->fields[0];
+  bool tokens = was->kind == IG_FIELD_TOKENS && was->shape.rank == 1 && data->n_fields > 0 &&
+                is->shape.rank == 1;
+  const ig_model_preset *preset;
+  if (!tokens || source->spec.input.dims[0] == is->shape.dims[0]) return IG_OK;
+  if (ig_model_find(source->snapshot->model, &preset) != IG_OK) return IG_OK;
+  ig_model_spec spec = source->spec;
+  spec.input = is->shape;
+  ig_graph *graph;
+  IG_TRY(ig_model_build(source->snapshot->model, &spec, &graph));
+  ig_graph_destroy(source->graph);
+  source->graph = graph;
+  source->spec = spec;
+  return IG_OK;
 }
 
 ig_status ig_model_outputs(const ig_graph *template_graph, const ig_dataset *data, int capacity,

@@ -242,6 +242,7 @@ static ig_status infer_data(ig_cli *cli, const values *v, ig_model_source *model
   ig_status status;
   IG_TRY_DONE(ig_array_writer_check(v->out, 1));
   IG_TRY_DONE(open_data(v, model, encoder, &data));
+  IG_TRY_DONE(ig_model_source_fit(model, data));
   IG_TRY_DONE(ig_model_source_store(model, backend, &store));
   IG_TRY_DONE(ig_evaluator_create(model->graph, backend, store, data, &eval, &evaluator));
   IG_TRY_DONE(run_over(cli, v, model, evaluator, data, arena));

@@ -55,6 +55,7 @@ typedef struct job {
 
 static ig_status open_model(job *j) {
   const ig_train_values *v = j->values;
+  if (j->origin.source) IG_TRY(ig_model_source_fit(&j->source, j->data.base));
   IG_TRY(ig_interrupt_install());
   bool preset = !j->origin.source && !j->origin.imported;
   if (preset) IG_TRY(ig_model_build(j->origin.model, &j->data.spec, &j->built));
