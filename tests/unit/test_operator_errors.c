@@ -194,7 +194,7 @@ static const refusal refusals[] = {
      .n_in = 2,
      .n_attrs = 1,
      .attrs = {{.name = "output_dtype", .type = IG_ATTR_INT, .i = 7}},
-     .says = "output_dtype is ONNX type 7, expected"},
+     .says = "output_dtype is ONNX type 7 with a scale of f32"},
     {.op = "DynamicQuantizeLinear",
      .in = {I64(2)},
      .n_in = 1,
