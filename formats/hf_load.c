@@ -172,7 +172,8 @@ static ig_status keep_tokenizer(loader *l) {
   IG_TRY(ig_tokenizer_read_folder(l->folder, &tokenizer));
   if (!tokenizer) return IG_OK;
   char *json;
-  ig_status status = ig_tokenizer_to_json(tokenizer, &json);
+  ig_status status = ig_tokenizer_fit(tokenizer, l->config.x.n_classes, l->folder);
+  if (status == IG_OK) status = ig_tokenizer_to_json(tokenizer, &json);
   if (status == IG_OK) {
     status = keep_text(l->snapshot, json, &l->snapshot->tokenizer);
     ig_free(json);
