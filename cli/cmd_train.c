@@ -1,5 +1,6 @@
 /* `ingot train`: from options to a run's folder. Everything that can be wrong with options, data and
  * model is found before the folder is touched. */
+#include "api/init_weights.h"
 #include "cli/eval_report.h"
 #include "cli/interrupt.h"
 #include "cli/job.h"
@@ -16,8 +17,8 @@ static ig_status train_settle(ig_options *options, const void *values) {
 /* --- where the run starts ---------------------------------------------------------------------- */
 
 static ig_status load_parameters(const ig_train_values *v, const ig_train_origin *origin,
-                                 const ig_train_data *data, const ig_value *filters,
-                                 ig_trainer *trainer) {
+                                 const ig_train_data *data, const ig_graph *graph,
+                                 const ig_value *filters, ig_trainer *trainer) {
   if (origin->resumed) {
     ig_status status = ig_trainer_resume(trainer, origin->source->snapshot);
     return status == IG_OK ? IG_OK : ig_fail_in(status, "%s", origin->source->path);
@@ -28,11 +29,7 @@ static ig_status load_parameters(const ig_train_values *v, const ig_train_origin
                            data->normalizations));
   }
   if (!v->init) return IG_OK;
-  ig_model_source other;
-  IG_TRY(ig_model_source_open(v->init, 0, &other));
-  ig_status status = ig_model_source_load(&other, ig_trainer_store(trainer));
-  ig_model_source_close(&other);
-  return status;
+  return ig_init_weights_load(v->init, graph, ig_trainer_store(trainer));
 }
 
 /* --- the run ----------------------------------------------------------------------------------- */
@@ -81,7 +78,7 @@ static ig_status make_trainer(job *j) {
                            j->data.n_normalizations, j->data.normalizations, &j->options, &observer,
                            &j->trainer));
   const ig_value *filters = j->cli->rank == 0 ? j->filters : NULL; /* which rank 0 measures */
-  return load_parameters(j->values, &j->origin, &j->data, filters, j->trainer);
+  return load_parameters(j->values, &j->origin, &j->data, j->graph, filters, j->trainer);
 }
 
 static ig_status share_filters(job *j) {
