@@ -2,6 +2,7 @@
  * text; and training on whatever comes. */
 #include "formats/tokenizer.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
