@@ -344,3 +344,19 @@ const char *ig_safetensors_metadata(const ig_safetensors *set, const char *key) 
   const json_t *metadata = json_object_get(set->shards[0].header, "__metadata__");
   return json_string_value(json_object_get(metadata, key));
 }
+
+void ig_safetensor_copy(const ig_safetensor *tensor, ig_dtype dtype, void *out) {
+  enum { CHUNK = 4096 }; /* elements at a time, through an aligned buffer */
+  int64_t count = ig_shape_count(&tensor->shape);
+  size_t size = ig_dtype_size(tensor->dtype), to = ig_dtype_size(dtype);
+  if (tensor->dtype == dtype) {
+    memcpy(out, tensor->data, (size_t)count * size);
+    return;
+  }
+  double buffer[CHUNK];
+  for (int64_t at = 0; at < count; at += CHUNK) {
+    int64_t n = IG_MIN(count - at, CHUNK);
+    memcpy(buffer, (const char *)tensor->data + (size_t)at * size, (size_t)n * size);
+    ig_convert(tensor->dtype, buffer, dtype, (char *)out + (size_t)at * to, n);
+  }
+}
