@@ -50,6 +50,23 @@ typedef struct job {
   ig_trainer *trainer;
 } job;
 
+#define MOST_OUTPUTS 64
+
+/* An imported model has as many outputs as it was made with. */
+static ig_status check_outputs(const job *j) {
+  ig_tensor_info outputs[MOST_OUTPUTS];
+  int n = 0;
+  IG_TRY(ig_model_outputs(j->graph, j->data.base, MOST_OUTPUTS, outputs, &n));
+  const ig_shape *y = &outputs[0].shape;
+  bool by_class = j->data.task == IG_TASK_CLASSIFICATION || j->data.task == IG_TASK_LANGUAGE;
+  int64_t found = by_class ? (y->rank ? y->dims[y->rank - 1] : 1) : ig_shape_count(y);
+  IG_CHECK(found == j->data.spec.n_outputs, IG_ERR_SHAPE,
+           "%s needs %lld outputs, but output '%s' of %s has %lld; --classes %lld gives it a new last layer",
+           j->values->data, (long long)j->data.spec.n_outputs, outputs[0].name, j->values->model,
+           (long long)found, (long long)j->data.spec.n_outputs);
+  return IG_OK;
+}
+
 static ig_status open_model(job *j) {
   const ig_train_values *v = j->values;
   if (j->origin.source) IG_TRY(ig_model_source_fit(&j->source, j->data.base));
@@ -64,7 +81,7 @@ static ig_status open_model(job *j) {
   if (v->freeze) IG_TRY(ig_transfer_freeze(graph, v->freeze));
   if (v->lr_scale) IG_TRY(ig_transfer_scale(graph, v->lr_scale));
   j->graph = graph;
-  return IG_OK;
+  return j->origin.imported ? check_outputs(j) : IG_OK;
 }
 
 static ig_status make_trainer(job *j) {
@@ -105,6 +122,8 @@ static ig_status run_job(job *j) {
                         ig_train_origin_find(cli, j->values, &j->source, &j->origin)));
   IG_TRY(ig_train_data_open(cli, j->values, &j->origin, &j->data));
   IG_TRY(ig_comm_settle(cli->comm, open_model(j)));
+  if (j->origin.softmax)
+    ig_say(cli, "%s ends in a softmax, which is left out: the loss has its own\n", j->values->model);
   if (cli->comm) {
     const ig_snapshot *snapshot = j->origin.source ? j->origin.source->snapshot : NULL;
     IG_TRY(ig_job_compare(cli, ig_job_facts(j->graph, j->data.train, j->data.validation, snapshot)));
