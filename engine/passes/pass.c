@@ -30,6 +30,7 @@ const char *const ig_pipeline_inference[] = {
     NULL,
 };
 const char *const ig_pipeline_forward[] = {
+    "unroll",
     "train_mode",
     "lower_einsum",
     "simplify",
