@@ -52,8 +52,8 @@ ig_status ig_init_weights_load(const char *path, const ig_graph *graph, ig_store
   if (!tensors && checkpoint) return from_source(path, store);
   ig_snapshot *snapshot;
   IG_TRY(ig_snapshot_create(&snapshot));
-  ig_status status = tensors ? take_tensors(path, graph, snapshot)
-                             : ig_keras_load(path, graph, snapshot);
+  ig_status status =
+      tensors ? take_tensors(path, graph, snapshot) : ig_keras_load(path, graph, snapshot);
   if (status == IG_OK) {
     status = ig_store_from_snapshot(store, snapshot);
     if (status != IG_OK) ig_fail_in(status, "%s", path);

@@ -19,7 +19,8 @@ typedef struct target {
   kind kind;
   const ig_value *weight, *bias, *mean, *variance;
   bool swapped; /* DENSE: the operator wants [out, in] */
-  ig_shape flattened; /* DENSE: rank 3, [C, H, W] of the image whose elements the rows are; rank 0: none */
+  ig_shape
+      flattened; /* DENSE: rank 3, [C, H, W] of the image whose elements the rows are; rank 0: none */
 } target;
 
 typedef struct mapping {
@@ -113,11 +114,17 @@ static ig_status read_targets(mapping *m, const ig_graph *graph, ig_arena *arena
     const char *role;
     target *t = target_of(m, v, &role);
     bool known = v->dtype == IG_F32;
-    if (known && strcmp(role, "weight") == 0) t->weight = v;
-    else if (known && strcmp(role, "bias") == 0) t->bias = v;
-    else if (known && strcmp(role, "running_mean") == 0) t->mean = v;
-    else if (known && strcmp(role, "running_var") == 0) t->variance = v;
-    else return ig_fail(IG_ERR_UNSUPPORTED, "%s: the model's '%s' has no counterpart in Keras", m->path, v->name);
+    if (known && strcmp(role, "weight") == 0)
+      t->weight = v;
+    else if (known && strcmp(role, "bias") == 0)
+      t->bias = v;
+    else if (known && strcmp(role, "running_mean") == 0)
+      t->mean = v;
+    else if (known && strcmp(role, "running_var") == 0)
+      t->variance = v;
+    else
+      return ig_fail(IG_ERR_UNSUPPORTED, "%s: the model's '%s' has no counterpart in Keras",
+                     m->path, v->name);
   }
   for (int64_t i = 0; i < m->n_targets; i++) IG_TRY(find_kind(m, &m->targets[i]));
   return IG_OK;
@@ -132,16 +139,22 @@ static ig_status find_layer_kind(const mapping *m, const ig_keras_layer *layer, 
   bool embedding = layer->n == 1 && rank == 2 &&
                    (strcmp(layer->weights[0].name, "embeddings") == 0 ||
                     strncmp(layer->name, "embedding", 9) == 0);
-  if (embedding) *out = EMBEDDING;
-  else if (rank == 4 && layer->n <= 2) *out = CONVOLUTION;
-  else if (rank == 2 && layer->n <= 2) *out = DENSE;
-  else if (vectors && layer->n == 4) *out = BATCH_NORM;
-  else if (vectors && layer->n == 2) *out = LAYER_NORM;
+  if (embedding)
+    *out = EMBEDDING;
+  else if (rank == 4 && layer->n <= 2)
+    *out = CONVOLUTION;
+  else if (rank == 2 && layer->n <= 2)
+    *out = DENSE;
+  else if (vectors && layer->n == 4)
+    *out = BATCH_NORM;
+  else if (vectors && layer->n == 2)
+    *out = LAYER_NORM;
   else
-    return ig_fail(IG_ERR_UNSUPPORTED,
-                   "%s: layer '%s' has %d weights, the first of shape %s, which is no layer that is "
-                   "known here",
-                   m->path, layer->name, layer->n, IG_SHAPE_STR(&layer->weights[0].shape));
+    return ig_fail(
+        IG_ERR_UNSUPPORTED,
+        "%s: layer '%s' has %d weights, the first of shape %s, which is no layer that is "
+        "known here",
+        m->path, layer->name, layer->n, IG_SHAPE_STR(&layer->weights[0].shape));
   return IG_OK;
 }
 
@@ -160,8 +173,9 @@ static ig_status read_kinds(mapping *m, ig_arena *arena) {
 /* --- pairs ---------------------------------------------------------------------------------------- */
 
 static bool names_fit(const mapping *m, const target *t, const ig_keras_layer *layer) {
-  return (int)strlen(layer->name) == t->length && strncmp(layer->name, t->name, (size_t)t->length) == 0
-         && m->kinds[layer - m->layers] == t->kind;
+  return (int)strlen(layer->name) == t->length &&
+         strncmp(layer->name, t->name, (size_t)t->length) == 0 &&
+         m->kinds[layer - m->layers] == t->kind;
 }
 
 /* The layer of the same name; failing that (`by_name` false), the one of the same kind and place. */
@@ -273,12 +287,8 @@ static ig_status take_bias(const mapping *m, const target *t, const ig_keras_lay
 static ig_status take_layer(const mapping *m, const target *t, const ig_keras_layer *layer) {
   const ig_keras_weight *w = layer->weights;
   switch (t->kind) {
-  case CONVOLUTION:
-    IG_TRY(take_filters(m, t, layer));
-    return take_bias(m, t, layer);
-  case DENSE:
-    IG_TRY(take_matrix(m, t, layer));
-    return take_bias(m, t, layer);
+  case CONVOLUTION: IG_TRY(take_filters(m, t, layer)); return take_bias(m, t, layer);
+  case DENSE: IG_TRY(take_matrix(m, t, layer)); return take_bias(m, t, layer);
   case EMBEDDING: return take_vector(m, t, layer, w, t->weight);
   case BATCH_NORM: /* gamma, beta, moving mean and variance */
     IG_TRY(take_vector(m, t, layer, &w[2], t->mean));

@@ -57,8 +57,9 @@ static ig_status read_names(reader *r, hid_t object, const char *what, int64_t *
     status = ig_h5_fail(r->file, IG_ERR_INPUT, "cannot read attribute '%s'", what);
   } else if (n > 0 && H5Tis_variable_str(type) > 0) {
     const char **texts = NULL;
-    IG_CHECK_DONE(n <= IG_KERAS_MOST_LAYERS, IG_ERR_INPUT, "%s: attribute '%s' has more than %d names",
-                  r->file->path, what, IG_KERAS_MOST_LAYERS);
+    IG_CHECK_DONE(n <= IG_KERAS_MOST_LAYERS, IG_ERR_INPUT,
+                  "%s: attribute '%s' has more than %d names", r->file->path, what,
+                  IG_KERAS_MOST_LAYERS);
     texts = ig_arena_alloc(r->arena, (size_t)n * sizeof *texts);
     IG_CHECK_DONE(texts, IG_ERR_MEMORY, "%s: out of memory", r->file->path);
     IG_TRY_DONE(read_variable(r, attribute, space, what, n, texts));
@@ -83,8 +84,9 @@ static ig_status new_layer(reader *r, const char *name, ig_keras_layer **out) {
 
 /* Reads a dataset of floats as the layer's next weight. */
 static ig_status add_weight(reader *r, ig_keras_layer *layer, const char *name, hid_t dataset) {
-  IG_CHECK(layer->n < IG_KERAS_MOST_WEIGHTS, IG_ERR_INPUT, "%s: layer '%s' has more than %d weights",
-           r->file->path, layer->name, IG_KERAS_MOST_WEIGHTS);
+  IG_CHECK(layer->n < IG_KERAS_MOST_WEIGHTS, IG_ERR_INPUT,
+           "%s: layer '%s' has more than %d weights", r->file->path, layer->name,
+           IG_KERAS_MOST_WEIGHTS);
   ig_keras_weight *w = &layer->weights[layer->n++];
   ig_dtype dtype;
   IG_TRY(ig_h5_check_dataset(r->file, dataset, name, IG_H5_COMPRESSED));
@@ -120,8 +122,8 @@ static ig_status read_legacy_layer(reader *r, const char *prefix, const char *na
   int64_t count = 0;
   hid_t group;
   int length = snprintf(path, sizeof path, "%s/%s", prefix, name);
-  IG_CHECK(length > 0 && length < MOST_PATH, IG_ERR_INPUT, "%s: the layer name '%.64s...' is too long",
-           r->file->path, name);
+  IG_CHECK(length > 0 && length < MOST_PATH, IG_ERR_INPUT,
+           "%s: the layer name '%.64s...' is too long", r->file->path, name);
   IG_TRY(ig_h5_open_group(r->file, path, false, &group));
   ig_status status = read_names(r, group, "weight_names", &count, &names);
   H5Gclose(group);
@@ -183,8 +185,9 @@ static ig_status visit(void *context, const char *path, hid_t dataset) {
   if (!layer || strcmp(layer->name, name) != 0) IG_TRY(new_layer(r, name, &layer));
   char expected[16];
   snprintf(expected, sizeof expected, "%d", layer->n);
-  IG_CHECK(strcmp(index, expected) == 0, IG_ERR_INPUT, "%s: layer '%s' has the weight '%.32s', expected %s",
-           r->file->path, name, index, expected);
+  IG_CHECK(strcmp(index, expected) == 0, IG_ERR_INPUT,
+           "%s: layer '%s' has the weight '%.32s', expected %s", r->file->path, name, index,
+           expected);
   return add_weight(r, layer, index, dataset);
 }
 

@@ -19,8 +19,9 @@ static ig_status read_lines(char *text, bool lowercase, json_t *root, ig_tokeniz
   json_t *vocab = json_object(), *added = json_array();
   json_object_set_new(root, "model", json_pack("{s:s, s:o}", "type", "WordPiece", "vocab", vocab));
   json_object_set_new(root, "added_tokens", added);
-  json_object_set_new(root, "normalizer", json_pack("{s:s, s:b}", "type", "BertNormalizer",
-                                                    "lowercase", (int)lowercase));
+  json_object_set_new(
+      root, "normalizer",
+      json_pack("{s:s, s:b}", "type", "BertNormalizer", "lowercase", (int)lowercase));
   json_object_set_new(root, "pre_tokenizer", json_pack("{s:s}", "type", "BertPreTokenizer"));
   static const char *const special[] = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"};
   json_int_t id = 0;

@@ -11,11 +11,12 @@
 #define DIGITS_1 "\\p{N}"
 #define DIGITS_3 "\\p{N}{1,3}"
 #define EXPRESSION(digits)                                                                         \
-  "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|" digits                              \
+  "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|" digits                             \
   "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
 
 static const char *const expressions[] = {
-    [IG_CUT_GPT2] = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+",
+    [IG_CUT_GPT2] =
+        "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+",
     [IG_CUT_LLAMA3] = EXPRESSION(DIGITS_3),
     [IG_CUT_QWEN2] = EXPRESSION(DIGITS_1),
 };
@@ -59,15 +60,16 @@ static ig_status read_byte_level(const json_t *part, ig_tokenizer *t) {
 static ig_status read_split(const json_t *parts, ig_tokenizer *t) {
   const json_t *split = json_array_get(parts, 0), *bytes = json_array_get(parts, 1);
   const json_t *regex = json_object_get(json_object_get(split, "pattern"), "Regex");
-  const char *text = json_string_value(regex), *how = json_string_value(json_object_get(split, "behavior"));
+  const char *text = json_string_value(regex),
+             *how = json_string_value(json_object_get(split, "behavior"));
   IG_CHECK(json_array_size(parts) == 2 && is_type(split, "Split") && is_type(bytes, "ByteLevel") &&
                !is_on(bytes, "use_regex", true) && text && how && strcmp(how, "Isolated") == 0 &&
                !is_on(split, "invert", false),
-           IG_ERR_UNSUPPORTED, "this sequence of pre-tokenizers is not supported (expected Split, "
-                               "isolated, and ByteLevel without use_regex)");
+           IG_ERR_UNSUPPORTED,
+           "this sequence of pre-tokenizers is not supported (expected Split, "
+           "isolated, and ByteLevel without use_regex)");
   t->prefix_blank = is_on(bytes, "add_prefix_space", true);
-  IG_CHECK(!t->prefix_blank, IG_ERR_UNSUPPORTED,
-           "add_prefix_space after a Split is not supported");
+  IG_CHECK(!t->prefix_blank, IG_ERR_UNSUPPORTED, "add_prefix_space after a Split is not supported");
   for (int i = 0; i < IG_COUNT(expressions); i++) {
     if (strcmp(text, expressions[i]) != 0) continue;
     t->cut = (ig_cut)i;
@@ -162,8 +164,8 @@ static ig_status read_pairs(json_t *root, json_t *model, json_t *added, int32_t 
   IG_CHECK(!is_on(model, "byte_fallback", false), IG_ERR_UNSUPPORTED,
            "byte pairs with byte_fallback (SentencePiece) are not supported");
   ig_tokenizer *t;
-  IG_TRY(ig_bpe_read(json_object_get(model, "vocab"), json_object_get(model, "merges"), added, n,
-                     &t));
+  IG_TRY(
+      ig_bpe_read(json_object_get(model, "vocab"), json_object_get(model, "merges"), added, n, &t));
   t->ignore_merges = is_on(model, "ignore_merges", false);
   ig_status status = read_pipeline(root, t);
   if (status == IG_OK && t->ignore_merges) status = ig_tokenizer_index(t);
@@ -196,8 +198,8 @@ ig_status ig_tokenizer_from_hf(json_t *root, ig_tokenizer **out) {
            "tokenizer of the type '%.32s', expected BPE or WordPiece", type_of(model));
   IG_TRY(count_ids(root, vocab, added, &n));
   ig_tokenizer *t = NULL;
-  ig_status status = pairs ? read_pairs(root, model, added, n, &t)
-                           : read_pieces(root, model, added, n, &t);
+  ig_status status =
+      pairs ? read_pairs(root, model, added, n, &t) : read_pieces(root, model, added, n, &t);
   if (status == IG_OK) status = read_added(added, t);
   if (status != IG_OK) {
     ig_tokenizer_destroy(t);
@@ -235,19 +237,21 @@ static bool write_pairs(const ig_tokenizer *t, json_t *root, json_t *model) {
   bool ok = set(model, "type", json_string("BPE")) && set(model, "dropout", json_null()) &&
             set(model, "unk_token", json_null()) &&
             set(model, "continuing_subword_prefix", json_null()) &&
-            set(model, "end_of_word_suffix", json_null()) &&
-            set(model, "fuse_unk", json_false()) && set(model, "byte_fallback", json_false()) &&
+            set(model, "end_of_word_suffix", json_null()) && set(model, "fuse_unk", json_false()) &&
+            set(model, "byte_fallback", json_false()) &&
             set(model, "ignore_merges", json_boolean(t->ignore_merges));
-  json_t *bytes = json_pack("{s:s, s:b, s:b, s:b}", "type", "ByteLevel", "add_prefix_space",
-                            (int)t->prefix_blank, "trim_offsets", 1, "use_regex",
-                            (int)(t->cut == IG_CUT_GPT2));
+  json_t *bytes =
+      json_pack("{s:s, s:b, s:b, s:b}", "type", "ByteLevel", "add_prefix_space",
+                (int)t->prefix_blank, "trim_offsets", 1, "use_regex", (int)(t->cut == IG_CUT_GPT2));
   json_t *cut = bytes;
   if (t->cut != IG_CUT_GPT2) {
     cut = json_pack("{s:s, s:[{s:s, s:{s:s}, s:s, s:b}, o]}", "type", "Sequence", "pretokenizers",
                     "type", "Split", "pattern", "Regex", expressions[t->cut], "behavior",
                     "Isolated", "invert", 0, bytes);
   }
-  return ok && set(root, "normalizer", t->normal_form ? json_pack("{s:s}", "type", "NFC") : json_null()) &&
+  return ok &&
+         set(root, "normalizer",
+             t->normal_form ? json_pack("{s:s}", "type", "NFC") : json_null()) &&
          set(root, "pre_tokenizer", cut) && set(root, "post_processor", json_null()) &&
          set(root, "decoder",
              json_pack("{s:s, s:b, s:b, s:b}", "type", "ByteLevel", "add_prefix_space", 1,
@@ -268,14 +272,15 @@ static bool write_pieces(const ig_tokenizer *t, json_t *root, json_t *model) {
     if (length == 0 || ig_tokenizer_lookup(t, token, length) != id) continue; /* of equals, one */
     ok = json_object_setn_new(vocab, token, length, json_integer(id)) == 0;
   }
-  return ok && set(root, "normalizer",
+  return ok &&
+         set(root, "normalizer",
              json_pack("{s:s, s:b, s:b, s:b, s:b}", "type", "BertNormalizer", "clean_text",
                        (int)t->clean, "handle_chinese_chars", (int)t->ideographs, "strip_accents",
                        (int)t->strip_accents, "lowercase", (int)t->lowercase)) &&
          set(root, "pre_tokenizer", json_pack("{s:s}", "type", "BertPreTokenizer")) &&
          set(root, "post_processor", json_null()) &&
-         set(root, "decoder", json_pack("{s:s, s:s, s:b}", "type", "WordPiece", "prefix", "##",
-                                        "cleanup", 1));
+         set(root, "decoder",
+             json_pack("{s:s, s:s, s:b}", "type", "WordPiece", "prefix", "##", "cleanup", 1));
 }
 
 ig_status ig_tokenizer_to_hf(const ig_tokenizer *t, bool own, json_t *root) {
@@ -283,8 +288,8 @@ ig_status ig_tokenizer_to_hf(const ig_tokenizer *t, bool own, json_t *root) {
   bool ok = set(root, "version", json_string("1.0")) && set(root, "truncation", json_null()) &&
             set(root, "padding", json_null());
   ok = set(root, "added_tokens", added_json(t, &ok)) && ok;
-  ok = (t->kind == IG_TOKENIZER_BPE ? write_pairs(t, root, model)
-                                    : write_pieces(t, root, model)) && ok;
+  ok = (t->kind == IG_TOKENIZER_BPE ? write_pairs(t, root, model) : write_pieces(t, root, model)) &&
+       ok;
   ok = set(root, "model", model) && ok;
   if (own && t->padded) {
     ok = set(root, "ingot", json_pack("{s:i}", "size", (int)t->n_tokens)) && ok;

@@ -58,8 +58,7 @@ static ig_status order_token(const char *token, json_t *value, int32_t n, entry 
 }
 
 /* Added tokens may stand in the vocabulary too; their own text is what counts. */
-static ig_status order_tokens(json_t *vocab, json_t *added, bool spelled, int32_t n,
-                              entry *by_id) {
+static ig_status order_tokens(json_t *vocab, json_t *added, bool spelled, int32_t n, entry *by_id) {
   const char *token;
   json_t *value;
   size_t i;
@@ -154,8 +153,7 @@ static ig_status read_merge(json_t *vocab, const json_t *value, size_t rank, ig_
   return token_id(vocab, joined, left + right, rank, &out->result);
 }
 
-ig_status ig_bpe_read(json_t *vocab, json_t *merges, json_t *added, int32_t n,
-                      ig_tokenizer **out) {
+ig_status ig_bpe_read(json_t *vocab, json_t *merges, json_t *added, int32_t n, ig_tokenizer **out) {
   size_t n_merges = json_array_size(merges);
   IG_CHECK(n >= 256 && n <= IG_TOKENIZER_MOST_TOKENS && n_merges <= (size_t)n, IG_ERR_INPUT,
            "%d tokens and %zu merges, expected 256 to %d tokens and no more merges than tokens",

@@ -30,8 +30,8 @@ ig_status ig_wordpiece_create(char *bytes, size_t *offsets, int32_t n_tokens, co
   if (status == IG_OK) {
     t->unknown = ig_tokenizer_lookup(t, unknown, strlen(unknown));
     if (t->unknown < 0) {
-      status = ig_fail(IG_ERR_INPUT, "tokenizer: the unknown token \"%.64s\" is not in the vocabulary",
-                       unknown);
+      status = ig_fail(IG_ERR_INPUT,
+                       "tokenizer: the unknown token \"%.64s\" is not in the vocabulary", unknown);
     }
   }
   if (status != IG_OK) {
@@ -73,8 +73,8 @@ static bool is_punctuation(uint32_t p) {
 }
 
 static ig_status push(encoding *e, uint32_t point) {
-  CHECK_MEMORY(ig_grow((void **)&e->points, &e->point_capacity, e->n_points + 1,
-                       sizeof *e->points));
+  CHECK_MEMORY(
+      ig_grow((void **)&e->points, &e->point_capacity, e->n_points + 1, sizeof *e->points));
   e->points[e->n_points++] = point;
   return IG_OK;
 }
@@ -152,8 +152,7 @@ static int32_t longest_piece(const encoding *e, size_t at, size_t length, size_t
   for (*end = IG_MAX(*end, at); *end > at; --*end) {
     bool inside = *end < length && ((unsigned char)e->word[2 + *end] & 0xc0) == 0x80;
     if (inside) continue;
-    int32_t id =
-        ig_tokenizer_lookup(e->tokenizer, from, (size_t)(e->word + 2 + *end - from));
+    int32_t id = ig_tokenizer_lookup(e->tokenizer, from, (size_t)(e->word + 2 + *end - from));
     if (id >= 0) return id;
   }
   return -1;

@@ -8,7 +8,7 @@
 #include "engine/plan/interpret.h"
 
 /* Nodes that one run of such an operator may run in its bodies, in a plan. */
-#define MOST_STEPS ((int64_t)1 << 30)
+#define MOST_STEPS ((int64_t)1 << 25)
 
 ig_status ig_body_branch(const ig_node *node, ig_value *const *in, const ig_graph **out) {
   *out = NULL;

@@ -33,7 +33,8 @@ static void check_ids(const ig_tokenizer *t, const char *name) {
     int32_t *ids;
     int64_t count;
     uint64_t want = strtoull(at, &at, 16);
-    if (ig_tokenizer_encode(t, json_string_value(line), json_string_length(line), &ids, &count) != IG_OK) {
+    if (ig_tokenizer_encode(t, json_string_value(line), json_string_length(line), &ids, &count) !=
+        IG_OK) {
       fail_msg("%s: %s", name, ig_last_error());
     }
     if (fnv(ids, count) != want) {
@@ -119,8 +120,7 @@ static void refused(const char *json, ig_status status, const char *message) {
   if (!strstr(ig_last_error(), message)) fail_msg("%s\nlacks: %s", ig_last_error(), message);
 }
 
-#define PIECES(more)                                                                               \
-  "{\"model\":{\"type\":\"WordPiece\",\"vocab\":{\"[UNK]\":0,\"a\":1}}," more "}"
+#define PIECES(more) "{\"model\":{\"type\":\"WordPiece\",\"vocab\":{\"[UNK]\":0,\"a\":1}}," more "}"
 #define BERT                                                                                       \
   "\"normalizer\":{\"type\":\"BertNormalizer\"},\"pre_tokenizer\":{\"type\":\"BertPreTokenizer\"}"
 
