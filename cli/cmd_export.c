@@ -4,25 +4,39 @@
 #include <strings.h>
 
 #include "api/model_source.h"
+#include "cli/export_onnx.h"
 #include "cli/verb.h"
 #include "formats/checkpoint_h5.h"
 
 typedef struct values {
   const char *model, *out;
+  ig_export_onnx_values onnx;
 } values;
 
 static const ig_option options[] = {
-    IG_STRING_OPTION(values, model, "model", "M", IG_OPTION_REQUIRED, "checkpoint or run's folder"),
-    IG_STRING_OPTION(values, out, "out", "FILE", IG_OPTION_REQUIRED, "what to write: .h5"),
+    IG_STRING_OPTION(values, model, "model", "M", IG_OPTION_REQUIRED,
+                     "checkpoint or run's folder; for .onnx also a preset or another .onnx"),
+    IG_STRING_OPTION(values, out, "out", "FILE", IG_OPTION_REQUIRED, "what to write: .h5, .onnx"),
+    IG_INT_OPTION(values, onnx.opset, "opset", "0", 0, 27,
+                  ".onnx: of ONNX's operators, 13 to 27; 0 for the least from 18 on that has all"),
+    IG_STRING_OPTION(values, onnx.external, "external-data", "NAME", 0,
+                     ".onnx: a file beside it for the weights, which above 2 GiB they need"),
+    IG_FLAG_OPTION(values, onnx.preprocessing, "with-preprocessing",
+                   ".onnx: takes the data as they are, and normalises them itself"),
+    IG_FLAG_OPTION(values, onnx.probabilities, "probabilities",
+                   ".onnx: gives probabilities instead of logits"),
+    IG_STRING_OPTION(values, onnx.shape, "shape", "N,N,...", 0,
+                     ".onnx of a preset: one sample's shape"),
+    IG_INT_OPTION(values, onnx.outputs, "outputs", "10", 1, 1 << 24, ".onnx of a preset: outputs"),
     {.name = NULL}};
 
 static ig_status check_format(const char *path) {
   const char *slash = strrchr(path, '/'), *dot = strrchr(slash ? slash : path, '.');
   const char *extension = dot ? dot : "";
-  bool later = strcasecmp(extension, ".onnx") == 0 || strcasecmp(extension, ".safetensors") == 0;
-  IG_CHECK(!later, IG_ERR_USAGE, "--out: %s is not in this build (valid: .h5)", extension);
+  bool later = strcasecmp(extension, ".safetensors") == 0;
+  IG_CHECK(!later, IG_ERR_USAGE, "--out: %s is not in this build (valid: .h5, .onnx)", extension);
   IG_CHECK(strcasecmp(extension, ".h5") == 0, IG_ERR_USAGE,
-           "--out: '%s' is no format to export to (valid: .h5)", extension);
+           "--out: '%s' is no format to export to (valid: .h5, .onnx)", extension);
   return IG_OK;
 }
 
@@ -64,8 +78,14 @@ static ig_status write_stripped(const ig_snapshot *from, const char *path) {
   return status;
 }
 
+static bool is_onnx(const char *path) {
+  const char *dot = strrchr(path, '.');
+  return dot && strcasecmp(dot, ".onnx") == 0;
+}
+
 static ig_status export_run(ig_cli *cli, const void *values_) {
   const values *v = values_;
+  if (is_onnx(v->out)) return ig_export_onnx(cli, v->model, v->out, &v->onnx);
   IG_TRY(check_format(v->out));
   ig_model_source model;
   IG_TRY(ig_model_source_open(v->model, IG_CHECKPOINT_PROGRESS | IG_CHECKPOINT_PROVENANCE, &model));
