@@ -151,7 +151,8 @@ ig_status ig_model_source_store(ig_model_source *source, ig_backend *backend, ig
 }
 
 ig_status ig_model_source_data(const ig_model_source *source, const char *spec, const char *target,
-                               bool no_target, const ig_text_encoder *text, ig_dataset **out) {
+                               bool no_target, const ig_text_encoder *text, ig_comm *comm,
+                               ig_dataset **out) {
   ig_dataset_open_options options = {.target = target,
                                      .no_target = no_target,
                                      .n_like = source->n_fields,
@@ -164,7 +165,7 @@ ig_status ig_model_source_data(const ig_model_source *source, const char *spec, 
     options.image_height = x->shape.dims[1];
     options.image_width = x->shape.dims[2];
   }
-  return ig_dataset_open(spec, &options, out);
+  return ig_dataset_open_among(spec, &options, comm, out);
 }
 
 ig_status ig_model_outputs(const ig_graph *template_graph, const ig_dataset *data, int capacity,

@@ -34,9 +34,10 @@ ig_status ig_model_source_load(const ig_model_source *source, ig_store *store);
  * snapshot has no tensors' data any more, also when this fails. */
 ig_status ig_model_source_store(ig_model_source *source, ig_backend *backend, ig_store **out);
 /* Opens data as the model's training data was read; `text` encodes for language models and may be
- * NULL. */
+ * NULL. All ranks of `comm` (NULL for one process) call it together, and get the same result. */
 ig_status ig_model_source_data(const ig_model_source *source, const char *spec, const char *target,
-                               bool no_target, const ig_text_encoder *text, ig_dataset **out);
+                               bool no_target, const ig_text_encoder *text, ig_comm *comm,
+                               ig_dataset **out);
 /* What a template gives for one sample of the data, without the batch dimension; *count is at most
  * `capacity`. Names are the graph's. An output that does not begin with the batch is refused. */
 ig_status ig_model_outputs(const ig_graph *graph, const ig_dataset *data, int capacity,

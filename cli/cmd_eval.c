@@ -117,13 +117,18 @@ typedef struct subject {
   ig_evaluator *evaluator;
 } subject;
 
-static ig_status open_subject(subject *s) {
-  const values *v = s->values;
-  IG_TRY(ig_model_source_open(v->model, 0, &s->model));
+static ig_status open_model(subject *s) {
+  IG_TRY(ig_model_source_open(s->values->model, 0, &s->model));
   IG_TRY(ig_text_tokenizer_of(s->model.snapshot, s->model.path, &s->tokenizer));
   if (s->tokenizer) s->encoder = ig_text_encoder_of(s->tokenizer);
+  return IG_OK;
+}
+
+static ig_status open_subject(subject *s) {
+  const values *v = s->values;
+  IG_TRY(ig_comm_settle(s->cli->comm, open_model(s)));
   IG_TRY(ig_model_source_data(&s->model, v->data, v->target, false,
-                              s->tokenizer ? &s->encoder : NULL, &s->data));
+                              s->tokenizer ? &s->encoder : NULL, s->cli->comm, &s->data));
   IG_CHECK(s->data->n_fields > s->model.graph->n_inputs, IG_ERR_INPUT,
            "%s: has no target to compare with, only '%s'", s->data->path,
            s->data->fields[s->data->n_fields - 1].name);
@@ -163,7 +168,7 @@ static ig_status report(const subject *s, const measured *m) {
 /* All ranks time the model at once, as they run, and rank 0 reports its own. */
 static ig_status measure_and_report(subject *s) {
   ig_comm *comm = s->cli->comm;
-  IG_TRY(ig_comm_settle(comm, open_subject(s)));
+  IG_TRY(open_subject(s));
   if (comm) {
     IG_TRY(ig_job_compare(s->cli, ig_job_facts(s->model.graph, s->data, NULL, s->model.snapshot)));
   }

@@ -203,10 +203,10 @@ done:
 /* Targets are not needed here. Data without them is read as inputs alone. */
 static ig_status open_data(const values *v, const ig_model_source *model,
                            const ig_text_encoder *encoder, ig_dataset **out) {
-  ig_status status = ig_model_source_data(model, v->data, v->target, false, encoder, out);
+  ig_status status = ig_model_source_data(model, v->data, v->target, false, encoder, NULL, out);
   if (status == IG_OK || v->target) return status;
   char *first = ig_strdup(ig_last_error());
-  bool opened = ig_model_source_data(model, v->data, NULL, true, encoder, out) == IG_OK;
+  bool opened = ig_model_source_data(model, v->data, NULL, true, encoder, NULL, out) == IG_OK;
   if (!opened && first) ig_fail(status, "%s", first);
   ig_free(first);
   return opened ? IG_OK : status;

@@ -52,11 +52,8 @@ typedef struct job {
   ig_trainer *trainer;
 } job;
 
-/* Everything that can be found wrong before ranks do anything together. */
-static ig_status open_job(job *j) {
+static ig_status open_model(job *j) {
   const ig_train_values *v = j->values;
-  IG_TRY(ig_train_origin_find(j->cli, v, &j->source, &j->origin));
-  IG_TRY(ig_train_data_open(j->cli, v, &j->origin, &j->data));
   IG_TRY(ig_interrupt_install());
   if (!j->origin.source) IG_TRY(ig_model_build(j->origin.model, &j->data.spec, &j->built));
   if (j->built && v->whiten) {
@@ -101,7 +98,10 @@ static ig_status share_filters(job *j) {
  * has given up. */
 static ig_status run_job(job *j) {
   ig_cli *cli = j->cli;
-  IG_TRY(ig_comm_settle(cli->comm, open_job(j)));
+  IG_TRY(ig_comm_settle(cli->comm,
+                        ig_train_origin_find(cli, j->values, &j->source, &j->origin)));
+  IG_TRY(ig_train_data_open(cli, j->values, &j->origin, &j->data));
+  IG_TRY(ig_comm_settle(cli->comm, open_model(j)));
   if (cli->comm) {
     const ig_snapshot *snapshot = j->origin.source ? j->origin.source->snapshot : NULL;
     IG_TRY(ig_job_compare(cli, ig_job_facts(j->graph, j->data.train, j->data.validation, snapshot)));

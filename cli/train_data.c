@@ -36,9 +36,10 @@ static void like_images(const ig_field *x, ig_dataset_open_options *options) {
   options->image_width = x->shape.dims[2];
 }
 
-static ig_status open_base(const ig_train_values *v, const ig_train_origin *origin,
-                           ig_dataset_open_options *options, ig_text_encoder *encoder,
-                           ig_train_data *data) {
+/* How --data is to be read. */
+static ig_status base_options(const ig_train_values *v, const ig_train_origin *origin,
+                              ig_dataset_open_options *options, ig_text_encoder *encoder,
+                              ig_train_data *data) {
   const ig_model_source *source = origin->source;
   options->target = v->target;
   options->target_as = target_as(data->task);
@@ -55,24 +56,26 @@ static ig_status open_base(const ig_train_values *v, const ig_train_origin *orig
     options->context = v->context;
     if (!v->context) IG_TRY(ig_model_context(origin->model, &options->context));
   }
-  return ig_dataset_open(v->data, options, &data->base);
+  return IG_OK;
 }
 
-static ig_status open_validation(const ig_cli *cli, const ig_train_values *v,
-                                 ig_dataset_open_options options, ig_train_data *data) {
+static ig_status hold_out(const ig_cli *cli, const ig_train_values *v, ig_train_data *data) {
   data->train = data->base;
-  if (v->val) {
-    options.n_like = data->base->n_fields;
-    options.like = data->base->fields;
-    options.stride = options.context; /* every token once */
-    like_images(&data->base->fields[0], &options);
-    return ig_dataset_open(v->val, &options, &data->validation);
-  }
-  if (v->holdout <= 0) return IG_OK;
+  if (v->val || v->holdout <= 0) return IG_OK;
   IG_TRY(ig_dataset_split(data->base, v->holdout, (uint64_t)cli->common->seed, &data->train,
                           &data->validation));
   data->split = true;
   return IG_OK;
+}
+
+static ig_status open_validation(const ig_cli *cli, const ig_train_values *v,
+                                 ig_dataset_open_options options, ig_train_data *data) {
+  if (!v->val) return IG_OK;
+  options.n_like = data->base->n_fields;
+  options.like = data->base->fields;
+  options.stride = options.context; /* every token once */
+  like_images(&data->base->fields[0], &options);
+  return ig_dataset_open_among(v->val, &options, cli->comm, &data->validation);
 }
 
 static ig_status settle_task(const ig_train_values *v, const ig_train_origin *origin,
@@ -123,21 +126,59 @@ static ig_status settle_profiles(const ig_train_origin *origin, ig_train_data *d
   return IG_OK;
 }
 
-static ig_status open_parts(const ig_cli *cli, const ig_train_values *v,
-                            const ig_train_origin *origin, ig_train_data *data) {
+/* A vocabulary that is learned takes the whole text: rank 0 reads it, and the others are told. */
+static ig_status share_tokenizer(ig_comm *comm, ig_status status, ig_train_data *data) {
+  char *text = NULL;
+  int64_t bytes = 0;
+  if (status == IG_OK && data->tokenizer) status = ig_tokenizer_to_json(data->tokenizer, &text);
+  if (text) bytes = (int64_t)strlen(text);
+  status = ig_comm_settle(comm, status);
+  if (status == IG_OK) status = ig_comm_broadcast(comm, &bytes, sizeof bytes, 0);
+  bool receives = status == IG_OK && bytes > 0 && comm->rank > 0;
+  if (receives) text = ig_alloc((size_t)bytes);
+  if (status == IG_OK) {
+    status = ig_comm_settle(comm, text || bytes == 0
+                                      ? IG_OK
+                                      : ig_fail(IG_ERR_MEMORY, "no memory for a tokenizer"));
+  }
+  if (status == IG_OK && bytes > 0) status = ig_comm_broadcast(comm, text, (size_t)bytes, 0);
+  if (status == IG_OK && receives) {
+    status = ig_tokenizer_from_json(text, (size_t)bytes, &data->tokenizer);
+  }
+  ig_free(text);
+  return status;
+}
+
+static ig_status find_tokenizer(ig_comm *comm, const ig_train_values *v,
+                                const ig_train_origin *origin, ig_train_data *data) {
   const ig_model_source *source = origin->source;
+  if (!origin->preset->tokens) return IG_OK;
+  if (source) return ig_text_tokenizer_of(source->snapshot, source->path, &data->tokenizer);
+  ig_status status = ig_comm_rank(comm) == 0 ? ig_text_tokenizer(v->tokenizer, v->data,
+                                                                 v->vocabulary, &data->tokenizer)
+                                             : IG_OK;
+  return ig_comm_size(comm) == 1 ? status : share_tokenizer(comm, status, data);
+}
+
+static ig_status open_settings(const ig_train_values *v, const ig_train_origin *origin,
+                               ig_train_data *data) {
   data->arena = ig_arena_create();
   IG_CHECK_ALLOC(data->arena);
-  IG_TRY(task_asked(v, source, &data->task));
-  if (origin->preset->tokens && source) {
-    IG_TRY(ig_text_tokenizer_of(source->snapshot, source->path, &data->tokenizer));
-  } else if (origin->preset->tokens) {
-    IG_TRY(ig_text_tokenizer(v->tokenizer, v->data, v->vocabulary, &data->tokenizer));
-  }
+  return task_asked(v, origin->source, &data->task);
+}
+
+/* Each line is one that ranks pass together, with the same result on all. */
+static ig_status open_parts(const ig_cli *cli, const ig_train_values *v,
+                            const ig_train_origin *origin, ig_train_data *data) {
+  ig_comm *comm = cli->comm;
   ig_dataset_open_options options = {.keep_images = true};
   ig_text_encoder encoder;
-  IG_TRY(open_base(v, origin, &options, &encoder, data));
-  IG_TRY(settle_task(v, origin, data));
+  IG_TRY(ig_comm_settle(comm, open_settings(v, origin, data)));
+  IG_TRY(ig_comm_settle(comm, find_tokenizer(comm, v, origin, data)));
+  IG_TRY(ig_comm_settle(comm, base_options(v, origin, &options, &encoder, data)));
+  IG_TRY(ig_dataset_open_among(v->data, &options, comm, &data->base));
+  IG_TRY(ig_comm_settle(comm, settle_task(v, origin, data)));
+  IG_TRY(ig_comm_settle(comm, hold_out(cli, v, data)));
   return open_validation(cli, v, options, data);
 }
 

@@ -29,7 +29,7 @@ typedef struct ig_train_data {
   const ig_profile *profiles;
 } ig_train_data;
 
-/* Opens everything, and measures nothing yet. With a checkpoint, which must outlive the data, the data are read as its own were:
+/* Opens everything, and measures nothing yet. All ranks call it, and get the same result. With a checkpoint, which must outlive the data, the data are read as its own were:
  * task, classes, columns, tokenizer and normalisations are its; and of a resumed run, profiles too. */
 ig_status ig_train_data_open(const ig_cli *cli, const ig_train_values *values,
                              const ig_train_origin *origin, ig_train_data *out);

@@ -13,7 +13,7 @@
 #include "engine/base/checked.h"
 #include "formats/hdf5_arrays.h"
 
-/* Up to this many bytes are held in memory, unless the memory limit is lower. */
+/* Up to this many bytes are held in memory, unless the memory limit is lower or ranks read by offset. */
 #define MAX_LOADED ((size_t)256 << 20)
 #define READ_AT_ONCE 4096 /* samples whose order is sorted on the stack */
 
@@ -243,7 +243,7 @@ static ig_status open_raw(opening *o, bool rehearsal) {
     o->hints[f] = s->arrays[f].kind;
     if (rehearsal) ig_h5_rows_look_up(s->arrays[f].rows);
   }
-  if (status == IG_OK && fits(s, o->options)) status = load(s, &o->raw);
+  if (status == IG_OK && !o->options->by_offset && fits(s, o->options)) status = load(s, &o->raw);
   ig_h5_leave();
   if (status == IG_OK) return IG_OK;
   release(s);
@@ -273,6 +273,22 @@ static ig_status hdf5_open(const ig_source *source, const ig_dataset_open_option
   return status;
 }
 
+/* Samples in chunks share them with others: what fits into memory is better unpacked once. */
+static bool hdf5_by_offset(const ig_source *source, const ig_dataset_open_options *options) {
+  ig_dataset_open_options own = *options;
+  own.by_offset = true; /* so that nothing is loaded here */
+  opening o = {.source = source, .options = &own};
+  bool apart = true;
+  if (ig_h5_rehearse(source->spec, rehearse, &o) != IG_OK) return true; /* opening says why */
+  if (open_raw(&o, false) != IG_OK) return true;
+  const stored *s = (const stored *)o.raw;
+  for (int f = 0; f < s->n; f++) apart = apart && !ig_h5_rows_chunked(s->arrays[f].rows);
+  apart = apart || !fits(s, options);
+  ig_dataset_destroy(o.raw);
+  ig_free(o.part);
+  return apart;
+}
+
 static const char *const hdf5_extensions[] = {"h5", "hdf5", "hdf", NULL};
 
 const ig_reader ig_reader_hdf5 = {
@@ -281,4 +297,5 @@ const ig_reader ig_reader_hdf5 = {
     .signature = "89 48 44 46 0d 0a 1a 0a",
     .recognise = hdf5_recognise,
     .open = hdf5_open,
+    .by_offset = hdf5_by_offset,
 };

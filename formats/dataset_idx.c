@@ -1,5 +1,6 @@
 /* IDX, the format of MNIST (and of its successors), plain or gzip: a big-endian header, then the
- * elements. Images and labels are two files, found by name in a folder: `mnist:train` pairs
+ * elements. Plain files are mapped, and samples taken from them as they are asked for; what is gzip is
+ * unpacked into memory. Images and labels are two files, found by name in a folder: `mnist:train` pairs
  * train-images-* with train-labels-*, `mnist:test` t10k-* or test-*. A file of images named
  * alone is paired with the labels beside it when there are any. */
 #include <dirent.h>
@@ -10,8 +11,7 @@
 #include <xxhash.h>
 
 #include "engine/base/checked.h"
-#include "formats/dataset_reader.h"
-
+#include "formats/raw_rows.h"
 
 /* ---- one file ---- */
 
@@ -20,8 +20,6 @@ typedef struct idx {
   ig_dtype dtype;
   ig_shape shape; /* samples first */
   ig_bytes bytes;
-  const void *values;
-  void *block; /* converted values */
 } idx;
 
 static bool raw_type_of(int code, ig_raw_type *out) {
@@ -74,26 +72,43 @@ static ig_status parse(const char *name, const unsigned char *data, size_t size,
   return IG_OK;
 }
 
-static ig_status idx_read(const char *name, const char *path, size_t limit, idx *out) {
-  *out = (idx){.block = NULL};
-  ig_status status = ig_bytes_read(path, limit, &out->bytes);
-  if (status == IG_OK) status = parse(name, out->bytes.data, out->bytes.size, out);
-  if (status != IG_OK) return status;
-  const unsigned char *elements = out->bytes.data + 4 + 4 * (size_t)out->shape.rank;
-  if (ig_raw_is_native(out->raw)) { /* bytes: no alignment to keep */
-    out->values = elements;
-    return IG_OK;
-  }
-  int64_t count = ig_shape_count(&out->shape);
-  out->block = ig_alloc_zero((size_t)count, ig_dtype_size(out->dtype));
-  IG_CHECK_ALLOC(out->block);
-  out->values = out->block;
-  return ig_raw_convert(out->raw, elements, count, out->block);
+static ig_status is_gzip(const char *path, bool *out) {
+  unsigned char head[2] = {0};
+  FILE *file = fopen(path, "rbe");
+  if (!file) return ig_fail_errno("open", path);
+  *out = fread(head, 1, 2, file) == 2 && head[0] == 0x1f && head[1] == 0x8b;
+  fclose(file);
+  return IG_OK;
 }
 
-static void idx_release(idx *file) {
-  ig_bytes_release(&file->bytes);
-  ig_free(file->block);
+static ig_status idx_read(const char *name, const char *path, size_t limit, idx *out) {
+  bool packed = false;
+  IG_TRY(is_gzip(path, &packed));
+  IG_TRY(packed ? ig_bytes_read(path, limit, &out->bytes) : ig_bytes_map(path, &out->bytes));
+  return parse(name, out->bytes.data, out->bytes.size, out);
+}
+
+/* The two files, which the data set holds. */
+typedef struct idx_pair {
+  ig_holder *holder;
+  idx files[2];
+} idx_pair;
+
+static void pair_destroy(void *owner) {
+  idx_pair *pair = owner;
+  for (int i = 0; i < 2; i++) ig_bytes_release(&pair->files[i].bytes);
+  ig_holder_destroy(pair->holder);
+  ig_free(pair);
+}
+
+static ig_raw_rows rows_of(const idx *file) {
+  int64_t count = 1;
+  for (int i = 1; i < file->shape.rank; i++) count *= file->shape.dims[i];
+  return (ig_raw_rows){.data = file->bytes.data + 4 + 4 * (size_t)file->shape.rank,
+                       .raw = file->raw,
+                       .stride = count,
+                       .count = count,
+                       .left_out = -1};
 }
 
 /* ---- the pair ---- */
@@ -194,14 +209,15 @@ static ig_status find_files(ig_arena *arena, const ig_source *source, const char
   return IG_OK;
 }
 
-static ig_status describe(const ig_source *source, ig_holder *holder, const idx *images,
-                          const idx *labels, ig_dataset *out) {
+static ig_status describe(const ig_source *source, const ig_dataset_open_options *options,
+                          ig_holder *holder, const idx *images, const idx *labels,
+                          ig_dataset *out) {
   out->path = ig_arena_strdup(holder->arena, source->spec);
   IG_CHECK_ALLOC(out->path);
   out->format = "idx";
   out->n_samples = images->shape.dims[0];
   out->n_fields = labels ? 2 : 1;
-  out->digest = XXH3_64bits(images->bytes.data, images->bytes.size);
+  out->digest = ig_bytes_digest(&images->bytes, source, options);
   ig_shape sample = {.rank = images->shape.rank - 1};
   for (int i = 0; i < sample.rank; i++) sample.dims[i] = images->shape.dims[i + 1];
   out->fields[0] = (ig_field){.name = "x", .dtype = images->dtype, .shape = sample};
@@ -212,48 +228,56 @@ static ig_status describe(const ig_source *source, ig_holder *holder, const idx 
   IG_CHECK(labels->shape.dims[0] == out->n_samples, IG_ERR_INPUT,
            "%s: %lld images and %lld labels; expected as many", source->spec,
            (long long)out->n_samples, (long long)labels->shape.dims[0]);
-  out->digest = XXH3_64bits_withSeed(labels->bytes.data, labels->bytes.size, out->digest);
+  uint64_t both[2] = {out->digest, XXH3_64bits(labels->bytes.data, labels->bytes.size)};
+  out->digest = XXH3_64bits(both, sizeof both);
   out->fields[1] = (ig_field){.name = "y", .dtype = labels->dtype, .shape = IG_SCALAR};
   return IG_OK;
 }
 
 static ig_status open_pair(const ig_source *source, const ig_dataset_open_options *options,
-                           ig_holder *holder, idx *files, bool *has_labels, ig_dataset **raw) {
+                           idx_pair *pair, bool *has_labels, ig_dataset **raw) {
   const char *images, *labels;
   size_t limit = ig_memory_limit(options);
-  IG_TRY(find_files(holder->arena, source, &images, &labels));
+  IG_TRY(find_files(pair->holder->arena, source, &images, &labels));
   if (options->no_target) labels = NULL;
   *has_labels = labels != NULL;
-  IG_TRY(idx_read(images, images, limit, &files[0]));
-  if (labels) IG_TRY(idx_read(labels, labels, limit - files[0].bytes.size, &files[1]));
+  IG_TRY(idx_read(images, images, limit, &pair->files[0]));
+  size_t left = limit - IG_MIN(limit, pair->files[0].bytes.size);
+  if (labels) IG_TRY(idx_read(labels, labels, left, &pair->files[1]));
   ig_dataset description = {0};
-  IG_TRY(describe(source, holder, &files[0], labels ? &files[1] : NULL, &description));
-  const void *data[] = {files[0].values, files[1].values};
-  IG_TRY(ig_dataset_own_arrays(&description, data, ig_holder_destroy, holder, raw));
-  for (int i = 0; i < 2; i++) { /* from here on the holder's */
-    holder->blocks[2 * i] = files[i].bytes.owned;
-    holder->blocks[2 * i + 1] = files[i].block;
-    files[i] = (idx){.block = NULL};
-  }
-  return IG_OK;
+  IG_TRY(describe(source, options, pair->holder, &pair->files[0], labels ? &pair->files[1] : NULL,
+                  &description));
+  ig_raw_rows rows[2] = {rows_of(&pair->files[0])};
+  if (labels) rows[1] = rows_of(&pair->files[1]);
+  return ig_raw_rows_create(&description, rows, pair_destroy, pair, raw);
 }
 
 static ig_status idx_open(const ig_source *source, const ig_dataset_open_options *options,
                           ig_dataset **out) {
   IG_TRY(ig_source_takes(source, "IDX", source->folder, false));
-  ig_holder *holder;
-  IG_TRY(ig_holder_create(&holder));
-  idx files[2] = {{.block = NULL}, {.block = NULL}};
+  idx_pair *pair = ig_alloc_zero(1, sizeof *pair);
+  IG_CHECK_ALLOC(pair);
   bool has_labels = false;
   ig_dataset *raw = NULL;
-  ig_status status = open_pair(source, options, holder, files, &has_labels, &raw);
-  idx_release(&files[0]);
-  idx_release(&files[1]);
+  ig_status status = ig_holder_create(&pair->holder);
+  if (status == IG_OK) status = open_pair(source, options, pair, &has_labels, &raw);
   if (status != IG_OK) {
-    ig_holder_destroy(holder);
+    pair_destroy(pair);
     return status;
   }
   return ig_arrays_interpret(raw, has_labels, NULL, options, out);
+}
+
+/* Labels are small, whatever they are packed in. */
+static bool idx_by_offset(const ig_source *source, const ig_dataset_open_options *options) {
+  const char *images, *labels;
+  bool packed = false;
+  ig_arena *arena = ig_arena_create();
+  IG_UNUSED(options);
+  bool found = arena && find_files(arena, source, &images, &labels) == IG_OK;
+  bool known = found && is_gzip(images, &packed) == IG_OK;
+  ig_arena_destroy(arena);
+  return !known || !packed; /* opening says what is wrong */
 }
 
 static const char *const idx_extensions[] = {"gz", NULL};
@@ -264,4 +288,5 @@ const ig_reader ig_reader_idx = {
     .signature = "an IDX file (00 00 08 ..), plain or gzip (1f 8b)",
     .recognise = idx_recognise,
     .open = idx_open,
+    .by_offset = idx_by_offset,
 };

@@ -317,4 +317,5 @@ const ig_reader ig_reader_images = {
     .signature = "a tar (\"ustar\" at byte 257)",
     .recognise = images_recognise,
     .open = images_open,
+    .by_offset = ig_always_by_offset,
 };

@@ -28,6 +28,12 @@ uint64_t ig_source_digest(const ig_source *source) {
   return XXH3_64bits(facts, sizeof facts);
 }
 
+bool ig_always_by_offset(const ig_source *source, const ig_dataset_open_options *options) {
+  IG_UNUSED(source);
+  IG_UNUSED(options);
+  return true;
+}
+
 ig_status ig_source_takes(const ig_source *source, const char *format, bool part, bool arrays) {
   IG_CHECK(part || !source->part, IG_ERR_INPUT,
            "%s: a %s file has no parts; found the part '%s' named", source->spec, format,
@@ -238,19 +244,35 @@ static ig_status check_options(const ig_dataset_open_options *options) {
   return IG_OK;
 }
 
+static ig_status look(ig_arena *arena, const char *spec, const ig_dataset_open_options *options,
+                      ig_source *source, const ig_reader **reader) {
+  IG_CHECK_ALLOC(arena);
+  IG_TRY(check_options(options));
+  IG_TRY(find(arena, spec, source));
+  IG_TRY(read_prefix(arena, source));
+  return choose(source, reader);
+}
+
+ig_status ig_dataset_is_by_offset(const char *spec, const ig_dataset_open_options *options,
+                                  bool *by_offset) {
+  ig_arena *arena = ig_arena_create();
+  ig_source source = {0};
+  const ig_reader *reader = NULL;
+  ig_status status = look(arena, spec, options, &source, &reader);
+  *by_offset = status == IG_OK && reader->by_offset && reader->by_offset(&source, options);
+  ig_arena_destroy(arena);
+  return status;
+}
+
 ig_status ig_dataset_open(const char *spec, const ig_dataset_open_options *options,
                           ig_dataset **out) {
   static const ig_dataset_open_options defaults;
   if (!options) options = &defaults;
-  IG_TRY(check_options(options));
   ig_arena *arena = ig_arena_create();
-  IG_CHECK_ALLOC(arena);
   ig_source source = {0};
   const ig_reader *reader = NULL;
   ig_dataset *dataset = NULL;
-  ig_status status = find(arena, spec, &source);
-  if (status == IG_OK) status = read_prefix(arena, &source);
-  if (status == IG_OK) status = choose(&source, &reader);
+  ig_status status = look(arena, spec, options, &source, &reader);
   if (status == IG_OK) status = reader->open(&source, options, &dataset);
   if (status == IG_OK && dataset->n_samples == 0) {
     status = ig_fail(IG_ERR_INPUT, "%s: holds no samples", spec);

@@ -11,6 +11,7 @@
 #ifndef IG_FORMATS_DATASET_OPEN_H
 #define IG_FORMATS_DATASET_OPEN_H
 
+#include "engine/backend/comm.h"
 #include "engine/train/dataset.h"
 
 /* How the target is to be understood. */
@@ -73,12 +74,22 @@ typedef struct ig_dataset_open_options {
   bool keep_images; /* decoded pictures stay in memory, where all of them take at most 1 GiB: for
                        data that is read again and again */
   size_t memory_limit; /* bytes that may be held in memory; 0 for 8 GiB */
+  bool by_offset; /* of a file whose samples can be read one by one nothing else is read: it is neither
+                     held in memory nor hashed or checked as a whole. For one of several ranks. */
 } ig_dataset_open_options;
 
 /* Opens SPEC; `options` may be NULL. IG_ERR_INPUT names the file, the place in it, what was
  * expected and what was found. */
 ig_status ig_dataset_open(const char *spec, const ig_dataset_open_options *options,
                           ig_dataset **out);
+/* As ig_dataset_open, by all ranks of `comm` together (NULL for one process), with the same result on all
+ * of them: formats whose samples can be read one by one are opened `by_offset`, others are read by one
+ * rank of each machine for all of it. The samples are those of ig_dataset_open. */
+ig_status ig_dataset_open_among(const char *spec, const ig_dataset_open_options *options,
+                                ig_comm *comm, ig_dataset **out);
+/* Whether a rank can read its samples of SPEC without the others'. */
+ig_status ig_dataset_is_by_offset(const char *spec, const ig_dataset_open_options *options,
+                                  bool *by_offset);
 /* "csv, hdf5, ..." */
 const char *ig_dataset_formats(char *text, size_t size);
 

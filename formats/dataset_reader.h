@@ -41,12 +41,16 @@ typedef struct ig_reader {
   int (*recognise)(const ig_source *source);
   ig_status (*open)(const ig_source *source, const ig_dataset_open_options *options,
                     ig_dataset **out);
+  /* Whether the samples of this file can be read one by one; NULL for never. */
+  bool (*by_offset)(const ig_source *source, const ig_dataset_open_options *options);
 } ig_reader;
 
 extern const ig_reader *const ig_reader_registry[];
 
 /* XXH3 of path, size and mtime, for what is too large to read whole. */
 uint64_t ig_source_digest(const ig_source *source);
+/* What a format says whose samples can always be read one by one. */
+bool ig_always_by_offset(const ig_source *source, const ig_dataset_open_options *options);
 /* Fails for a part or arrays that the format does not have. */
 ig_status ig_source_takes(const ig_source *source, const char *format, bool part, bool arrays);
 /* Whether `n` bytes are plain text: no NUL or other control bytes, and valid UTF-8 but for a cut at
@@ -64,6 +68,9 @@ typedef struct ig_bytes {
 } ig_bytes;
 
 ig_status ig_bytes_map(const char *path, ig_bytes *out);
+/* XXH3 of the bytes where that reads no more than opening may; otherwise ig_source_digest. */
+uint64_t ig_bytes_digest(const ig_bytes *bytes, const ig_source *source,
+                         const ig_dataset_open_options *options);
 /* Read into memory, unpacked when it is gzip; IG_ERR_MEMORY beyond `limit` bytes. */
 ig_status ig_bytes_read(const char *path, size_t limit, ig_bytes *out);
 void ig_bytes_release(ig_bytes *bytes);

@@ -166,16 +166,31 @@ static ig_status read_encoded(const ig_source *source, const ig_text_encoder *en
   return IG_OK;
 }
 
+/* Of what a text's tokens were in training. */
+static const ig_field *like_tokens(const ig_dataset_open_options *options) {
+  const ig_field *like = ig_like_field(options, "x");
+  return like && like->kind == IG_FIELD_TOKENS ? like : NULL;
+}
+
+/* Tokens lie in the file as they are used. */
+static bool text_by_offset(const ig_source *source, const ig_dataset_open_options *options) {
+  const ig_field *like = like_tokens(options);
+  IG_UNUSED(source);
+  if (options->encoder) {
+    return options->encoder->vocabulary == 256 && strcmp(options->encoder->name, "bytes") == 0;
+  }
+  return like ? !like->classes && like->n_classes == 256 : options->text == IG_TEXT_BYTES;
+}
+
 static ig_status read_tokens(const ig_source *source, const ig_dataset_open_options *options,
                              ig_holder *holder, ig_token_run *run, uint64_t *digest) {
   IG_TRY(ig_bytes_map(source->path, &holder->bytes));
-  const ig_field *like = ig_like_field(options, "x");
-  if (like && like->kind != IG_FIELD_TOKENS) like = NULL;
-  bool as_bytes = like ? !like->classes && like->n_classes == 256 : options->text == IG_TEXT_BYTES;
+  const ig_field *like = like_tokens(options);
+  bool as_bytes = text_by_offset(source, options);
   const char *unit = options->encoder ? options->encoder->name : as_bytes ? "bytes" : "characters";
-  *digest = XXH3_64bits_withSeed(holder->bytes.data, holder->bytes.size,
-                                 XXH3_64bits(unit, strlen(unit)));
-  if (options->encoder) return read_encoded(source, options->encoder, holder, run);
+  uint64_t facts[2] = {ig_bytes_digest(&holder->bytes, source, options),
+                       XXH3_64bits(unit, strlen(unit))};
+  *digest = XXH3_64bits(facts, sizeof facts);
   if (as_bytes) {
     *run = (ig_token_run){.ids = holder->bytes.data,
                           .width = 1,
@@ -183,6 +198,7 @@ static ig_status read_tokens(const ig_source *source, const ig_dataset_open_opti
                           .vocabulary = 256};
     return IG_OK;
   }
+  if (options->encoder) return read_encoded(source, options->encoder, holder, run);
   IG_CHECK(!like || like->classes, IG_ERR_INPUT,
            "%s: the training data has %lld tokens of a tokenizer; expected that tokenizer",
            source->spec, (long long)like->n_classes);
@@ -211,4 +227,5 @@ const ig_reader ig_reader_text = {
     .extensions = text_extensions,
     .recognise = text_recognise,
     .open = text_open,
+    .by_offset = text_by_offset,
 };

@@ -425,6 +425,8 @@ ig_status ig_h5_rows_create(ig_h5_file *file, hid_t dataset, const char *name,
   return IG_OK;
 }
 
+bool ig_h5_rows_chunked(const ig_h5_rows *rows) { return rows->chunked; }
+
 ig_dtype ig_h5_rows_dtype(const ig_h5_rows *rows) { return ig_raw_dtype(rows->raw_type); }
 
 void ig_h5_rows_destroy(ig_h5_rows *rows) {

@@ -16,6 +16,8 @@ ig_status ig_h5_rows_create(ig_h5_file *file, hid_t dataset, const char *name,
                             const ig_shape *shape, size_t cache_bytes, ig_h5_rows **out);
 /* In which rows are delivered; integers of 16 bits and unsigned ones are widened (ig_raw_dtype). */
 ig_dtype ig_h5_rows_dtype(const ig_h5_rows *rows);
+/* Whether rows lie in chunks, each of which is unpacked as a whole. */
+bool ig_h5_rows_chunked(const ig_h5_rows *rows);
 void ig_h5_rows_destroy(ig_h5_rows *rows); /* NULL is allowed */
 /* Looks up every chunk (up to a limit), reading nothing of them: for rehearsals. */
 void ig_h5_rows_look_up(const ig_h5_rows *rows);

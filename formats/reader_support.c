@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <xxhash.h>
 #include <zlib.h>
 
 #include "engine/base/checked.h"
@@ -33,6 +34,14 @@ ig_status ig_bytes_map(const char *path, ig_bytes *out) {
   }
   close(fd);
   return status;
+}
+
+#define MAX_DIGESTED ((size_t)64 << 20)
+
+uint64_t ig_bytes_digest(const ig_bytes *bytes, const ig_source *source,
+                         const ig_dataset_open_options *options) {
+  bool large = options->by_offset || bytes->size > MAX_DIGESTED;
+  return large && bytes->mapped ? ig_source_digest(source) : XXH3_64bits(bytes->data, bytes->size);
 }
 
 /* Appends what gzread gives until the end; it passes plain files through. */

@@ -6,6 +6,7 @@
 #include "engine/base/shape.h"
 #include "engine/base/status.h"
 #include "kernels/activation.h"
+#include "kernels/depth.h"
 
 /* A convolution in two spatial dimensions (with one, the height is 1), described as its forward
  * direction: gradients and transposed convolutions go backwards through the same description. */
@@ -16,6 +17,7 @@ typedef struct ig_conv {
   int64_t kernel[2];              /* height, width */
   int64_t stride[2], dilation[2]; /* a dilation of 1 is dense */
   int64_t pad_begin[2], pad_end[2];
+  ig_depth depth; /* a third spatial dimension, for oneDNN and the volume kernels alone */
   ig_layout src_layout, dst_layout;
   bool tf32; /* operands of f32 may be rounded to tf32 */
   bool bias;
@@ -36,6 +38,13 @@ void ig_cpu_conv_src_reference(const ig_conv *spec, const void *dst_grad, const 
 /* The gradients of weights, and of the bias where there is one. */
 void ig_cpu_conv_weights_reference(const ig_conv *spec, const void *src, const void *dst_grad,
                                    void *weights_grad, void *bias_grad);
+/* The same three with a depth, row-major: src and dst are [N, C, D, H, W], filters [.., .., kd, kh, kw]. */
+void ig_cpu_conv_volume(const ig_conv *spec, const void *src, const void *weights, const void *bias,
+                        void *dst);
+void ig_cpu_conv_volume_src(const ig_conv *spec, const void *dst_grad, const void *weights,
+                            const void *bias, void *src_grad);
+void ig_cpu_conv_volume_weights(const ig_conv *spec, const void *src, const void *dst_grad,
+                                void *weights_grad, void *bias_grad);
 /* The forward direction for up to 64 pixels of dst in f32, with packed weights. */
 const char *ig_cpu_conv_few_pixels_reject(const ig_conv *spec); /* NULL where it can be used */
 size_t ig_cpu_conv_few_pixels_workspace(const ig_conv *spec);

@@ -1,11 +1,14 @@
 /* Data movement: copies between strided boxes, and padding. Elements are opaque words of
- * 1, 2, 4 or 8 bytes; strides count elements. Results do not depend on the number of threads. */
+ * 1, 2, 4, 8 or (on the CPU alone) 16 bytes; strides count elements. Results do not depend on the
+ * number of threads. */
 #ifndef IG_KERNELS_MOVEMENT_H
 #define IG_KERNELS_MOVEMENT_H
 
 #include "engine/base/dtype.h"
 
 #define IG_MOVEMENT_MAX_RANK 8
+/* Of the boxes that ig_cpu_strided_copy takes: each dimension of a tensor cut in two. */
+#define IG_CPU_COPY_RANK 16
 
 /* target[sum i_d * target_strides[d]] = source[sum i_d * source_strides[d]] for every index below
  * `dims`. A source stride of 0 repeats, a negative one walks backwards; the target's elements are

@@ -6,8 +6,10 @@
 
 #include "kernels/softmax.h"
 
-/* places[outer, inner]: index of the greatest element; of equal ones the first, or the last. */
-void ig_cpu_arg_max(ig_dtype dtype, const ig_rows *rows, const void *x, bool last, int64_t *places);
+/* places[outer, inner]: index of the greatest element, or with `least` the least; of equal ones the first,
+ * or the last. NaN wins either way. */
+void ig_cpu_arg_extreme(ig_dtype dtype, const ig_rows *rows, const void *x, bool least, bool last,
+                        int64_t *places);
 
 /* Scratch bytes of ig_cpu_top_k. */
 size_t ig_cpu_top_k_workspace(int64_t k);

@@ -17,6 +17,7 @@ static int cuda_index(const char *device) {
 }
 
 ig_status ig_backend_open(const char *device, int threads, ig_backend **out) {
+  IG_CHECK(threads >= 0, IG_ERR_USAGE, "threads: expected 0 to 4096, found %d", threads);
   if (strcmp(device, "cpu") == 0) return ig_backend_cpu_create(threads, out);
   if (strcmp(device, "auto") == 0) {
     if (ig_backend_cuda_create(0, out) == IG_OK) return IG_OK;

@@ -94,7 +94,7 @@ struct ig_backend {
   char description[128]; /* for people and reports: "NVIDIA H200, 132 multiprocessors, ..." */
 };
 
-/* `threads` 0 means one per core. */
+/* `threads` 0 means one per core, -1 as many as the calling thread has already. */
 ig_status ig_backend_cpu_create(int threads, ig_backend **out);
 /* Device `index` of those that CUDA sees. IG_ERR_DEVICE, with the reason, without CUDA in this build,
  * without driver or GPU, and for a GPU that the kernels were not compiled for. */

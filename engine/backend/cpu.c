@@ -64,10 +64,10 @@ static const ig_backend_vtable cpu_vtable = {
 };
 
 ig_status ig_backend_cpu_create(int threads, ig_backend **out) {
-  IG_CHECK(threads >= 0 && threads <= 4096, IG_ERR_USAGE,
+  IG_CHECK(threads >= -1 && threads <= 4096, IG_ERR_USAGE,
            "threads: expected 0 to 4096, found %d", threads);
 #ifdef _OPENMP
-  omp_set_num_threads(threads > 0 ? threads : omp_get_num_procs());
+  if (threads >= 0) omp_set_num_threads(threads > 0 ? threads : omp_get_num_procs());
   omp_set_dynamic(0);
 #endif
   ig_backend *backend = ig_alloc_zero(1, sizeof *backend);

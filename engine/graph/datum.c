@@ -6,6 +6,20 @@
 #include "engine/base/checked.h"
 #include "engine/base/memory.h"
 
+static _Thread_local size_t live_bytes;
+
+size_t ig_datum_live_bytes(void) { return live_bytes; }
+
+/* The block becomes the datum's; false without one. */
+static bool own(ig_datum *datum, void *block, size_t bytes) {
+  if (!block) return false;
+  datum->data = block;
+  datum->owned = true;
+  datum->bytes = bytes;
+  live_bytes += bytes;
+  return true;
+}
+
 static ig_status create(ig_datum_kind kind, ig_datum **out) {
   ig_datum *datum = ig_alloc_zero(1, sizeof *datum);
   IG_CHECK_ALLOC(datum);
@@ -27,9 +41,7 @@ ig_status ig_datum_tensor(ig_dtype dtype, const ig_shape *shape, ig_datum **out)
   ig_datum *datum = NULL;
   IG_TRY(create_tensor(dtype, shape, &datum));
   size_t bytes = ig_shape_bytes(shape, dtype);
-  datum->data = ig_alloc_zero(bytes ? bytes : 1, 1);
-  datum->owned = true;
-  if (!datum->data) {
+  if (!own(datum, ig_alloc_zero(bytes ? bytes : 1, 1), bytes)) {
     ig_datum_release(datum);
     return ig_fail(IG_ERR_MEMORY, "out of memory: a tensor of %zu bytes", bytes);
   }
@@ -43,6 +55,16 @@ ig_status ig_datum_borrow(ig_dtype dtype, const ig_shape *shape, const void *dat
   return IG_OK;
 }
 
+ig_status ig_datum_view(ig_datum *datum, const ig_shape *shape, ig_datum **out) {
+  IG_CHECK(datum->kind == IG_DATUM_TENSOR &&
+               ig_shape_count(shape) == ig_shape_count(&datum->shape),
+           IG_ERR_INTERNAL, "a view of other size");
+  IG_TRY(create_tensor(datum->dtype, shape, out));
+  (*out)->data = datum->data;
+  (*out)->of = ig_datum_hold(datum->of ? datum->of : datum);
+  return IG_OK;
+}
+
 ig_status ig_datum_strings(const ig_shape *shape, const ig_string *texts, ig_datum **out) {
   ig_datum *datum = NULL;
   int64_t count = ig_shape_count(shape);
@@ -52,9 +74,7 @@ ig_status ig_datum_strings(const ig_shape *shape, const ig_string *texts, ig_dat
     IG_CHECK(ig_add_size(bytes, texts[i].size, &bytes), IG_ERR_MEMORY, "texts are too long");
   }
   IG_TRY(create_tensor(IG_STRING, shape, &datum));
-  datum->data = ig_alloc(bytes ? bytes : 1);
-  datum->owned = true;
-  if (!datum->data) {
+  if (!own(datum, ig_alloc(bytes ? bytes : 1), bytes)) {
     ig_datum_release(datum);
     return ig_fail(IG_ERR_MEMORY, "out of memory: texts of %zu bytes", bytes);
   }
@@ -96,7 +116,11 @@ void ig_datum_release(ig_datum *datum) {
   if (!datum || --datum->holders > 0) return;
   for (int64_t i = 0; i < datum->n; i++) ig_datum_release(datum->items[i]);
   ig_free(datum->items);
-  if (datum->owned) ig_free(datum->data);
+  ig_datum_release(datum->of);
+  if (datum->owned) {
+    ig_free(datum->data);
+    live_bytes -= datum->bytes;
+  }
   ig_free(datum);
 }
 

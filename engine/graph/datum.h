@@ -21,7 +21,9 @@ struct ig_datum {
   ig_dtype dtype;
   ig_shape shape;
   void *data;
-  bool owned; /* data is released with the datum */
+  bool owned;    /* data is released with the datum */
+  size_t bytes;  /* of what is owned */
+  ig_datum *of;  /* whose bytes a view shares; held */
   int64_t n;  /* a sequence's elements */
   ig_datum **items;
 };
@@ -30,6 +32,8 @@ struct ig_datum {
 ig_status ig_datum_tensor(ig_dtype dtype, const ig_shape *shape, ig_datum **out);
 /* The caller's bytes, which outlive it. Not for IG_STRING. */
 ig_status ig_datum_borrow(ig_dtype dtype, const ig_shape *shape, const void *data, ig_datum **out);
+/* The bytes of another tensor under another shape, as many elements; holds it once more. */
+ig_status ig_datum_view(ig_datum *datum, const ig_shape *shape, ig_datum **out);
 /* Texts, copied. */
 ig_status ig_datum_strings(const ig_shape *shape, const ig_string *texts, ig_datum **out);
 /* Holds each of the items once more. `dtype` is that of their elements. */
@@ -37,6 +41,8 @@ ig_status ig_datum_sequence(ig_dtype dtype, int64_t n, ig_datum *const *items, i
 ig_status ig_datum_none(ig_datum **out);
 ig_datum *ig_datum_hold(ig_datum *datum); /* the same one, held once more */
 void ig_datum_release(ig_datum *datum);   /* NULL is allowed */
+/* Bytes that the data of this thread own now, for those who limit them. */
+size_t ig_datum_live_bytes(void);
 /* Integers (any integer type, or bool) of a tensor of at most `capacity` elements; `what` names it in
  * messages. */
 ig_status ig_datum_ints(const ig_datum *datum, const char *what, int capacity, int64_t *out, int *n);

@@ -45,6 +45,12 @@ void ig_graph_destroy(ig_graph *graph) {
   ig_free(graph);
 }
 
+ig_graph *ig_graph_hold(const ig_graph *graph) {
+  ig_graph *held = (ig_graph *)graph;
+  __atomic_add_fetch(&held->holders, 1, __ATOMIC_RELAXED);
+  return held;
+}
+
 ig_status ig_graph_status(const ig_graph *graph) {
   if (graph->status == IG_OK) return IG_OK;
   return ig_fail(graph->status, "%s", graph->error ? graph->error : "out of memory");
@@ -287,8 +293,7 @@ static bool hold_bodies(ig_graph *graph, const ig_op *op, const void *attrs) {
     if (!ig_grow((void **)&graph->bodies, &graph->body_capacity, graph->n_bodies + 1,
                  sizeof(ig_graph *)))
       return false;
-    __atomic_add_fetch(&body->holders, 1, __ATOMIC_RELAXED);
-    graph->bodies[graph->n_bodies++] = body;
+    graph->bodies[graph->n_bodies++] = ig_graph_hold(body);
   }
   return true;
 }

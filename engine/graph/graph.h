@@ -116,6 +116,8 @@ ig_status ig_graph_create(const char *name, ig_graph **out);
 /* Lets go of it; NULL is allowed. A graph that is an attribute of nodes (a body) lives until its maker and
  * all graphs with such nodes have let go, and must not be changed any more. */
 void ig_graph_destroy(ig_graph *graph);
+/* The same one, let go of once more. */
+ig_graph *ig_graph_hold(const ig_graph *graph);
 /* IG_OK, or the first builder's failure, set again as the thread's last error. */
 ig_status ig_graph_status(const ig_graph *graph);
 /* Records a failure in the graph (the first one stays) from the thread's last error. */
@@ -246,14 +248,24 @@ ig_status ig_graph_compact(ig_graph *graph, bool all);
 /* Structure, uses, order, dtypes and shapes (by inferring again); names the first fault. */
 ig_status ig_graph_verify(ig_graph *graph);
 
-/* A copy with the given shape for each graph input (in order); infers everything, and evaluates
- * what depends on shapes alone. With NULL shapes, the inputs keep theirs. The copy needs nothing of
- * `graph`, which may be destroyed first. Fails naming the input or node that does not fit. */
+/* A copy with the given shape for each graph input (in order); infers everything, evaluates what depends
+ * on shapes and constants alone, and puts the chosen body in the place of an If whose condition is known
+ * so. With NULL shapes, the inputs keep theirs. The copy needs nothing of `graph`, which may be destroyed
+ * first. Fails naming the input or node that does not fit; with IG_ERR_UNSUPPORTED where a shape depends
+ * on what the inputs hold, or a value is no tensor of numbers: then it can only be interpreted. */
 ig_status ig_graph_specialize(const ig_graph *graph, const ig_shape *input_shapes,
                               ig_graph **out);
-/* The same with the dtypes of the inputs too, for bodies, whose inputs may have any. */
+/* The same with the dtypes of the inputs too, where the graph leaves them open. */
 ig_status ig_graph_specialize_typed(const ig_graph *graph, const ig_dtype *input_dtypes,
                                     const ig_shape *input_shapes, ig_graph **out);
+/* The same for a body: its inputs get dtype and shape of `like`, whatever the body says, and those that
+ * are constants there are known in the copy (and inputs of it all the same, which nothing reads). */
+ig_status ig_graph_specialize_body(const ig_graph *body, ig_value *const *like, ig_graph **out);
+/* Appends the body's nodes to a concrete graph, `in` in the place of its inputs; out[i] is what stands
+ * for the body's output i, and may be one of `in`. Evaluates as specialising does. Every PARAM of the
+ * body is a constant: bodies have none in the store. */
+ig_status ig_graph_inline(ig_graph *graph, const ig_graph *body, ig_value *const *in,
+                          ig_value **out);
 
 /* --- queries --------------------------------------------------------------------------------- */
 

@@ -20,7 +20,7 @@ static ig_status infer(ig_node *node) {
 static void grad(const ig_grad *g) {
   ig_window window;
   ig_shape y;
-  int64_t pads[4];
+  int64_t pads[2 * IG_WINDOW_AXES];
   ig_attr list[IG_POOL_GRAD_ATTRS];
   if (!g->dy[0] || ig_pool_shape(g->node, &window, &y) != IG_OK) return;
   ig_pool_grad_attrs(g->node, &window, pads, list);
@@ -42,8 +42,16 @@ static ig_status run_reference(const ig_call *call) {
   return IG_OK;
 }
 
+static ig_status run_volume(const ig_call *call) {
+  ig_pool pool;
+  IG_TRY(ig_pool_of(call->node, &pool));
+  ig_cpu_mean_pool_volume(&pool, call->in[0], call->out[0]);
+  return IG_OK;
+}
+
 static const ig_impl impls[] = {
     {.name = "lanes", .reject = ig_pool_reject_lanes, .run = run_lanes},
+    {.name = "volume", .reject = ig_pool_reject_volume, .run = run_volume},
     {.name = "reference", .reject = ig_pool_reject_layouts, .run = run_reference},
     {0},
 };

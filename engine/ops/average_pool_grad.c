@@ -30,8 +30,16 @@ static ig_status run_reference(const ig_call *call) {
   return IG_OK;
 }
 
+static ig_status run_volume(const ig_call *call) {
+  ig_pool pool;
+  IG_TRY(ig_pool_grad_of(call->node, &pool));
+  ig_cpu_pool_volume_grad(&pool, call->in[0], NULL, call->out[0]);
+  return IG_OK;
+}
+
 static const ig_impl impls[] = {
     {.name = "lanes", .reject = ig_pool_reject_grad_lanes, .run = run_lanes},
+    {.name = "volume", .reject = ig_pool_reject_volume, .run = run_volume},
     {.name = "reference", .reject = ig_pool_reject_layouts, .run = run_reference},
     {0},
 };

@@ -18,7 +18,7 @@ static const char *activation_of(const ig_conv_attrs *attrs) {
 }
 
 /* The window with pads resolved, and the spatial dims of the output. */
-static ig_status window_of(const ig_node *node, ig_window *window, int64_t out[2]) {
+static ig_status window_of(const ig_node *node, ig_window *window, int64_t out[IG_WINDOW_AXES]) {
   const ig_conv_attrs *attrs = IG_ATTRS_OF(ig_conv_attrs, node);
   const ig_shape *x = &node->inputs[0]->shape, *w = &node->inputs[1]->shape;
   IG_TRY(ig_window_read(&attrs->window, x->rank - 2, w->dims + 2, window));
@@ -38,7 +38,7 @@ ig_status ig_conv_infer(ig_node *node) {
   const ig_conv_attrs *attrs = IG_ATTRS_OF(ig_conv_attrs, node);
   const ig_value *x = node->inputs[0], *w = node->inputs[1];
   ig_window window;
-  int64_t out[2];
+  int64_t out[IG_WINDOW_AXES];
   ig_activation activation;
   IG_TRY(ig_require_float(node, 0));
   IG_TRY(ig_conv_check_filter(x, w, attrs->group, "input"));
@@ -62,7 +62,7 @@ void ig_conv_grad(const ig_grad *g) {
   ig_value *x = g->node->inputs[0], *w = g->node->inputs[1];
   ig_value *dy = ig_activation_grad(g->graph, activation_of(attrs), g->dy[0], g->node->outputs[0]);
   ig_window window;
-  int64_t out[2];
+  int64_t out[IG_WINDOW_AXES];
   if (!dy || window_of(g->node, &window, out) != IG_OK) return;
   bool bias = input_of(g->node, 2) && g->need[2];
   if (g->need[0]) g->dx[0] = ig_conv_grad_input(g->graph, dy, w, x, &window, attrs->group);
@@ -81,7 +81,7 @@ ig_cost ig_conv_forward_cost(const ig_node *node) {
 ig_status ig_conv_forward_describe(const ig_node *node, ig_conv *out) {
   const ig_conv_attrs *attrs = IG_ATTRS_OF(ig_conv_attrs, node);
   ig_window window;
-  int64_t dims[2];
+  int64_t dims[IG_WINDOW_AXES];
   IG_TRY(window_of(node, &window, dims));
   ig_conv_describe(node->inputs[0], node->outputs[0], &window, attrs->group, out);
   out->bias = input_of(node, 2) != NULL;
@@ -169,6 +169,13 @@ static ig_status run_reference(const ig_call *call) {
   return IG_OK;
 }
 
+static ig_status run_volume(const ig_call *call) {
+  ig_conv spec;
+  IG_TRY(ig_conv_forward_describe(call->node, &spec));
+  ig_cpu_conv_volume(&spec, call->in[0], call->in[1], bias_and_sum(call), call->out[0]);
+  return IG_OK;
+}
+
 const ig_impl ig_conv_impls[] = {
     {.name = "few_pixels",
      .reject = reject_few_pixels,
@@ -181,6 +188,7 @@ const ig_impl ig_conv_impls[] = {
      .prepare = prepare_onednn,
      .release = ig_conv_release,
      .run = run_onednn},
+    {.name = "volume", .reject = ig_conv_reject_volume, .run = run_volume},
     {.name = "reference", .reject = reject_reference, .run = run_reference},
     {0},
 };

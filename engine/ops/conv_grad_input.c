@@ -29,7 +29,7 @@ static ig_status infer(ig_node *node) {
   const conv_grad_input_attrs *a = IG_ATTRS_OF(conv_grad_input_attrs, node);
   const ig_value *dy = node->inputs[0], *w = node->inputs[1];
   ig_window window;
-  int64_t out[2];
+  int64_t out[IG_WINDOW_AXES];
   IG_TRY(ig_require_float(node, 0));
   IG_TRY(ig_conv_check_filter(dy, w, a->group, "gradient"));
   IG_CHECK(dy->shape.dims[1] == w->shape.dims[0], IG_ERR_SHAPE,
@@ -85,6 +85,13 @@ static ig_status run_reference(const ig_call *call) {
   return IG_OK;
 }
 
+static ig_status run_volume(const ig_call *call) {
+  ig_conv spec;
+  IG_TRY(ig_conv_grad_input_describe(call->node, &spec));
+  ig_cpu_conv_volume_src(&spec, call->in[0], call->in[1], NULL, call->out[0]);
+  return IG_OK;
+}
+
 static const ig_impl impls[] = {
     {.name = "onednn",
      .library_sums = true,
@@ -92,6 +99,7 @@ static const ig_impl impls[] = {
      .prepare = prepare_onednn,
      .release = ig_conv_release,
      .run = run_onednn},
+    {.name = "volume", .reject = ig_conv_reject_volume, .run = run_volume},
     {.name = "reference", .reject = ig_conv_reject_reference, .run = run_reference},
     {0},
 };

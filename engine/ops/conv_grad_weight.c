@@ -25,7 +25,7 @@ static ig_status infer(ig_node *node) {
   const conv_grad_weight_attrs *a = IG_ATTRS_OF(conv_grad_weight_attrs, node);
   const ig_value *x = node->inputs[0], *dy = node->inputs[1];
   ig_window window;
-  int64_t out[2];
+  int64_t out[IG_WINDOW_AXES];
   IG_TRY(ig_require_float(node, 0));
   IG_CHECK(x->shape.rank == dy->shape.rank && x->dtype == dy->dtype &&
                x->shape.dims[0] == dy->shape.dims[0],
@@ -44,7 +44,7 @@ static ig_status infer(ig_node *node) {
     IG_CHECK(dy->shape.dims[2 + i] == out[i], IG_ERR_SHAPE,
              "the gradient is %s where the convolution gives an extent of %" PRId64,
              IG_SHAPE_STR(&dy->shape), out[i]);
-    dw.dims[2 + i] = window.kernel[2 - window.spatial + i];
+    dw.dims[2 + i] = window.kernel[IG_WINDOW_AXES - window.spatial + i];
   }
   ig_shape db = IG_SHAPE(dw.dims[0]);
   IG_TRY(ig_infer_set(node, 0, x->dtype, &dw));
@@ -90,6 +90,14 @@ static ig_status run_reference(const ig_call *call) {
   return IG_OK;
 }
 
+static ig_status run_volume(const ig_call *call) {
+  ig_conv spec;
+  IG_TRY(ig_conv_grad_weight_describe(call->node, &spec));
+  ig_cpu_conv_volume_weights(&spec, call->in[0], call->in[1], call->out[0],
+                             bias_of(call));
+  return IG_OK;
+}
+
 static const ig_impl impls[] = {
     {.name = "onednn",
      .sums_by_thread = true,
@@ -97,6 +105,7 @@ static const ig_impl impls[] = {
      .prepare = prepare_onednn,
      .release = ig_conv_release,
      .run = run_onednn},
+    {.name = "volume", .reject = ig_conv_reject_volume, .run = run_volume},
     {.name = "reference", .reject = ig_conv_reject_reference, .run = run_reference},
     {0},
 };

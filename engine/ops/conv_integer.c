@@ -36,6 +36,7 @@ static const ig_impl impls[] = {
      .prepare = prepare_onednn,
      .release = ig_conv_release,
      .run = run_onednn},
+    {.name = "volume", .reject = ig_conv_reject_volume, .run = run},
     {.name = "reference", .reject = ig_integer_conv_reject, .run = run},
     {0},
 };

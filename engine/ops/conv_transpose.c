@@ -32,7 +32,7 @@ static ig_status slide(const conv_transpose_attrs *a, ig_window *w, int i, int64
   const char *mode = a->window.auto_pad;
   bool upper = strcmp(mode, "SAME_UPPER") == 0, lower = strcmp(mode, "SAME_LOWER") == 0;
   bool valid = strcmp(mode, "VALID") == 0;
-  int axis = 2 - w->spatial + i;
+  int axis = IG_WINDOW_AXES - w->spatial + i;
   int64_t extra = a->output_padding.n ? a->output_padding.v[i] : 0, most = INT32_MAX;
   IG_CHECK(upper || lower || valid || strcmp(mode, "NOTSET") == 0, IG_ERR_USAGE,
            "attribute auto_pad is '%s', expected NOTSET, VALID, SAME_UPPER or SAME_LOWER", mode);
@@ -58,7 +58,7 @@ static ig_status slide(const conv_transpose_attrs *a, ig_window *w, int i, int64
   return IG_OK;
 }
 
-static ig_status window_of(const ig_node *node, ig_window *window, int64_t out[2]) {
+static ig_status window_of(const ig_node *node, ig_window *window, int64_t out[IG_WINDOW_AXES]) {
   const conv_transpose_attrs *a = IG_ATTRS_OF(conv_transpose_attrs, node);
   const ig_shape *x = &node->inputs[0]->shape, *w = &node->inputs[1]->shape;
   IG_TRY(ig_window_read(&a->window, x->rank - 2, w->dims + 2, window));
@@ -74,7 +74,7 @@ static ig_status infer(ig_node *node) {
   const conv_transpose_attrs *a = IG_ATTRS_OF(conv_transpose_attrs, node);
   const ig_value *x = node->inputs[0], *w = node->inputs[1];
   ig_window window;
-  int64_t out[2];
+  int64_t out[IG_WINDOW_AXES];
   IG_TRY(ig_require_float(node, 0));
   IG_TRY(ig_conv_check_filter(x, w, a->group, "input"));
   IG_CHECK(x->shape.dims[1] == w->shape.dims[0], IG_ERR_SHAPE,
@@ -91,7 +91,7 @@ static ig_status infer(ig_node *node) {
 static void grad(const ig_grad *g) {
   ig_graph *graph = g->graph;
   ig_value *dy = g->dy[0], *x = g->node->inputs[0], *w = g->node->inputs[1];
-  int64_t group = IG_ATTRS_OF(conv_transpose_attrs, g->node)->group, out[2], pads[4];
+  int64_t group = IG_ATTRS_OF(conv_transpose_attrs, g->node)->group, out[IG_WINDOW_AXES], pads[2 * IG_WINDOW_AXES];
   ig_window window;
   if (!dy || window_of(g->node, &window, out) != IG_OK) return;
   if (g->need[0]) {
@@ -107,7 +107,7 @@ static void grad(const ig_grad *g) {
   }
   if (g->need[1]) ig_conv_grad_weight(graph, dy, x, &window, group, &g->dx[1], NULL);
   if (bias_of(g->node) && g->need[2]) {
-    int64_t axes[] = {0, 2, 3};
+    int64_t axes[] = {0, 2, 3, 4};
     ig_value *over = ig_graph_const_i64s(graph, dy->shape.rank - 1, axes);
     g->dx[2] = ig_op1(graph, "ReduceSum", NULL, IG_INS(dy, over), IG_ATTRS(IG_INT("keepdims", 0)));
   }
@@ -121,7 +121,7 @@ static ig_cost cost(const ig_node *node) {
 
 ig_status ig_conv_transpose_describe(const ig_node *node, ig_conv *out) {
   ig_window window;
-  int64_t dims[2];
+  int64_t dims[IG_WINDOW_AXES];
   IG_TRY(window_of(node, &window, dims));
   ig_conv_describe(node->outputs[0], node->inputs[0], &window,
                    IG_ATTRS_OF(conv_transpose_attrs, node)->group, out);
@@ -153,6 +153,7 @@ static ig_status run_onednn(const ig_call *call) {
   const ig_value *y = call->node->outputs[0];
   int64_t dims[4];
   ig_window_dims(&y->shape, dims);
+  if (y->shape.rank > 4) dims[2] *= y->shape.dims[2];
   ig_cpu_channel_add(y->layout, dims, call->in[2], call->out[0]);
   return IG_OK;
 }
@@ -165,6 +166,14 @@ static ig_status run_reference(const ig_call *call) {
   return IG_OK;
 }
 
+static ig_status run_volume(const ig_call *call) {
+  ig_conv spec;
+  IG_TRY(ig_conv_transpose_describe(call->node, &spec));
+  ig_cpu_conv_volume_src(&spec, call->in[0], call->in[1],
+                         bias_of(call->node) ? call->in[2] : NULL, call->out[0]);
+  return IG_OK;
+}
+
 static const ig_impl impls[] = {
     {.name = "onednn",
      .library_sums = true,
@@ -172,6 +181,7 @@ static const ig_impl impls[] = {
      .prepare = prepare_onednn,
      .release = ig_conv_release,
      .run = run_onednn},
+    {.name = "volume", .reject = ig_conv_reject_volume, .run = run_volume},
     {.name = "reference", .reject = ig_conv_reject_reference, .run = run_reference},
     {0},
 };

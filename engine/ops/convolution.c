@@ -7,9 +7,9 @@
 
 ig_status ig_conv_check_filter(const ig_value *x, const ig_value *w, int64_t group,
                                const char *what) {
-  IG_CHECK(x->shape.rank == 3 || x->shape.rank == 4, IG_ERR_SHAPE,
-           "expected %s of shape [N, C, W] or [N, C, H, W], found %s", what,
-           IG_SHAPE_STR(&x->shape));
+  IG_CHECK(x->shape.rank >= 3 && x->shape.rank <= 2 + IG_WINDOW_AXES, IG_ERR_SHAPE,
+           "expected %s of shape [N, C, spatial...] with one to %d spatial dimensions, found %s",
+           what, IG_WINDOW_AXES, IG_SHAPE_STR(&x->shape));
   IG_CHECK(w->shape.rank == x->shape.rank && w->dtype == x->dtype, IG_ERR_SHAPE,
            "the filter is %s%s where the %s is %s%s", ig_dtype_name(w->dtype),
            IG_SHAPE_STR(&w->shape), what, ig_dtype_name(x->dtype), IG_SHAPE_STR(&x->shape));
@@ -36,17 +36,23 @@ void ig_conv_describe(const ig_value *src, const ig_value *dst, const ig_window 
   ig_window_dims(&src->shape, out->src);
   ig_window_dims(&dst->shape, out->dst);
   for (int i = 0; i < 2; i++) {
-    out->kernel[i] = window->kernel[i];
-    out->stride[i] = window->stride[i];
-    out->dilation[i] = window->dilation[i];
-    out->pad_begin[i] = window->begin[i];
-    out->pad_end[i] = window->end[i];
+    int axis = IG_WINDOW_AXES - 2 + i;
+    out->kernel[i] = window->kernel[axis];
+    out->stride[i] = window->stride[axis];
+    out->dilation[i] = window->dilation[axis];
+    out->pad_begin[i] = window->begin[axis];
+    out->pad_end[i] = window->end[axis];
   }
+  out->depth = ig_window_depth(window, &src->shape, &dst->shape);
 }
 
 ig_cost ig_conv_cost(const ig_node *node, const ig_value *dst, const ig_shape *filter) {
   double window = (double)ig_shape_span(filter, 1, filter->rank);
   return (ig_cost){2.0 * (double)ig_value_count(dst) * window, ig_cost_copy(node).bytes};
+}
+
+static bool is_volume(const ig_node *node) {
+  return node->inputs[0]->shape.rank > 4;
 }
 
 static bool layouts_fit(const ig_node *node) {
@@ -58,7 +64,12 @@ static bool layouts_fit(const ig_node *node) {
 }
 
 const char *ig_conv_reject_reference(const ig_node *node) {
+  if (is_volume(node)) return "three spatial dimensions";
   return layouts_fit(node) ? NULL : "only activations [N, C, H, W] have memory layouts";
+}
+
+const char *ig_conv_reject_volume(const ig_node *node) {
+  return is_volume(node) ? NULL : "no third spatial dimension";
 }
 
 const char *ig_conv_reject_onednn(const ig_node *node) {
@@ -66,7 +77,7 @@ const char *ig_conv_reject_onednn(const ig_node *node) {
   for (int i = 0; i < node->n_inputs; i++) {
     if (node->inputs[i] && ig_value_count(node->inputs[i]) == 0) return "an operand is empty";
   }
-  return ig_conv_reject_reference(node);
+  return is_volume(node) ? NULL : ig_conv_reject_reference(node);
 }
 
 void ig_conv_release(ig_call *call) {
@@ -76,7 +87,7 @@ void ig_conv_release(ig_call *call) {
 
 ig_value *ig_conv_grad_input(ig_graph *graph, ig_value *dy, ig_value *w, const ig_value *x,
                              const ig_window *window, int64_t group) {
-  int64_t pads[4];
+  int64_t pads[2 * IG_WINDOW_AXES];
   ig_attr list[IG_WINDOW_ATTRS + 2];
   ig_window_attr_list(window, pads, list);
   list[IG_WINDOW_ATTRS] = IG_INT("group", group);
@@ -86,7 +97,7 @@ ig_value *ig_conv_grad_input(ig_graph *graph, ig_value *dy, ig_value *w, const i
 
 void ig_conv_grad_weight(ig_graph *graph, ig_value *x, ig_value *dy, const ig_window *window,
                          int64_t group, ig_value **dw, ig_value **db) {
-  int64_t pads[4];
+  int64_t pads[2 * IG_WINDOW_AXES];
   ig_attr list[IG_WINDOW_ATTRS + 1];
   ig_window_attr_list(window, pads, list);
   list[IG_WINDOW_ATTRS] = IG_INT("group", group);

@@ -30,6 +30,8 @@ ig_cost ig_conv_cost(const ig_node *node, const ig_value *dst, const ig_shape *f
 const char *ig_conv_reject_onednn(const ig_node *node);
 /* A 1-d convolution stands for a 2-d one only in row-major memory. */
 const char *ig_conv_reject_reference(const ig_node *node);
+/* Of kernels for volumes, [N, C, D, H, W]. */
+const char *ig_conv_reject_volume(const ig_node *node);
 void ig_conv_release(ig_call *call);
 
 /* Gradient builders: attributes `list` with explicit pads (IG_WINDOW_ATTRS of them), group

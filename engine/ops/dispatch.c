@@ -117,12 +117,17 @@ static ig_status evaluate_with(ig_call *call, const ig_impl *impl) {
 }
 
 ig_status ig_op_evaluate(const ig_node *node, const ig_impl *impl, const void **in, void **out) {
+  return ig_op_evaluate_at(node, impl, NULL, in, out);
+}
+
+ig_status ig_op_evaluate_at(const ig_node *node, const ig_impl *impl, const ig_rng_state *rng,
+                            const void **in, void **out) {
   if (node->op->flags & IG_OP_VIEW) {
     if (out[0] != in[0]) memcpy(out[0], in[0], ig_value_bytes(node->outputs[0]));
     return IG_OK;
   }
-  const ig_rng_state rng = {0};
-  const ig_call call = {.node = node, .in = in, .out = out, .rng = &rng};
+  const ig_rng_state zero = {0};
+  const ig_call call = {.node = node, .in = in, .out = out, .rng = rng ? rng : &zero};
   ig_call fresh = call;
   ig_status status = IG_OK;
   if (impl) return evaluate_with(&fresh, impl);

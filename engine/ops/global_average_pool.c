@@ -5,9 +5,9 @@
 static ig_status infer(ig_node *node) {
   const ig_value *x = node->inputs[0];
   IG_TRY(ig_require_float(node, 0));
-  IG_CHECK(x->shape.rank == 3 || x->shape.rank == 4, IG_ERR_SHAPE,
-           "expected an input of shape [N, C, W] or [N, C, H, W], found %s",
-           IG_SHAPE_STR(&x->shape));
+  IG_CHECK(x->shape.rank >= 3 && x->shape.rank <= 2 + IG_WINDOW_AXES, IG_ERR_SHAPE,
+           "expected an input of shape [N, C, spatial...] with one to %d spatial dimensions, found %s",
+           IG_WINDOW_AXES, IG_SHAPE_STR(&x->shape));
   ig_shape y = x->shape;
   for (int i = 2; i < y.rank; i++) y.dims[i] = 1;
   return ig_infer_set(node, 0, x->dtype, &y);
@@ -32,6 +32,9 @@ void ig_pool_global_of(const ig_node *node, ig_pool *out) {
   ig_window_dims(&node->outputs[0]->shape, out->dst);
   out->kernel[0] = out->src[2];
   out->kernel[1] = out->src[3];
+  if (x->shape.rank > 4) {
+    out->depth = (ig_depth){x->shape.dims[2], 1, x->shape.dims[2], 1, 1, 0, 0};
+  }
 }
 
 static ig_status run_lanes(const ig_call *call) {
@@ -48,8 +51,16 @@ static ig_status run_reference(const ig_call *call) {
   return IG_OK;
 }
 
+static ig_status run_volume(const ig_call *call) {
+  ig_pool pool;
+  ig_pool_global_of(call->node, &pool);
+  ig_cpu_mean_pool_volume(&pool, call->in[0], call->out[0]);
+  return IG_OK;
+}
+
 static const ig_impl impls[] = {
     {.name = "lanes", .reject = ig_pool_reject_lanes, .run = run_lanes},
+    {.name = "volume", .reject = ig_pool_reject_volume, .run = run_volume},
     {.name = "reference", .reject = ig_pool_reject_layouts, .run = run_reference},
     {0},
 };

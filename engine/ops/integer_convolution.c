@@ -14,7 +14,7 @@ const ig_attr_field ig_integer_conv_attrs[] = {
 
 /* The window with pads resolved, and the spatial dims of the result. */
 static ig_status window_of(const ig_node *node, const ig_value *x, const ig_value *w,
-                           ig_window *window, int64_t out[2]) {
+                           ig_window *window, int64_t out[IG_WINDOW_AXES]) {
   const ig_conv_attrs *attrs = IG_ATTRS_OF(ig_conv_attrs, node);
   IG_TRY(ig_window_read(&attrs->window, x->shape.rank - 2, w->shape.dims + 2, window));
   return ig_window_slide(&attrs->window, window, x->shape.dims + 2, false, out);
@@ -23,12 +23,12 @@ static ig_status window_of(const ig_node *node, const ig_value *x, const ig_valu
 ig_status ig_integer_conv_shape(const ig_node *node, const ig_integer_operands *which,
                                 ig_shape *y) {
   const ig_value *x = node->inputs[which->a], *w = node->inputs[which->b];
-  int64_t group = IG_ATTRS_OF(ig_conv_attrs, node)->group, out[2];
+  int64_t group = IG_ATTRS_OF(ig_conv_attrs, node)->group, out[IG_WINDOW_AXES];
   ig_window window;
   int rank = x->shape.rank;
-  IG_CHECK(rank == 3 || rank == 4, IG_ERR_SHAPE,
-           "expected an input of shape [N, C, W] or [N, C, H, W], found %s",
-           IG_SHAPE_STR(&x->shape));
+  IG_CHECK(rank >= 3 && rank <= 2 + IG_WINDOW_AXES, IG_ERR_SHAPE,
+           "expected an input of shape [N, C, spatial...] with one to %d spatial dimensions, found %s",
+           IG_WINDOW_AXES, IG_SHAPE_STR(&x->shape));
   IG_CHECK(w->shape.rank == rank, IG_ERR_SHAPE, "the filter is %s where the input is %s",
            IG_SHAPE_STR(&w->shape), IG_SHAPE_STR(&x->shape));
   IG_CHECK(group >= 1 && group <= INT32_MAX && w->shape.dims[0] % group == 0 &&
@@ -65,7 +65,7 @@ ig_status ig_integer_conv_describe(const ig_node *node, const ig_integer_operand
   const ig_value *x = node->inputs[which->a], *w = node->inputs[which->b];
   const ig_value *zero = input(node, which->b_zero);
   ig_window window;
-  int64_t dims[2];
+  int64_t dims[IG_WINDOW_AXES];
   IG_TRY(window_of(node, x, w, &window, dims));
   *out = (ig_conv_integer){.weights = w->dtype,
                            .by_channel = zero && ig_value_count(zero) > 1,

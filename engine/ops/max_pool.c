@@ -27,7 +27,7 @@ static ig_status infer(ig_node *node) {
 static void grad(const ig_grad *g) {
   ig_window window;
   ig_shape y;
-  int64_t pads[4];
+  int64_t pads[2 * IG_WINDOW_AXES];
   ig_attr list[IG_WINDOW_ATTRS + 1];
   if (!g->dy[0] || ig_pool_shape(g->node, &window, &y) != IG_OK) return;
   ig_window_attr_list(&window, pads, list);
@@ -79,8 +79,19 @@ static ig_status run_reference(const ig_call *call) {
   return IG_OK;
 }
 
+static ig_status run_volume(const ig_call *call) {
+  ig_pool pool;
+  IG_TRY(ig_pool_of(call->node, &pool));
+  ig_cpu_max_pool_volume(&pool, call->in[0], call->out[0], NULL);
+  if (call->node->n_outputs < 2) return IG_OK;
+  bool column_major = IG_ATTRS_OF(ig_pool_attrs, call->node)->storage_order == 1;
+  ig_cpu_max_pool_volume_indices(&pool, call->in[0], column_major, call->out[1]);
+  return IG_OK;
+}
+
 static const ig_impl impls[] = {
     {.name = "lanes", .reject = reject_lanes, .run = run_lanes},
+    {.name = "volume", .reject = ig_pool_reject_volume, .run = run_volume},
     {.name = "reference", .reject = reject_reference, .run = run_reference},
     {0},
 };

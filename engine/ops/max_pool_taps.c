@@ -14,9 +14,11 @@ static ig_status infer(ig_node *node) {
   ig_shape y;
   IG_TRY(ig_require_float(node, 0));
   IG_TRY(ig_pool_shape(node, &window, &y));
-  IG_CHECK(window.kernel[0] <= IG_POOL_MOST_TAPS &&
-               window.kernel[0] * window.kernel[1] <= IG_POOL_MOST_TAPS,
-           IG_ERR_UNSUPPORTED, "no gradient for windows of more than %d elements",
+  int64_t taps = 1;
+  for (int i = 0; i < IG_WINDOW_AXES && taps <= IG_POOL_MOST_TAPS; i++) {
+    taps *= IG_MIN(window.kernel[i], IG_POOL_MOST_TAPS + 1);
+  }
+  IG_CHECK(taps <= IG_POOL_MOST_TAPS, IG_ERR_UNSUPPORTED, "no gradient for windows of more than %d elements",
            IG_POOL_MOST_TAPS);
   IG_TRY(ig_infer_set(node, 0, node->inputs[0]->dtype, &y));
   return ig_infer_set(node, 1, IG_U8, &y);
@@ -25,7 +27,7 @@ static ig_status infer(ig_node *node) {
 static void grad(const ig_grad *g) {
   ig_window window;
   ig_shape y;
-  int64_t pads[4];
+  int64_t pads[2 * IG_WINDOW_AXES];
   ig_attr list[IG_POOL_GRAD_ATTRS];
   if (!g->dy[0] || ig_pool_shape(g->node, &window, &y) != IG_OK) return;
   ig_pool_grad_attrs(g->node, &window, pads, list);
@@ -48,8 +50,16 @@ static ig_status run_reference(const ig_call *call) {
   return IG_OK;
 }
 
+static ig_status run_volume(const ig_call *call) {
+  ig_pool pool;
+  IG_TRY(ig_pool_of(call->node, &pool));
+  ig_cpu_max_pool_volume(&pool, call->in[0], call->out[0], call->out[1]);
+  return IG_OK;
+}
+
 static const ig_impl impls[] = {
     {.name = "lanes", .reject = ig_pool_reject_lanes, .run = run_lanes},
+    {.name = "volume", .reject = ig_pool_reject_volume, .run = run_volume},
     {.name = "reference", .reject = ig_pool_reject_layouts, .run = run_reference},
     {0},
 };

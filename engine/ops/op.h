@@ -194,6 +194,9 @@ ig_status ig_op_choose(const ig_node *node, ig_device device, const ig_impl **ou
 /* Runs a node on the CPU over the given buffers, outside any plan: constant folding and tests. With
  * a NULL `impl`, the first that does not decline. */
 ig_status ig_op_evaluate(const ig_node *node, const ig_impl *impl, const void **in, void **out);
+/* The same with the position of the generator of random operators; NULL is all zero. */
+ig_status ig_op_evaluate_at(const ig_node *node, const ig_impl *impl, const ig_rng_state *rng,
+                            const void **in, void **out);
 
 /* Attributes of a node as the operator's struct. */
 #define IG_ATTRS_OF(type, node) ((const type *)(node)->attrs)

@@ -146,8 +146,8 @@ static ig_status pad_run(const ig_call *call) {
   IG_TRY(ig_pad_mode_parse(IG_ATTRS_OF(pad_attrs, node)->mode, &mode));
   IG_TRY(ig_pad_list(node, pads));
   ig_pad_axes(&x->shape, &y->shape, mode, pads, call->workspace, axes);
-  const uint64_t zero = 0;
-  const void *value = node->n_inputs > 2 && call->in[2] ? call->in[2] : &zero;
+  const uint64_t zero[2] = {0};
+  const void *value = node->n_inputs > 2 && call->in[2] ? call->in[2] : zero;
   ig_cpu_pad(ig_dtype_size(x->dtype), x->shape.rank, axes, value, call->in[0], call->out[0]);
   return IG_OK;
 }
@@ -168,5 +168,6 @@ const ig_op ig_op_pad = {
     .infer = pad_infer,
     .grad = pad_grad,
     .cost = ig_cost_copy,
+    .settings = 1 << 2,
     .impls = pad_impls,
 };

@@ -10,6 +10,7 @@ typedef struct ig_pool_attrs {
   int64_t ceil_mode;
   int64_t count_include_pad; /* of means */
   int64_t storage_order;     /* of MaxPool's indices */
+  int64_t p;                 /* of LpPool */
   ig_ints shape;             /* of gradients: spatial dims of the input */
 } ig_pool_attrs;
 
@@ -24,14 +25,25 @@ ig_status ig_pool_grad_of(const ig_node *node, ig_pool *out);
 void ig_pool_global_of(const ig_node *node, ig_pool *out);
 /* The gradient's attributes: explicit pads, and the input's spatial dims. */
 #define IG_POOL_GRAD_ATTRS (IG_WINDOW_ATTRS + 3)
-void ig_pool_grad_attrs(const ig_node *node, const ig_window *window, int64_t pads[4],
-                        ig_attr list[IG_POOL_GRAD_ATTRS]);
+void ig_pool_grad_attrs(const ig_node *node, const ig_window *window,
+                        int64_t pads[2 * IG_WINDOW_AXES], ig_attr list[IG_POOL_GRAD_ATTRS]);
+
+/* Global poolings other than means: of any number of spatial dimensions, which become one line. */
+ig_status ig_pool_global_infer(ig_node *node);
+ig_cost ig_pool_global_cost(const ig_node *node);
+void ig_pool_line_of(const ig_node *node, ig_pool *out);
+/* The derivative of y = (sum |x|^p)^(1/p): dy y^(1-p) of the sum, 0 where y is 0, and sign(x) |x|^(p-1)
+ * of each element. */
+ig_value *ig_lp_grad_outer(ig_graph *graph, ig_value *y, ig_value *dy, double p);
+ig_value *ig_lp_grad_inner(ig_graph *graph, ig_value *x, double p);
 
 /* One flop for each tap. */
 ig_cost ig_pool_cost(const ig_node *node);
 const char *ig_pool_reject_lanes(const ig_node *node);
 /* Of gradients: 16-bit sums in memory would round at every step. */
 const char *ig_pool_reject_grad_lanes(const ig_node *node);
+/* Of kernels for volumes, [N, C, D, H, W]. */
+const char *ig_pool_reject_volume(const ig_node *node);
 /* Layouts of all operands agree, and only [N, C, H, W] has one. */
 const char *ig_pool_reject_layouts(const ig_node *node);
 

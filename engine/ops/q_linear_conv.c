@@ -33,7 +33,7 @@ static void requantize(const ig_call *call, const ig_conv_integer *spec, const i
   ig_requantize r = {.scale = y.scale, .whole = y.whole};
   r.m = d[1];
   r.rows = last ? d[0] * d[2] * d[3] : d[0] * d[1];
-  r.n = last ? d[1] : d[2] * d[3];
+  r.n = last ? d[1] : d[2] * d[3] * IG_MAX(spec->conv.depth.dst, 1);
   r.by_row = spec->by_channel && !last;
   r.by_column = spec->by_channel && last;
   ig_cpu_requantize(&r, sums, last ? y.src_scale : y.weight_scale,
@@ -74,6 +74,7 @@ static const ig_impl impls[] = {
      .prepare = prepare_onednn,
      .release = ig_conv_release,
      .run = run_onednn},
+    {.name = "volume", .reject = ig_conv_reject_volume, .workspace = workspace, .run = run},
     {.name = "reference", .reject = ig_integer_conv_reject, .workspace = workspace, .run = run},
     {0},
 };

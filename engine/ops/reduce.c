@@ -7,8 +7,7 @@ const ig_attr_field ig_reduce_fields[] = {
     {0},
 };
 
-/* Which dimensions of the operand are reduced. */
-static ig_status reduced_dims(const ig_node *node, bool reduced[IG_MAX_RANK]) {
+ig_status ig_reduce_dims(const ig_node *node, bool reduced[IG_MAX_RANK]) {
   const ig_shape *shape = &node->inputs[0]->shape;
   const ig_value *axes = node->n_inputs > 1 ? node->inputs[1] : NULL;
   int64_t list[IG_MAX_RANK];
@@ -27,10 +26,16 @@ static ig_status reduced_dims(const ig_node *node, bool reduced[IG_MAX_RANK]) {
 }
 
 ig_status ig_reduce_infer(ig_node *node) {
+  IG_CHECK(node->inputs[0]->dtype != IG_BOOL, IG_ERR_SHAPE, "input 0 must be numbers, found bool");
+  return ig_reduce_infer_extreme(node);
+}
+
+ig_status ig_reduce_infer_extreme(ig_node *node) {
   const ig_value *x = node->inputs[0];
   bool reduced[IG_MAX_RANK];
-  IG_CHECK(x->dtype != IG_BOOL, IG_ERR_SHAPE, "input 0 must be numbers, found bool");
-  IG_TRY(reduced_dims(node, reduced));
+  IG_CHECK(ig_dtype_is_float(x->dtype) || ig_dtype_is_int(x->dtype) || x->dtype == IG_BOOL,
+           IG_ERR_SHAPE, "input 0 must be numbers, found %s", ig_dtype_name(x->dtype));
+  IG_TRY(ig_reduce_dims(node, reduced));
   bool keep = IG_ATTRS_OF(ig_reduce_attrs, node)->keepdims != 0;
   ig_shape shape = {0};
   for (int d = 0; d < x->shape.rank; d++) {
@@ -59,7 +64,7 @@ int64_t ig_reduce_count(const ig_node *node) {
 ig_value *ig_reduce_kept(const ig_grad *g, ig_value *reduced) {
   ig_shape shape = g->node->inputs[0]->shape;
   bool dims[IG_MAX_RANK];
-  ig_status status = reduced_dims(g->node, dims);
+  ig_status status = ig_reduce_dims(g->node, dims);
   if (status != IG_OK) return ig_graph_fail(g->graph, status);
   for (int d = 0; d < shape.rank; d++) shape.dims[d] = dims[d] ? 1 : shape.dims[d];
   if (!reduced || ig_shape_equal(&shape, &reduced->shape)) return reduced;
@@ -80,13 +85,27 @@ ig_value *ig_reduce_spread(const ig_grad *g, double scale) {
   return ig_op1(g->graph, "Expand", NULL, IG_INS(dy, to), IG_NO_ATTRS);
 }
 
+void ig_reduce_extreme_grad(const ig_grad *g) {
+  ig_graph *graph = g->graph;
+  ig_value *x = g->node->inputs[0], *y = ig_reduce_kept(g, g->node->outputs[0]);
+  ig_value *mask = ig_op1(graph, "Equal", NULL, IG_INS(x, y), IG_NO_ATTRS);
+  ig_value *flags = ig_cast(graph, mask, x->dtype), *dy = ig_reduce_kept(g, g->dy[0]);
+  ig_value *axes = g->node->n_inputs > 1 ? g->node->inputs[1] : NULL;
+  int64_t noop = IG_ATTRS_OF(ig_reduce_attrs, g->node)->noop_with_empty_axes;
+  ig_value *ties = ig_op1(graph, "ReduceSum", NULL, IG_INS(flags, axes),
+                          IG_ATTRS(IG_INT("noop_with_empty_axes", noop)));
+  ig_value *share = ig_op1(graph, "Div", NULL, IG_INS(dy, ties), IG_NO_ATTRS);
+  ig_value *zero = ig_scalar_like(graph, x, 0);
+  g->dx[0] = ig_op1(graph, "Where", NULL, IG_INS(mask, share, zero), IG_NO_ATTRS);
+}
+
 /* --- execution ------------------------------------------------------------------------------- */
 
 ig_reduction ig_reduction_of(const ig_node *node) {
   const ig_shape *shape = &node->inputs[0]->shape;
   bool reduced[IG_MAX_RANK];
   ig_reduction r = {0};
-  if (reduced_dims(node, reduced) != IG_OK) return r; /* inference accepted it before */
+  if (ig_reduce_dims(node, reduced) != IG_OK) return r; /* inference accepted it before */
   for (int d = 0; d < shape->rank; d++) {
     if (shape->dims[d] == 1) continue;
     bool merges = r.rank && r.reduced[r.rank - 1] == reduced[d];

@@ -15,7 +15,7 @@ static const ig_attr_field split_fields[] = {
 
 /* Sizes are read one by one: there may be more outputs than a fixed array would hold. */
 static ig_status listed_size(const ig_value *sizes, int i, int64_t *out) {
-  IG_CHECK(ig_value_is_const(sizes), IG_ERR_SHAPE, "the sizes must be known at plan time");
+  IG_CHECK(ig_value_is_const(sizes), IG_ERR_UNSUPPORTED, "the sizes must be known before running");
   IG_CHECK(sizes->dtype == IG_I64, IG_ERR_SHAPE, "the sizes must be i64, not %s",
            ig_dtype_name(sizes->dtype));
   *out = ((const int64_t *)sizes->data)[i];

@@ -18,7 +18,8 @@ static ig_status infer(ig_node *node) {
   const ig_value *x = node->inputs[0];
   int64_t given = IG_ATTRS_OF(top_k_attrs, node)->axis, k;
   int axis = ig_shape_axis(&x->shape, given), n;
-  IG_CHECK(x->dtype != IG_BOOL, IG_ERR_SHAPE, "input 0 must be numbers, found bool");
+  IG_CHECK(ig_dtype_is_float(x->dtype) || ig_dtype_is_int(x->dtype), IG_ERR_SHAPE,
+           "input 0 must be numbers, found %s", ig_dtype_name(x->dtype));
   IG_CHECK(axis >= 0, IG_ERR_SHAPE, "axis %lld is outside shape %s", (long long)given,
            IG_SHAPE_STR(&x->shape));
   IG_TRY(ig_value_const_ints(node->inputs[1], "K", 1, &k, &n));

@@ -8,8 +8,8 @@
 #define MOST INT32_MAX
 
 static ig_status read_ints(const ig_ints *ints, const char *name, int spatial, int64_t fallback,
-                           int64_t least, int64_t out[2]) {
-  out[0] = out[1] = fallback;
+                           int64_t least, int64_t out[IG_WINDOW_AXES]) {
+  for (int i = 0; i < IG_WINDOW_AXES; i++) out[i] = fallback;
   if (ints->n == 0) return IG_OK;
   IG_CHECK(ints->n == spatial, IG_ERR_SHAPE, "attribute %s has %d numbers, expected %d", name,
            ints->n, spatial);
@@ -17,21 +17,20 @@ static ig_status read_ints(const ig_ints *ints, const char *name, int spatial, i
     IG_CHECK(ints->v[i] >= least && ints->v[i] <= MOST, IG_ERR_SHAPE,
              "attribute %s holds %" PRId64 ", expected %" PRId64 " to %d", name, ints->v[i], least,
              MOST);
-    out[2 - spatial + i] = ints->v[i];
+    out[IG_WINDOW_AXES - spatial + i] = ints->v[i];
   }
   return IG_OK;
 }
 
 static ig_status read_kernel(const ig_window_attrs *attrs, int spatial, const int64_t *kernel,
                              ig_window *out) {
-  out->kernel[0] = out->kernel[1] = 1;
   IG_TRY(read_ints(&attrs->kernel_shape, "kernel_shape", spatial, 1, 1, out->kernel));
   if (!kernel) {
     IG_CHECK(attrs->kernel_shape.n > 0, IG_ERR_USAGE, "attribute kernel_shape is missing");
     return IG_OK;
   }
   for (int i = 0; i < spatial; i++) {
-    int axis = 2 - spatial + i;
+    int axis = IG_WINDOW_AXES - spatial + i;
     IG_CHECK(kernel[i] >= 1 && kernel[i] <= MOST, IG_ERR_SHAPE,
              "a kernel of extent %" PRId64 ", expected 1 to %d", kernel[i], MOST);
     IG_CHECK(attrs->kernel_shape.n == 0 || out->kernel[axis] == kernel[i], IG_ERR_SHAPE,
@@ -44,8 +43,8 @@ static ig_status read_kernel(const ig_window_attrs *attrs, int spatial, const in
 
 ig_status ig_window_read(const ig_window_attrs *attrs, int spatial, const int64_t *kernel,
                          ig_window *out) {
-  IG_CHECK(spatial == 1 || spatial == 2, IG_ERR_UNSUPPORTED,
-           "%d spatial dimensions, expected 1 or 2", spatial);
+  IG_CHECK(spatial >= 1 && spatial <= IG_WINDOW_AXES, IG_ERR_UNSUPPORTED,
+           "%d spatial dimensions, expected 1 to %d", spatial, IG_WINDOW_AXES);
   memset(out, 0, sizeof *out);
   out->spatial = spatial;
   IG_TRY(read_kernel(attrs, spatial, kernel, out));
@@ -76,7 +75,7 @@ ig_status ig_window_slide(const ig_window_attrs *attrs, ig_window *w, const int6
   IG_CHECK(upper || lower || valid || strcmp(mode, "NOTSET") == 0, IG_ERR_USAGE,
            "attribute auto_pad is '%s', expected NOTSET, VALID, SAME_UPPER or SAME_LOWER", mode);
   for (int i = 0; i < w->spatial; i++) {
-    int axis = 2 - w->spatial + i;
+    int axis = IG_WINDOW_AXES - w->spatial + i;
     IG_CHECK(in[i] <= MOST, IG_ERR_SHAPE, "an extent of %" PRId64 " is too large", in[i]);
     if (upper || lower) pad_same(w, axis, in[i], upper);
     if (valid) w->begin[axis] = w->end[axis] = 0;
@@ -96,12 +95,24 @@ ig_status ig_window_slide(const ig_window_attrs *attrs, ig_window *w, const int6
 void ig_window_dims(const ig_shape *shape, int64_t dims[4]) {
   dims[0] = shape->dims[0];
   dims[1] = shape->dims[1];
-  dims[2] = shape->rank == 4 ? shape->dims[2] : 1;
+  dims[2] = shape->rank >= 4 ? shape->dims[shape->rank - 2] : 1;
   dims[3] = shape->dims[shape->rank - 1];
 }
 
-void ig_window_attr_list(const ig_window *w, int64_t pads[4], ig_attr list[IG_WINDOW_ATTRS]) {
-  int n = w->spatial, first = 2 - n;
+ig_depth ig_window_depth(const ig_window *w, const ig_shape *src, const ig_shape *dst) {
+  if (w->spatial < IG_WINDOW_AXES) return (ig_depth){0};
+  return (ig_depth){.src = src->dims[2],
+                    .dst = dst->dims[2],
+                    .kernel = w->kernel[0],
+                    .stride = w->stride[0],
+                    .dilation = w->dilation[0],
+                    .begin = w->begin[0],
+                    .end = w->end[0]};
+}
+
+void ig_window_attr_list(const ig_window *w, int64_t pads[2 * IG_WINDOW_AXES],
+                         ig_attr list[IG_WINDOW_ATTRS]) {
+  int n = w->spatial, first = IG_WINDOW_AXES - n;
   for (int i = 0; i < n; i++) {
     pads[i] = w->begin[first + i];
     pads[n + i] = w->end[first + i];

@@ -1,9 +1,10 @@
 /* Sliding windows: the attributes that convolutions and poolings share, resolved against shapes.
- * Everything is in two spatial dimensions, height and width; with one, the height is 1. */
+ * Everything is in three spatial dimensions, depth, height and width; those that a node lacks are 1. */
 #ifndef IG_OPS_WINDOW_H
 #define IG_OPS_WINDOW_H
 
 #include "engine/ops/op.h"
+#include "kernels/depth.h"
 
 /* First member of the attribute structs. */
 typedef struct ig_window_attrs {
@@ -22,9 +23,12 @@ typedef struct ig_window_attrs {
       IG_WINDOW_INTS(type_, dilations), IG_WINDOW_INTS(type_, kernel_shape),                       \
       IG_WINDOW_INTS(type_, pads), IG_WINDOW_INTS(type_, strides)
 
+#define IG_WINDOW_AXES 3
+
 typedef struct ig_window {
-  int spatial; /* 1 or 2 */
-  int64_t kernel[2], stride[2], dilation[2], begin[2], end[2];
+  int spatial; /* 1 to IG_WINDOW_AXES */
+  int64_t kernel[IG_WINDOW_AXES], stride[IG_WINDOW_AXES], dilation[IG_WINDOW_AXES],
+      begin[IG_WINDOW_AXES], end[IG_WINDOW_AXES];
 } ig_window;
 
 /* Kernel, strides, dilations and explicit pads in `spatial` dimensions. The kernel is `kernel`
@@ -40,11 +44,15 @@ static inline int64_t ig_window_extent(const ig_window *w, int axis) {
   return (w->kernel[axis] - 1) * w->dilation[axis] + 1;
 }
 
-/* [N, C, spatial...] as N, C, H, W. */
+/* [N, C, spatial...] as N, C, H, W, without the depth. */
 void ig_window_dims(const ig_shape *shape, int64_t dims[4]);
+
+/* Their depth, and the window's; all 0 with fewer spatial dimensions. */
+ig_depth ig_window_depth(const ig_window *w, const ig_shape *src, const ig_shape *dst);
 
 /* The window as attributes for builders, with explicit pads; they point into `w` and `pads`. */
 #define IG_WINDOW_ATTRS 4
-void ig_window_attr_list(const ig_window *w, int64_t pads[4], ig_attr list[IG_WINDOW_ATTRS]);
+void ig_window_attr_list(const ig_window *w, int64_t pads[2 * IG_WINDOW_AXES],
+                         ig_attr list[IG_WINDOW_ATTRS]);
 
 #endif

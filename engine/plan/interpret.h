@@ -11,6 +11,7 @@ typedef struct ig_interpreter_options {
   uint64_t seed;        /* of random operators */
   size_t memory_limit;  /* bytes of all values at one time; 0 for no limit */
   int64_t step_limit;   /* nodes run, those of loops' bodies each time; 0 for no limit */
+  bool bodies;          /* it runs the bodies of an operator that stands in a plan */
 } ig_interpreter_options;
 
 ig_status ig_interpreter_create(const ig_interpreter_options *options, ig_interpreter **out);
@@ -21,6 +22,8 @@ void ig_interpreter_destroy(ig_interpreter *interpreter);
  * shapes follow from those, and the plans are kept with the interpreter. */
 ig_status ig_interpret(ig_interpreter *interpreter, const ig_graph *graph, const ig_store *store,
                        ig_datum *const *in, ig_datum **out);
+/* Before such an operator's run: its generator, and limits anew. Other interpreters do it themselves. */
+void ig_interpreter_begin(ig_interpreter *interpreter, const ig_rng_state *rng);
 /* Runs one node whose operator has implementations, for operators that are such nodes inside. */
 ig_status ig_interpret_node(ig_interpreter *interpreter, const ig_node *node, ig_datum *const *in,
                             ig_datum **out);

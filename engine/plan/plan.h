@@ -53,6 +53,11 @@ ig_status ig_plan_wait(ig_plan *plan, int runs);
  * is submitted. */
 const void *ig_plan_output(const ig_plan *plan, int index);
 
+/* Binds `in`, tensors as the graph's inputs are, runs, and makes out[i] for every output, each the
+ * caller's to release. */
+ig_status ig_plan_run_data(ig_plan *plan, const ig_rng_state *rng, ig_datum *const *in,
+                           ig_datum **out);
+
 const ig_graph *ig_plan_graph(const ig_plan *plan);
 ig_plan_memory ig_plan_memory_use(const ig_plan *plan);
 

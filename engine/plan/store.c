@@ -32,6 +32,8 @@ ig_status ig_store_create(struct ig_backend *backend, ig_store **out) {
   return IG_OK;
 }
 
+ig_backend *ig_store_backend(const ig_store *store) { return store->backend; }
+
 void ig_store_release(ig_store *store, ig_store_entry *entry) {
   if (entry->data) store->backend->vtable->free(store->backend, entry->data);
   entry->data = NULL;

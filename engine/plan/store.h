@@ -22,6 +22,8 @@ void ig_store_destroy(ig_store *store);
 ig_status ig_store_get(ig_store *store, const char *name, ig_tensor_role role, ig_dtype dtype,
                        const ig_shape *shape, ig_store_entry **out);
 ig_store_entry *ig_store_find(const ig_store *store, const char *name);
+/* Whose memory the entries' data is. */
+struct ig_backend *ig_store_backend(const ig_store *store);
 int64_t ig_store_count(const ig_store *store);
 ig_store_entry *ig_store_entry_at(const ig_store *store, int64_t index);
 /* Makes entries for every PARAM and STATE of the graph, and gives new ones their initial values

@@ -20,6 +20,11 @@ int64_t ig_cpu_find_outside(const void *indices, bool wide, int64_t count, int64
   return -1;
 }
 
+/* A word of 16 bytes, for texts. */
+typedef struct text {
+  uint64_t low, high;
+} text;
+
 static void gather_words(size_t size, const char *source, const void *indices, bool wide,
                          int64_t rows, int64_t begin, int64_t end, char *target) {
 #define GATHER_WORDS(type)                                                                         \
@@ -29,7 +34,8 @@ static void gather_words(size_t size, const char *source, const void *indices, b
   case 1: GATHER_WORDS(uint8_t); break;
   case 2: GATHER_WORDS(uint16_t); break;
   case 4: GATHER_WORDS(uint32_t); break;
-  default: GATHER_WORDS(uint64_t);
+  case 8: GATHER_WORDS(uint64_t); break;
+  default: GATHER_WORDS(text);
   }
 #undef GATHER_WORDS
 }

@@ -9,7 +9,7 @@
 
 #include "kernels/cpu/parallel.h"
 
-#define MAX_RANK IG_MOVEMENT_MAX_RANK
+#define MAX_RANK IG_CPU_COPY_RANK
 /* A row of a tile of words of 4 bytes is a cache line: a tile uses its lines up at once, so that strides
  * which fall on few sets of the cache do no harm. */
 #define TILE 16
@@ -117,6 +117,12 @@ DEFINE_WORDS(16)
 DEFINE_WORDS(32)
 DEFINE_WORDS(64)
 
+/* Texts, as a pointer and a length. */
+typedef struct word128 {
+  uint64_t low, high;
+} uint128_t;
+DEFINE_WORDS(128)
+
 static void copy_line(size_t size, const char *from, int64_t from_step, char *to, int64_t to_step,
                       int64_t n) {
   switch (size) {
@@ -127,8 +133,11 @@ static void copy_line(size_t size, const char *from, int64_t from_step, char *to
   case 4:
     line_32((const uint32_t *)(const void *)from, from_step, (uint32_t *)(void *)to, to_step, n);
     break;
-  default:
+  case 8:
     line_64((const uint64_t *)(const void *)from, from_step, (uint64_t *)(void *)to, to_step, n);
+    break;
+  default:
+    line_128((const uint128_t *)(const void *)from, from_step, (uint128_t *)(void *)to, to_step, n);
   }
 }
 
@@ -170,9 +179,13 @@ static void copy_tile(size_t size, const char *from, int64_t from_step, char *to
     tile_32((const uint32_t *)(const void *)from, from_step, (uint32_t *)(void *)to, to_step, rows,
             columns);
     break;
-  default:
+  case 8:
     tile_64((const uint64_t *)(const void *)from, from_step, (uint64_t *)(void *)to, to_step, rows,
             columns);
+    break;
+  default:
+    tile_128((const uint128_t *)(const void *)from, from_step, (uint128_t *)(void *)to, to_step,
+             rows, columns);
   }
 }
 

@@ -1,4 +1,4 @@
-/* ArgMax and TopK. Elements are compared as doubles, integers of 64 bits as themselves. TopK keeps
+/* ArgMax, ArgMin and TopK. Elements are compared as what they are, reals as doubles. TopK keeps
  * the k best of a row in a heap whose root is the worst of them, and sorts it by taking the roots
  * away. */
 #include "kernels/order.h"
@@ -6,36 +6,24 @@
 #include <math.h>
 #include <string.h>
 
+#include "kernels/cpu/number.h"
 #include "kernels/cpu/parallel.h"
 
-/* An element and where it stands; i64 keys do not fit a double. */
+/* An element and where it stands. */
 typedef struct item {
-  double key;
-  int64_t whole;
+  ig_number key;
   int64_t place;
 } item;
 
 static item load(ig_dtype dtype, const void *x, int64_t at, int64_t place) {
-  item it = {.place = place};
-  if (dtype == IG_I64)
-    it.whole = ((const int64_t *)x)[at];
-  else
-    it.key = ig_load_f64(dtype, x, at);
-  return it;
-}
-
-/* -1, 0 or 1 as a is less than, equal to or greater than b; NaN above everything. */
-static int compare(ig_dtype dtype, const item *a, const item *b) {
-  if (dtype == IG_I64) return (a->whole > b->whole) - (a->whole < b->whole);
-  if (isnan(a->key) || isnan(b->key)) return !!isnan(a->key) - !!isnan(b->key);
-  return (a->key > b->key) - (a->key < b->key);
+  return (item){ig_load_number(dtype, x, at), place};
 }
 
 static int64_t first_of(const ig_rows *r, int64_t length, int64_t row) {
   return row / r->inner * length * r->inner + row % r->inner;
 }
 
-/* --- ArgMax ---------------------------------------------------------------------------------- */
+/* --- ArgMax and ArgMin ----------------------------------------------------------------------- */
 
 static int64_t arg_max_f32(const float *x, int64_t n, int64_t step, bool last) {
   int64_t best = 0;
@@ -47,24 +35,32 @@ static int64_t arg_max_f32(const float *x, int64_t n, int64_t step, bool last) {
   return best;
 }
 
-static int64_t arg_max_any(ig_dtype dtype, const void *x, int64_t first, int64_t n, int64_t step,
-                           bool last) {
+static bool is_nan(ig_kind kind, ig_number x) {
+  return kind == IG_KIND_REAL && isnan(x.real);
+}
+
+static int64_t arg_extreme(ig_dtype dtype, const void *x, int64_t first, int64_t n, int64_t step,
+                           bool least, bool last) {
+  ig_kind kind = ig_kind_of(dtype);
   item best = load(dtype, x, first, 0);
   for (int64_t i = 1; i < n; i++) {
     item it = load(dtype, x, first + i * step, i);
-    int order = compare(dtype, &it, &best);
+    int order = ig_number_compare(kind, it.key, best.key);
+    if (least && !is_nan(kind, it.key) && !is_nan(kind, best.key)) order = -order;
     if (order > 0 || (order == 0 && last)) best = it;
   }
   return best.place;
 }
 
-void ig_cpu_arg_max(ig_dtype dtype, const ig_rows *r, const void *x, bool last, int64_t *places) {
+void ig_cpu_arg_extreme(ig_dtype dtype, const ig_rows *r, const void *x, bool least, bool last,
+                        int64_t *places) {
   int64_t rows = r->outer * r->inner;
 #pragma omp parallel for schedule(static) if (rows > 1 && rows * r->n >= IG_PARALLEL_FROM)
   for (int64_t row = 0; row < rows; row++) {
     int64_t first = first_of(r, r->n, row);
-    places[row] = dtype == IG_F32 ? arg_max_f32((const float *)x + first, r->n, r->inner, last)
-                                  : arg_max_any(dtype, x, first, r->n, r->inner, last);
+    places[row] = dtype == IG_F32 && !least
+                      ? arg_max_f32((const float *)x + first, r->n, r->inner, last)
+                      : arg_extreme(dtype, x, first, r->n, r->inner, least, last);
   }
 }
 
@@ -80,6 +76,7 @@ size_t ig_cpu_top_k_workspace(int64_t k) {
 
 typedef struct heap {
   ig_dtype dtype;
+  ig_kind kind;
   bool least;
   item *items;
   int64_t n;
@@ -87,7 +84,7 @@ typedef struct heap {
 
 /* Whether a belongs before b in the result. */
 static bool precedes(const heap *h, const item *a, const item *b) {
-  int order = compare(h->dtype, a, b);
+  int order = ig_number_compare(h->kind, a->key, b->key);
   if (order != 0) return h->least ? order < 0 : order > 0;
   return a->place < b->place;
 }
@@ -132,7 +129,7 @@ void ig_cpu_top_k(ig_dtype dtype, const ig_rows *r, const void *x, int64_t k, bo
   if (k == 0) return;
 #pragma omp parallel for schedule(static) if (rows > 1 && rows * r->n >= IG_PARALLEL_FROM)
   for (int64_t strip = 0; strip < STRIPS; strip++) {
-    heap h = {.dtype = dtype, .least = least, .items = (item *)workspace + strip * k};
+    heap h = {.dtype = dtype, .kind = ig_kind_of(dtype), .least = least, .items = (item *)workspace + strip * k};
     for (int64_t row = rows * strip / STRIPS; row < rows * (strip + 1) / STRIPS; row++) {
       int64_t from = first_of(r, r->n, row), to = first_of(r, k, row);
       select_row(&h, r, x, from, k);

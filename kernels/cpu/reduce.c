@@ -7,6 +7,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "kernels/cpu/number.h"
 #include "kernels/cpu/parallel.h"
 #include "kernels/cpu/sums.h"
 
@@ -86,24 +87,87 @@ static const float *as_floats(ig_dtype dtype, const void *x, int64_t at, int64_t
   return buffer;
 }
 
-static float join(ig_reduce kind, float a, float b) {
-  return kind == IG_REDUCE_MAX ? (a > b ? a : b) : a + b;
+/* How partial results are joined. */
+static ig_reduce join_of(ig_reduce kind) {
+  return kind == IG_REDUCE_MAX || kind == IG_REDUCE_MIN || kind == IG_REDUCE_PROD ? kind
+                                                                                  : IG_REDUCE_SUM;
+}
+
+static float neutral(ig_reduce join) {
+  return join == IG_REDUCE_MAX    ? -INFINITY
+         : join == IG_REDUCE_MIN  ? INFINITY
+         : join == IG_REDUCE_PROD ? 1
+                                  : 0;
+}
+
+static float min_piece(const float *x, int64_t n) {
+  float least = INFINITY;
+#pragma omp simd reduction(min : least)
+  for (int64_t i = 0; i < n; i++) least = x[i] < least ? x[i] : least;
+  return least;
+}
+
+static float product_piece(const float *x, int64_t n) {
+  float product = 1;
+#pragma omp simd reduction(* : product)
+  for (int64_t i = 0; i < n; i++) product *= x[i];
+  return product;
+}
+
+static float join_piece(ig_reduce join, const float *x, int64_t n) {
+  switch (join) {
+  case IG_REDUCE_MAX: return max_piece(x, n);
+  case IG_REDUCE_MIN: return min_piece(x, n);
+  case IG_REDUCE_PROD: return product_piece(x, n);
+  default: return ig_sum_f32(x, n);
+  }
+}
+
+static float join_two(ig_reduce join, float a, float b) {
+  switch (join) {
+  case IG_REDUCE_MAX: return a > b ? a : b;
+  case IG_REDUCE_MIN: return a < b ? a : b;
+  case IG_REDUCE_PROD: return a * b;
+  default: return a + b;
+  }
+}
+
+/* What is joined: the elements themselves, or |x| or x^2 of them in `buffer`. */
+static const float *mapped(ig_reduce kind, const float *x, int64_t n, float *buffer) {
+  if (kind == IG_REDUCE_L1) {
+#pragma omp simd
+    for (int64_t i = 0; i < n; i++) buffer[i] = fabsf(x[i]);
+    return buffer;
+  }
+  if (kind == IG_REDUCE_SUM_SQUARE || kind == IG_REDUCE_L2) {
+#pragma omp simd
+    for (int64_t i = 0; i < n; i++) buffer[i] = x[i] * x[i];
+    return buffer;
+  }
+  return x;
 }
 
 static float reduce_row(ig_reduce kind, ig_dtype dtype, const void *x, int64_t at, int64_t n) {
-  float total = kind == IG_REDUCE_MAX ? -INFINITY : 0, buffer[PIECE];
+  ig_reduce join = join_of(kind);
+  float total = neutral(join), buffer[PIECE];
   for (int64_t i = 0; i < n; i += PIECE) {
     int64_t m = IG_MIN(PIECE, n - i);
-    const float *piece = as_floats(dtype, x, at + i, m, buffer);
-    total = join(kind, total, kind == IG_REDUCE_MAX ? max_piece(piece, m) : ig_sum_f32(piece, m));
+    const float *piece = mapped(kind, as_floats(dtype, x, at + i, m, buffer), m, buffer);
+    total = join_two(join, total, join_piece(join, piece, m));
   }
   return total;
 }
 
-static void join_row(ig_reduce kind, float *to, const float *row, int64_t n) {
-  if (kind == IG_REDUCE_MAX) {
+static void join_row(ig_reduce join, float *to, const float *row, int64_t n) {
+  if (join == IG_REDUCE_MAX) {
 #pragma omp simd
     for (int64_t i = 0; i < n; i++) to[i] = row[i] > to[i] ? row[i] : to[i];
+  } else if (join == IG_REDUCE_MIN) {
+#pragma omp simd
+    for (int64_t i = 0; i < n; i++) to[i] = row[i] < to[i] ? row[i] : to[i];
+  } else if (join == IG_REDUCE_PROD) {
+#pragma omp simd
+    for (int64_t i = 0; i < n; i++) to[i] *= row[i];
   } else {
 #pragma omp simd
     for (int64_t i = 0; i < n; i++) to[i] += row[i];
@@ -134,10 +198,11 @@ static void along_task(const job *j, int64_t result, int64_t block) {
   int64_t row_block = block / l->row_pieces, start = block % l->row_pieces * l->piece;
   int64_t first = row_block * l->rows_a_block, last = IG_MIN(first + l->rows_a_block, l->rows);
   int64_t base = offset_of(j->r, false, result) + start, n = IG_MIN(l->piece, l->length - start);
-  float total = j->kind == IG_REDUCE_MAX ? -INFINITY : 0;
+  ig_reduce join = join_of(j->kind);
+  float total = neutral(join);
   for (int64_t s = first; s < last; s++) {
     float row = reduce_row(j->kind, j->dtype, j->x, base + offset_of(j->r, true, s), n);
-    total = join(j->kind, total, row);
+    total = join_two(join, total, row);
   }
   j->partial[result * l->blocks + block] = total;
 }
@@ -150,16 +215,18 @@ static void across_task(const job *j, int64_t result, int64_t block, int64_t til
   int64_t base = offset_of(j->r, false, result) + start;
   float *to = j->partial + (result * l->blocks + block) * l->width + start, buffer[PIECE];
   const float *row = as_floats(j->dtype, j->x, base + offset_of(j->r, true, first), n, buffer);
-  memcpy(to, row, (size_t)n * sizeof *to);
+  ig_reduce join = join_of(j->kind);
+  bool plain = join == IG_REDUCE_SUM && mapped(j->kind, row, 0, buffer) == row;
+  memcpy(to, mapped(j->kind, row, n, buffer), (size_t)n * sizeof *to);
   int64_t s = first + 1;
-  for (; j->dtype == IG_F32 && j->kind != IG_REDUCE_MAX && s + 4 <= last; s += 4) {
+  for (; j->dtype == IG_F32 && plain && s + 4 <= last; s += 4) {
     const float *x = (const float *)j->x + base;
     add_four_rows(to, x + offset_of(j->r, true, s), x + offset_of(j->r, true, s + 1),
                   x + offset_of(j->r, true, s + 2), x + offset_of(j->r, true, s + 3), n);
   }
   for (; s < last; s++) {
     row = as_floats(j->dtype, j->x, base + offset_of(j->r, true, s), n, buffer);
-    join_row(j->kind, to, row, n);
+    join_row(join, to, mapped(j->kind, row, n, buffer), n);
   }
 }
 
@@ -167,16 +234,19 @@ static void across_task(const job *j, int64_t result, int64_t block, int64_t til
 static void finish(const job *j, int64_t result) {
   const layout *l = &j->l;
   float *to = j->partial + result * l->blocks * l->width;
+  ig_reduce join = join_of(j->kind);
   if (l->along && l->blocks > 1) {
-    *to =
-        j->kind == IG_REDUCE_MAX ? max_piece(to, l->blocks) : (float)ig_long_sum_f32(to, l->blocks);
+    *to = join == IG_REDUCE_SUM ? (float)ig_long_sum_f32(to, l->blocks)
+                                : join_piece(join, to, l->blocks);
   }
   for (int64_t b = 1; b < l->blocks && !l->along; b++)
-    join_row(j->kind, to, to + b * l->width, l->width);
+    join_row(join, to, to + b * l->width, l->width);
   if (j->kind == IG_REDUCE_MEAN) {
     float count = (float)(l->rows * (l->along ? l->length : 1));
     for (int64_t i = 0; i < l->width; i++) to[i] /= count;
   }
+  for (int64_t i = 0; i < l->width && j->kind == IG_REDUCE_L2; i++) to[i] = sqrtf(to[i]);
+  for (int64_t i = 0; i < l->width && j->kind == IG_REDUCE_LOG_SUM; i++) to[i] = logf(to[i]);
 }
 
 /* --- launchers ------------------------------------------------------------------------------- */
@@ -198,7 +268,15 @@ static int64_t count_of(const ig_reduction *r, bool kept_only) {
 }
 
 static double empty_result(ig_reduce kind) {
-  return kind == IG_REDUCE_SUM ? 0 : kind == IG_REDUCE_MEAN ? NAN : -INFINITY;
+  switch (kind) {
+  case IG_REDUCE_MEAN: return NAN;
+  case IG_REDUCE_PROD: return 1;
+  case IG_REDUCE_MIN: return INFINITY;
+  case IG_REDUCE_MAX:
+  case IG_REDUCE_LOG_SUM:
+  case IG_REDUCE_LOG_SUM_EXP: return -INFINITY;
+  default: return 0;
+  }
 }
 
 void ig_cpu_reduce_vector(ig_reduce kind, ig_dtype dtype, const ig_reduction *r, const void *x,
@@ -235,10 +313,6 @@ void ig_cpu_reduce_vector(ig_reduce kind, ig_dtype dtype, const ig_reduction *r,
 
 /* --- reference ------------------------------------------------------------------------------- */
 
-static int64_t load_int(ig_dtype dtype, const void *data, int64_t i) {
-  return dtype == IG_I64 ? ((const int64_t *)data)[i] : (int64_t)ig_load_f64(dtype, data, i);
-}
-
 /* Element of the index-th combination of the reduced (or kept) dimensions, all of them. */
 static int64_t element_of(const ig_reduction *r, bool reduced, int64_t index) {
   int64_t offset = 0, stride = 1;
@@ -252,27 +326,85 @@ static int64_t element_of(const ig_reduction *r, bool reduced, int64_t index) {
   return offset;
 }
 
+static double real_of(ig_kind kind, ig_number x) {
+  return kind == IG_KIND_REAL     ? x.real
+         : kind == IG_KIND_SIGNED ? (double)x.whole
+                                  : (double)x.natural;
+}
+
+/* Of a running total and one more element. */
+static ig_number reduce_two(ig_reduce kind, ig_kind class, ig_number total, ig_number x) {
+  bool negative = (class == IG_KIND_SIGNED && x.whole < 0);
+  switch (kind) {
+  case IG_REDUCE_MAX:
+    if (class == IG_KIND_REAL) return (ig_number){.real = fmax(total.real, x.real)};
+    return ig_number_most(class, total, x);
+  case IG_REDUCE_MIN:
+    if (class == IG_KIND_REAL) return (ig_number){.real = fmin(total.real, x.real)};
+    return ig_number_least(class, total, x);
+  case IG_REDUCE_PROD: return ig_number_multiply(class, total, x);
+  case IG_REDUCE_L1:
+    if (class == IG_KIND_REAL) x.real = fabs(x.real);
+    if (negative) x.natural = -x.natural;
+    return ig_number_add(class, total, x);
+  case IG_REDUCE_SUM_SQUARE:
+  case IG_REDUCE_L2: return ig_number_add(class, total, ig_number_multiply(class, x, x));
+  default: return ig_number_add(class, total, x);
+  }
+}
+
+static void store_result(ig_reduce kind, ig_dtype dtype, ig_kind class, ig_number total,
+                         int64_t each, void *y, int64_t i) {
+  if (kind == IG_REDUCE_MEAN) {
+    if (class == IG_KIND_REAL) total.real /= (double)each;
+    if (class == IG_KIND_SIGNED) total.whole /= each;
+    if (class == IG_KIND_UNSIGNED) total.natural /= (uint64_t)each;
+  }
+  if (kind == IG_REDUCE_L2) {
+    ig_store_f64(dtype, y, i, sqrt(real_of(class, total)));
+  } else if (kind == IG_REDUCE_LOG_SUM) {
+    ig_store_f64(dtype, y, i, log(real_of(class, total)));
+  } else {
+    ig_store_number(dtype, y, i, total);
+  }
+}
+
+/* log sum e^x = most + log sum e^(x - most). */
+static double log_sum_exp(ig_dtype dtype, const ig_reduction *r, const void *x, int64_t base,
+                          int64_t each) {
+  ig_kind class = ig_kind_of(dtype);
+  double most = -INFINITY, total = 0;
+  for (int64_t k = 0; k < each; k++)
+    most = fmax(most, real_of(class, ig_load_number(dtype, x, base + element_of(r, true, k))));
+  if (isinf(most)) return most;
+  for (int64_t k = 0; k < each; k++)
+    total += exp(real_of(class, ig_load_number(dtype, x, base + element_of(r, true, k))) - most);
+  return most + log(total);
+}
+
 void ig_cpu_reduce_reference(ig_reduce kind, ig_dtype dtype, const ig_reduction *r, const void *x,
                              void *y) {
   int64_t kept = count_of(r, true), all = count_of(r, false), each = kept ? all / kept : 0;
+  ig_kind class = ig_kind_of(dtype);
+  IG_PARALLEL_FOR(kept > 1 && all > IG_PARALLEL_FROM)
   for (int64_t i = 0; i < kept; i++) {
-    int64_t base = element_of(r, false, i), whole = kind == IG_REDUCE_MAX ? INT64_MIN : 0;
-    double real = kind == IG_REDUCE_MAX ? -INFINITY : 0;
+    int64_t base = element_of(r, false, i);
+    if (each == 0) {
+      bool none = dtype == IG_BOOL && kind == IG_REDUCE_MAX;
+      ig_store_f64(dtype, y, i, none ? 0 : empty_result(kind));
+      continue;
+    }
+    if (kind == IG_REDUCE_LOG_SUM_EXP) {
+      ig_store_f64(dtype, y, i, log_sum_exp(dtype, r, x, base, each));
+      continue;
+    }
+    bool extreme = kind == IG_REDUCE_MAX || kind == IG_REDUCE_MIN;
+    ig_number total = extreme ? ig_load_number(dtype, x, base + element_of(r, true, 0))
+                              : ig_number_of(class, kind == IG_REDUCE_PROD);
     for (int64_t k = 0; k < each; k++) {
-      int64_t at = base + element_of(r, true, k);
-      if (ig_dtype_is_float(dtype)) {
-        double v = ig_load_f64(dtype, x, at);
-        real = kind == IG_REDUCE_MAX ? fmax(real, v) : real + v;
-      } else {
-        int64_t v = load_int(dtype, x, at);
-        whole = kind == IG_REDUCE_MAX ? IG_MAX(whole, v) : (int64_t)((uint64_t)whole + (uint64_t)v);
-      }
+      ig_number element = ig_load_number(dtype, x, base + element_of(r, true, k));
+      total = reduce_two(kind, class, total, element);
     }
-    if (ig_dtype_is_float(dtype)) {
-      ig_store_f64(dtype, y, i, kind == IG_REDUCE_MEAN ? real / (double)each : real);
-    } else {
-      if (kind == IG_REDUCE_MEAN) whole = each ? whole / each : 0;
-      ig_convert(IG_I64, &whole, dtype, (char *)y + i * (int64_t)ig_dtype_size(dtype), 1);
-    }
+    store_result(kind, dtype, class, total, each, y, i);
   }
 }

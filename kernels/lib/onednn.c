@@ -259,12 +259,14 @@ typedef struct conv_steps {
 } conv_steps;
 
 static conv_steps steps_of(const ig_conv *spec) {
-  conv_steps g = {0};
+  const ig_depth *depth = &spec->depth;
+  int first = depth->kernel ? 1 : 0;
+  conv_steps g = {{depth->stride}, {depth->dilation - 1}, {depth->begin}, {depth->end}};
   for (int i = 0; i < 2; i++) {
-    g.stride[i] = spec->stride[i];
-    g.dilation[i] = spec->dilation[i] - 1;
-    g.begin[i] = spec->pad_begin[i];
-    g.end[i] = spec->pad_end[i];
+    g.stride[first + i] = spec->stride[i];
+    g.dilation[first + i] = spec->dilation[i] - 1;
+    g.begin[first + i] = spec->pad_begin[i];
+    g.end[first + i] = spec->pad_end[i];
   }
   return g;
 }

@@ -30,17 +30,34 @@ static void free_parts(conv_parts *p) {
   if (p->attr) dnnl_primitive_attr_destroy(p->attr);
 }
 
+/* Volumes are row-major with the caller and as oneDNN likes them inside. */
+static ig_status activation_volumes(const ig_conv *s, conv_parts *p) {
+  const int64_t src[] = {s->src[0], s->src[1], s->depth.src, s->src[2], s->src[3]};
+  const int64_t dst[] = {s->dst[0], s->dst[1], s->depth.dst, s->dst[2], s->dst[3]};
+  IG_TRY(ig_dnn_md_rows(s->dtype, 5, src, &p->src));
+  IG_TRY(ig_dnn_md_rows(s->dtype, 5, dst, &p->dst));
+  IG_TRY(ig_dnn_md_any(s->dtype, 5, src, &p->src_in));
+  return ig_dnn_md_any(s->dtype, 5, dst, &p->dst_in);
+}
+
 static ig_status make_parts(ig_dnn_direction direction, const ig_conv *spec, layouts inner,
                             conv_parts *p) {
   int64_t groups = spec->groups;
-  int64_t filters[] = {groups, spec->dst[1] / groups, spec->src[1] / groups, spec->kernel[0],
-                       spec->kernel[1]};
+  int64_t filters[6] = {groups, spec->dst[1] / groups, spec->src[1] / groups};
+  int last = 3;
+  if (spec->depth.kernel) filters[last++] = spec->depth.kernel;
+  filters[last++] = spec->kernel[0];
+  filters[last++] = spec->kernel[1];
   int64_t *weights = groups > 1 ? filters : filters + 1;
-  int rank = groups > 1 ? 5 : 4;
-  IG_TRY(ig_dnn_md_layout(spec->dtype, spec->src, spec->src_layout, &p->src));
-  IG_TRY(ig_dnn_md_layout(spec->dtype, spec->dst, spec->dst_layout, &p->dst));
-  IG_TRY(ig_dnn_md_layout(spec->dtype, spec->src, inner.src, &p->src_in));
-  IG_TRY(ig_dnn_md_layout(spec->dtype, spec->dst, inner.dst, &p->dst_in));
+  int rank = groups > 1 ? last : last - 1;
+  if (spec->depth.kernel) {
+    IG_TRY(activation_volumes(spec, p));
+  } else {
+    IG_TRY(ig_dnn_md_layout(spec->dtype, spec->src, spec->src_layout, &p->src));
+    IG_TRY(ig_dnn_md_layout(spec->dtype, spec->dst, spec->dst_layout, &p->dst));
+    IG_TRY(ig_dnn_md_layout(spec->dtype, spec->src, inner.src, &p->src_in));
+    IG_TRY(ig_dnn_md_layout(spec->dtype, spec->dst, inner.dst, &p->dst_in));
+  }
   IG_TRY(ig_dnn_md_rows(spec->dtype, rank, weights, &p->weights));
   IG_TRY(ig_dnn_md_any(spec->dtype, rank, weights, &p->weights_in));
   if (spec->bias && direction != IG_DNN_BACKWARD_SRC) {
@@ -123,6 +140,9 @@ static ig_status create(ig_dnn_direction direction, const ig_conv *spec, const v
   bool nhwc = spec->src_layout == IG_LAYOUT_NHWC || spec->dst_layout == IG_LAYOUT_NHWC;
   layouts order[4];
   int n = 0;
+  if (spec->depth.kernel) {
+    return try_one(direction, dnnl_convolution_direct, spec, rows, fixed_weights, out);
+  }
   if (few && direction != IG_DNN_BACKWARD_SRC) order[n++] = first;
   if (few && direction == IG_DNN_BACKWARD_SRC) order[n++] = rows;
   if (nhwc) order[n++] = last;

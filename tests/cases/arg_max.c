@@ -41,6 +41,8 @@ static const ig_op_case cases[] = {
      .n_attrs = 2,
      .attrs = {ATTR("axis", 1), ATTR("select_last_index", 1)}},
     {.name = "u8", .inputs = {TIES(IG_U8)}},
+    {.name = "u64", .inputs = {TIES(IG_U64)}},
+    {.name = "i16", .inputs = {{.dtype = IG_I16, .shape = DIMS(6, 9), .fill = IG_FILL_INT, .low = -3, .high = 3}}},
     {.name = "f64", .inputs = {SPREAD(IG_F64, -4, 4, 5, 7)}},
     {.name = "long rows",
      .inputs = {SPREAD(IG_F32, -4, 4, 3, 5003)},

@@ -1,7 +1,30 @@
 /* Cases of ingot.AveragePoolGrad, each also with pads that count. */
 #include "pool_cases.h"
+#include "volume_cases.h"
+
+static void volume_reference(const ig_node *node, const ig_case_array *in, ig_case_array *out) {
+  volume v = volume_of(node, 3, NULL);
+  int64_t area = ig_shape_span(&in[0].shape, 2, 5), src = ig_shape_span(&out[0].shape, 2, 5), at[IG_MAX_RANK];
+  memset(out->data, 0, (size_t)ig_shape_count(&out->shape) * sizeof(double));
+  for (int64_t i = 0; i < ig_shape_count(&in[0].shape); i++) {
+    volume_index(&in[0].shape, i, at);
+    double count = volume_window_of(&v, &out->shape, NULL, at + 2,
+                                    ig_attr_int_of(node, "count_include_pad", 0) != 0, 2).count;
+    for (int64_t k = 0; k < ig_shape_count(&v.kernel); k++) {
+      int64_t tap[IG_MAX_RANK];
+      bool counts;
+      volume_index(&v.kernel, k, tap);
+      int64_t place = volume_place(&v, &out->shape, at + 2, tap, &counts);
+      if (place >= 0) out->data[i / area * src + place] += in[0].data[i] / count;
+    }
+  }
+}
 
 static void reference(const ig_node *node, const ig_case_array *in, ig_case_array *out) {
+  if (in[0].shape.rank == 5) {
+    volume_reference(node, in, out);
+    return;
+  }
   pool_window p;
   find_pool(node, &out[0].shape, &in[0].shape, &p);
   bool count_pads = ig_attr_int_of(node, "count_include_pad", 0) != 0, counts;
@@ -31,7 +54,9 @@ static void reference(const ig_node *node, const ig_case_array *in, ig_case_arra
        .attrs = {SPATIAL src, NUMBER("count_include_pad", 1), __VA_ARGS__},                        \
        NO_GRADIENT},
 
-static const ig_op_case cases[] = {POOL_GEOMETRIES(GEOMETRY)};
+static const ig_op_case cases[] = {
+    {.name = "a volume", .inputs = {VOLUME_TENSOR(2, 3, 3, 2, 6)}, .n_attrs = 4, .attrs = {LIST("kernel_shape", 2, 3, 2), LIST("strides", 2, 2, 1), LIST("pads", 1, 1, 0, 0, 1, 1), LIST("shape", 5, 4, 6)}},
+    POOL_GEOMETRIES(GEOMETRY)};
 
 const ig_op_cases ig_cases_average_pool_grad = {.op = "ingot.AveragePoolGrad",
                                                 .reference = reference,

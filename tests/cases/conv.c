@@ -1,7 +1,20 @@
 /* Cases of Conv. */
 #include "conv_cases.h"
+#include "volume_cases.h"
+
+static void volume_reference(const ig_node *node, const ig_case_array *in, ig_case_array *out) {
+  volume v = volume_of(node, 3, &in[1].shape);
+  memset(out->data, 0, (size_t)ig_shape_count(&out->shape) * sizeof(double));
+  volume_arrays a = {in[0].data, in[1].data, out->data};
+  volume_products(&v, &in[0].shape, &out->shape, volume_to_dst, &a);
+  if (node->n_inputs > 2) volume_bias(&in[2], out);
+}
 
 static void reference(const ig_node *node, const ig_case_array *in, ig_case_array *out) {
+  if (in[0].shape.rank == 5) {
+    volume_reference(node, in, out);
+    return;
+  }
   int64_t src[4], dst[4];
   window_numbers w;
   int spatial = in[0].shape.rank - 2;
@@ -41,6 +54,19 @@ static void reference(const ig_node *node, const ig_case_array *in, ig_case_arra
    TOO_LONG},
 
 static const ig_op_case cases[] = {
+    {.name = "a volume",
+     .inputs = {VOLUME_TENSOR(2, 3, 4, 6, 5), VOLUME_TENSOR(4, 3, 2, 2, 3), VOLUME_TENSOR(4)},
+     .n_attrs = 3,
+     .attrs = {LIST("strides", 2, 1, 2), LIST("pads", 1, 0, 1, 0, 1, 1), LIST("dilations", 1, 2, 1)}},
+    {.name = "volumes of groups",
+     .inputs = {VOLUME_TENSOR(1, 4, 3, 4, 4), VOLUME_TENSOR(6, 2, 2, 3, 2)},
+     .n_attrs = 1,
+     .attrs = {NUMBER("group", 2)}},
+    {.name = "a volume in f64",
+     .inputs = {{.dtype = IG_F64, .shape = {5, {1, 2, 3, 3, 4}}}, {.dtype = IG_F64, .shape = {5, {2, 2, 2, 2, 2}}}},
+     .n_attrs = 1,
+     .attrs = {WORD("auto_pad", "VALID")}},
+    
     CONV_GEOMETRIES(GEOMETRY) TILE_GEOMETRY(LARGE_GEOMETRY) GROUP_GEOMETRIES(LARGE_GEOMETRY){.name = "bias",
                               .inputs = {TENSOR(2, 3, 6, 5), TENSOR(17, 3, 3, 3), TENSOR(17)},
                               .n_attrs = 1,

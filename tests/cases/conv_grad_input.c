@@ -1,7 +1,19 @@
 /* Cases of ingot.ConvGradInput. */
 #include "conv_cases.h"
+#include "volume_cases.h"
+
+static void volume_reference(const ig_node *node, const ig_case_array *in, ig_case_array *out) {
+  volume v = volume_of(node, 3, &in[1].shape);
+  memset(out->data, 0, (size_t)ig_shape_count(&out->shape) * sizeof(double));
+  volume_arrays a = {out->data, in[1].data, in[0].data};
+  volume_products(&v, &out->shape, &in[0].shape, volume_to_src, &a);
+}
 
 static void reference(const ig_node *node, const ig_case_array *in, ig_case_array *out) {
+  if (in[0].shape.rank == 5) {
+    volume_reference(node, in, out);
+    return;
+  }
   int64_t src[4], dst[4];
   window_numbers w;
   int spatial = out->shape.rank - 2;
@@ -24,7 +36,13 @@ static void reference(const ig_node *node, const ig_case_array *in, ig_case_arra
    .no_grad_check = true,                                                                          \
    .why = "no model needs the gradient of a gradient"},
 
-static const ig_op_case cases[] = {CONV_GEOMETRIES(GEOMETRY) WINOGRAD_GEOMETRY(GEOMETRY) TILE_GEOMETRY(GEOMETRY)
+static const ig_op_case cases[] = {
+    {.name = "a volume",
+     .inputs = {VOLUME_TENSOR(2, 4, 2, 5, 3), VOLUME_TENSOR(4, 3, 2, 2, 3)},
+     .n_attrs = 4,
+     .attrs = {LIST("strides", 2, 1, 2), LIST("pads", 1, 0, 1, 0, 1, 1), LIST("dilations", 1, 2, 1),
+               LIST("shape", 4, 6, 5)}},
+    CONV_GEOMETRIES(GEOMETRY) WINOGRAD_GEOMETRY(GEOMETRY) TILE_GEOMETRY(GEOMETRY)
                                    GROUP_GEOMETRIES(GEOMETRY)};
 
 const ig_op_cases ig_cases_conv_grad_input = {.op = "ingot.ConvGradInput",

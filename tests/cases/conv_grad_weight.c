@@ -1,7 +1,25 @@
 /* Cases of ingot.ConvGradWeight, each with the gradient of a bias as second output. */
 #include "conv_cases.h"
+#include "volume_cases.h"
+
+static void volume_reference(const ig_node *node, const ig_case_array *in, ig_case_array *out) {
+  volume v = volume_of(node, 3, NULL);
+  memset(out->data, 0, (size_t)ig_shape_count(&out->shape) * sizeof(double));
+  volume_arrays a = {in[0].data, out->data, in[1].data};
+  volume_products(&v, &in[0].shape, &in[1].shape, volume_to_filter, &a);
+  if (node->n_outputs < 2) return;
+  int64_t channels = in[1].shape.dims[1], area = ig_shape_span(&in[1].shape, 2, 5);
+  memset(out[1].data, 0, (size_t)channels * sizeof(double));
+  for (int64_t i = 0; i < ig_shape_count(&in[1].shape); i++) {
+    out[1].data[i / area % channels] += in[1].data[i];
+  }
+}
 
 static void reference(const ig_node *node, const ig_case_array *in, ig_case_array *out) {
+  if (in[0].shape.rank == 5) {
+    volume_reference(node, in, out);
+    return;
+  }
   int64_t src[4], dst[4];
   window_numbers w;
   int spatial = in[0].shape.rank - 2;
@@ -30,6 +48,13 @@ static void reference(const ig_node *node, const ig_case_array *in, ig_case_arra
    .why = "no model needs the gradient of a gradient"},
 
 static const ig_op_case cases[] = {
+    {.name = "a volume",
+     .inputs = {VOLUME_TENSOR(2, 3, 4, 6, 5), VOLUME_TENSOR(2, 4, 2, 5, 3)},
+     .n_attrs = 4,
+     .attrs = {LIST("strides", 2, 1, 2), LIST("pads", 1, 0, 1, 0, 1, 1), LIST("dilations", 1, 2, 1),
+               LIST("kernel_shape", 2, 2, 3)},
+     .n_outputs = 2},
+    
     CONV_GEOMETRIES(GEOMETRY)
         WINOGRAD_GEOMETRY(GEOMETRY) TILE_GEOMETRY(GEOMETRY){.name = "filter alone",
                                     .inputs = {TENSOR(2, 16, 5, 5), TENSOR(2, 16, 5, 5)},

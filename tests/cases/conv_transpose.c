@@ -1,7 +1,20 @@
 /* Cases of ConvTranspose. */
 #include "conv_cases.h"
+#include "volume_cases.h"
+
+static void volume_reference(const ig_node *node, const ig_case_array *in, ig_case_array *out) {
+  volume v = volume_of(node, 3, &in[1].shape);
+  memset(out->data, 0, (size_t)ig_shape_count(&out->shape) * sizeof(double));
+  volume_arrays a = {out->data, in[1].data, in[0].data};
+  volume_products(&v, &out->shape, &in[0].shape, volume_to_src, &a);
+  if (node->n_inputs > 2) volume_bias(&in[2], out);
+}
 
 static void reference(const ig_node *node, const ig_case_array *in, ig_case_array *out) {
+  if (in[0].shape.rank == 5) {
+    volume_reference(node, in, out);
+    return;
+  }
   int64_t src[4], dst[4];
   window_numbers w;
   int spatial = in[0].shape.rank - 2;
@@ -16,6 +29,15 @@ static void reference(const ig_node *node, const ig_case_array *in, ig_case_arra
 }
 
 static const ig_op_case cases[] = {
+    {.name = "a volume",
+     .inputs = {VOLUME_TENSOR(2, 4, 2, 3, 2), VOLUME_TENSOR(4, 3, 2, 2, 3), VOLUME_TENSOR(3)},
+     .n_attrs = 3,
+     .attrs = {LIST("strides", 2, 1, 2), LIST("pads", 1, 0, 1, 0, 1, 1), LIST("dilations", 1, 2, 1)}},
+    {.name = "volumes of groups",
+     .inputs = {VOLUME_TENSOR(1, 4, 2, 3, 2), VOLUME_TENSOR(4, 3, 2, 2, 3)},
+     .n_attrs = 2,
+     .attrs = {NUMBER("group", 2), LIST("strides", 2, 2, 2)}},
+    
     {.name = "plain", .inputs = {TENSOR(2, 5, 4, 3), TENSOR(5, 4, 3, 3)}},
     {.name = "doubling",
      .inputs = {TENSOR(1, 16, 4, 4), TENSOR(16, 16, 2, 2), TENSOR(16)},

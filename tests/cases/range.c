@@ -15,6 +15,9 @@ static const ig_op_case cases[] = {
     {.name = "nothing", .inputs = BOUNDS(IG_I64, 5, 5, 1)},
     {.name = "wrong way", .inputs = BOUNDS(IG_I64, 5, 9, -1)},
     {.name = "floats", .inputs = BOUNDS(IG_F32, 0.5, 2.1, 0.25)},
+    {.name = "i16", .inputs = BOUNDS(IG_I16, -5, 6, 3)},
+    {.name = "exact beyond doubles",
+     .inputs = BOUNDS(IG_I64, -9.2233720368547748e18, 9.2233720368547748e18, 4.6116860184273879e18)},
     {.name = "f64", .inputs = BOUNDS(IG_F64, 1, 0, -0.125)},
 };
 

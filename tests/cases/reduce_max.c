@@ -7,7 +7,8 @@ static void reference(const ig_node *node, const ig_case_array *in, ig_case_arra
 
 static const ig_op_case cases[] = {
     REDUCE_CASES,
-    {.name = "nothing", .inputs = {SPREAD(IG_F32, -1, 1, 3, 0), AXES(axes_1)}},
+    EMPTY_CASE,
+    BOOLS,
 };
 
 const ig_op_cases ig_cases_reduce_max = {

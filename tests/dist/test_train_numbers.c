@@ -3,7 +3,8 @@
  * metrics of one process to the last digit, and the same whatever travels together. */
 #include "jobs.h"
 
-#define TRAIN "train --quiet --threads 1 --workers 1 --seed 5 --model mlp:16,dropout=0.2 --batch 40"
+#define TRAIN "train --quiet --threads 1 --workers 1 --seed 5 --batch 40"
+#define MODEL "--model mlp:16,dropout=0.2"
 
 static jobs j;
 
@@ -13,14 +14,16 @@ static const char *run_folder(const char *name) {
 
 /* Trains into the folder `name`; fails the test unless it goes well. */
 static const char *train(int n, const char *name, const char *format, ...) {
-  char more[512], line[2048];
+  char more[1024], line[2048];
   const char *out = run_folder(name);
   ranks job;
   va_list args;
   va_start(args, format);
   vsnprintf(more, sizeof more, format, args);
   va_end(args);
-  snprintf(line, sizeof line, TRAIN " --data %s --out %s %s", j.data, out, more);
+  bool own = strstr(more, "--model") != NULL; /* and own data with it */
+  if (own) snprintf(line, sizeof line, TRAIN " --out %s %s", out, more);
+  else snprintf(line, sizeof line, TRAIN " " MODEL " --data %s --out %s %s", j.data, out, more);
   job_run(&job, n, line, 60);
   ranks_check(&job, job.codes[0] == 0 && job.text[0][0] == '\0');
   return out;
@@ -79,6 +82,35 @@ static void elastic_runs_may_be_sharded(void **state) {
   assert_same_checkpoints(one, train(4, "apart4", "%s --shard gradients", options), true);
 }
 
+/* Data that one rank reads for all, and data of which each reads its own. */
+static void any_data_are_those_of_one_process(void **state) {
+  IG_UNUSED(state);
+  static const char *const models[] = {"--model mlp:8", "--model gpt:layers=1,heads=2,embd=16,ctx=16",
+                                       "--model gpt:layers=1,heads=2,embd=16,ctx=16 --tokenizer bpe "
+                                       "--vocabulary 280",
+                                       "--model gpt:layers=1,heads=2,embd=16,ctx=16 --tokenizer bytes"};
+  char csv[SCRATCH_PATH], text[SCRATCH_PATH], one[2 * SCRATCH_PATH];
+  snprintf(csv, sizeof csv, "%s", scratch_path(&j.folder, "people.csv"));
+  snprintf(text, sizeof text, "%s", scratch_path(&j.folder, "words.txt"));
+  FILE *rows = fopen(csv, "w"), *lines = fopen(text, "w");
+  assert_true(rows && lines);
+  fprintf(rows, "size,town,class\n");
+  for (int i = 0; i < 211; i++) {
+    fprintf(rows, "%d.5,%s,%s\n", i * 37 % 101, i % 3 ? "Ulm" : "Bonn", i % 2 ? "yes" : "no");
+    fprintf(lines, "%d caf\xc3\xa9 and %d, the %dth;\n", i, i * 31 % 17, i * i % 97);
+  }
+  fclose(rows);
+  fclose(lines);
+  for (int m = 0; m < IG_COUNT(models); m++) {
+    char options[1024];
+    snprintf(options, sizeof options, "%s --data %s --steps 12", models[m], m ? text : csv);
+    snprintf(one, sizeof one, "%s", train(0, "alone", "%s --overwrite", options));
+    const char *many = train(4, "together", "%s --overwrite", options);
+    assert_close(one, many, "loss", 1e-4);
+    assert_close(one, many, "val_loss", 1e-4);
+  }
+}
+
 /* Buckets of every size, and every sharding, sum the same numbers; what travels in 16 bits is near. */
 static void how_gradients_travel_changes_nothing(void **state) {
   IG_UNUSED(state);
@@ -126,7 +158,7 @@ static void output_is_that_of_one_process(void **state) {
   ranks job;
   char line[2048];
   const char *out = run_folder("output");
-  snprintf(line, sizeof line, TRAIN " --json --data %s --out %s --steps 100", j.data, out);
+  snprintf(line, sizeof line, TRAIN " " MODEL " --json --data %s --out %s --steps 100", j.data, out);
   job_run(&job, 3, line, 60);
   ranks_check(&job, job.codes[0] == 0);
   int braces = count_lines(job.text[0], "{"), rates = 0;
@@ -171,6 +203,7 @@ int main(void) {
   j = jobs_open();
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(losses_are_those_of_one_process),
+      cmocka_unit_test(any_data_are_those_of_one_process),
       cmocka_unit_test(metrics_are_those_of_one_process),
       cmocka_unit_test(elastic_runs_have_the_same_bits),
       cmocka_unit_test(elastic_runs_may_be_sharded),

@@ -119,6 +119,22 @@ static void add_input(instance *it, int index, const ig_case_tensor *spec) {
   ig_free(bytes);
 }
 
+/* The case's attributes, and the bodies that its file makes. */
+static ig_node *make_node(instance *it) {
+  ig_attr attrs[16];
+  int n = 0;
+  for (; n < it->sample->n_attrs; n++) attrs[n] = it->sample->attrs[n];
+  for (const ig_attr_field *f = it->op->attrs; it->cases->body && f && f->name; f++) {
+    if (f->type != IG_ATTR_GRAPH) continue;
+    attrs[n++] = (ig_attr){.name = f->name,
+                           .type = IG_ATTR_GRAPH,
+                           .graph = it->cases->body(it->sample, f->name)};
+  }
+  ig_node *node = ig_graph_node(it->graph, it->op->name, "case", it->n_in, it->in, n, attrs, it->n_out);
+  for (int i = it->sample->n_attrs; i < n; i++) ig_graph_destroy(attrs[i].graph);
+  return node;
+}
+
 bool instance_open(instance *it, const char **error) {
   *error = "";
   if (ig_graph_create("case", &it->graph) != IG_OK) return false;
@@ -127,8 +143,7 @@ bool instance_open(instance *it, const char **error) {
     if (spec->fill != IG_FILL_ABSENT) add_input(it, it->n_in, spec);
   }
   it->n_out = it->sample->n_outputs ? it->sample->n_outputs : 1;
-  it->node = ig_graph_node(it->graph, it->op->name, "case", it->n_in, it->in, it->sample->n_attrs,
-                           it->sample->attrs, it->n_out);
+  it->node = make_node(it);
   if (!it->node) {
     ig_graph_status(it->graph);
     *error = ig_last_error();

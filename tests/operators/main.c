@@ -108,6 +108,7 @@ static void check_tf32(const ig_op *op, const ig_op_cases *cases, const ig_op_ca
 
 static void check_op(const ig_op *op, report *r) {
   const ig_op_cases *cases = cases_of(op);
+  if (!op->impls && op->interpret) return;
   if (ig_op_find(op->name) != op) {
     snprintf(r->first, sizeof r->first, "lookup by name finds another operator or none");
     r->failures++;

@@ -5,7 +5,8 @@
  * bytes, cost; each f32 case also in bf16 and f16 where inference accepts them, with one unit in
  * the last place added to the tolerance. An operator without cases fails. Cases of more than a few
  * thousand elements are for code paths that need them: the reference runs a hundred times for a
- * gradient. `test_operators NAME` checks one operator. */
+ * gradient. Operators that are only interpreted are tests/unit/test_interpreted_*.c's matter.
+ * `test_operators NAME` checks one operator. */
 #ifndef IG_TESTS_OP_CASE_H
 #define IG_TESTS_OP_CASE_H
 
@@ -67,6 +68,8 @@ typedef struct ig_op_cases {
   /* For random operators: checks of its own instead of the reference (e.g. dropout's rate). NULL
    * when all is well, otherwise what is wrong. */
   const char *(*check)(const ig_node *node, const ig_case_array *in, const ig_case_array *out);
+  /* For operators with bodies: the deferred graph of the attribute `name`, the driver's to destroy. */
+  ig_graph *(*body)(const ig_op_case *sample, const char *name);
 } ig_op_cases;
 
 #endif
