@@ -5,16 +5,20 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "engine/train/match.h"
 #include "formats/checkpoint_h5.h"
 #include "formats/graph_json.h"
+#include "formats/hf_folder.h"
+#include "formats/onnx_import.h"
 #include "formats/schema_json.h"
 
 /* --- finding the file -------------------------------------------------------------------------- */
 
+/* The run's checkpoint; or the folder itself, where it is one of Hugging Face's. */
 static ig_status checkpoint_in(const char *folder, char **path) {
   static const char *const names[] = {"best.h5", "latest.h5"};
   for (int i = 0; i < IG_COUNT(names); i++) {
@@ -24,7 +28,14 @@ static ig_status checkpoint_in(const char *folder, char **path) {
     ig_free(*path);
     *path = NULL;
   }
-  return ig_fail(IG_ERR_INPUT, "%s: holds neither best.h5 nor latest.h5", folder);
+  if (ig_hf_folder_probe(folder)) {
+    *path = ig_strdup(folder);
+    IG_CHECK_ALLOC(*path);
+    return IG_OK;
+  }
+  return ig_fail(IG_ERR_INPUT,
+                 "%s: holds neither best.h5 nor latest.h5, nor a config.json of transformers",
+                 folder);
 }
 
 /* Something that is no file may be a mistake about presets: say which. */
@@ -40,6 +51,13 @@ static ig_status not_a_file(const char *name) {
                  name);
 }
 
+bool ig_model_is_onnx(const char *name) {
+  struct stat info;
+  size_t length = strlen(name);
+  return length > 5 && strcasecmp(name + length - 5, ".onnx") == 0 && stat(name, &info) == 0 &&
+         S_ISREG(info.st_mode);
+}
+
 static ig_status find_file(const char *name, char **path) {
   struct stat info;
   if (stat(name, &info) != 0) return not_a_file(name);
@@ -47,6 +65,11 @@ static ig_status find_file(const char *name, char **path) {
   *path = ig_strdup(name);
   IG_CHECK_ALLOC(*path);
   return IG_OK;
+}
+
+static bool is_folder(const char *path) {
+  struct stat info;
+  return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
 /* --- what it holds ----------------------------------------------------------------------------- */
@@ -70,11 +93,27 @@ static ig_status build_graph(ig_model_source *source) {
   return ig_graph_from_json(snapshot->graph_json, &source->graph);
 }
 
+static ig_status open_onnx(ig_model_source *source) {
+  IG_TRY(ig_onnx_model_open(source->path, &source->onnx));
+  IG_TRY(ig_onnx_import(source->onnx, NULL, &source->graph));
+  IG_TRY(ig_snapshot_create(&source->snapshot));
+  source->snapshot->model = ig_arena_strdup(source->snapshot->arena, source->path);
+  IG_CHECK_ALLOC(source->snapshot->model);
+  return IG_OK;
+}
+
 ig_status ig_model_source_open(const char *name, unsigned parts, ig_model_source *out) {
   *out = (ig_model_source){0};
   IG_TRY(find_file(name, &out->path));
+  if (ig_model_is_onnx(out->path)) {
+    ig_status status = open_onnx(out);
+    if (status != IG_OK) ig_model_source_close(out);
+    return status;
+  }
   parts |= IG_CHECKPOINT_MODEL | IG_CHECKPOINT_PARAMETERS | IG_CHECKPOINT_EMA | IG_CHECKPOINT_DATA;
-  ig_status status = ig_checkpoint_load(out->path, parts, &out->snapshot);
+  ig_status status = is_folder(out->path)
+                         ? ig_hf_folder_load(out->path, &out->snapshot)
+                         : ig_checkpoint_load(out->path, parts, &out->snapshot);
   if (status == IG_OK) {
     status = build_graph(out);
     if (status != IG_OK) ig_fail_in(status, "%s", out->path);
@@ -85,6 +124,7 @@ ig_status ig_model_source_open(const char *name, unsigned parts, ig_model_source
 
 void ig_model_source_close(ig_model_source *source) {
   ig_graph_destroy(source->graph);
+  ig_onnx_model_close(source->onnx);
   ig_snapshot_destroy(source->snapshot);
   ig_free(source->path);
   *source = (ig_model_source){0};
@@ -114,6 +154,7 @@ static ig_status take_averages(const ig_snapshot *snapshot, ig_store *store) {
 }
 
 ig_status ig_model_source_load(const ig_model_source *source, ig_store *store) {
+  if (source->onnx) return IG_OK; /* the graph's initial values are the parameters */
   ig_status status = ig_store_from_snapshot(store, source->snapshot);
   if (status == IG_OK) status = take_averages(source->snapshot, store);
   return status == IG_OK ? IG_OK : ig_fail_in(status, "%s", source->path);
@@ -137,7 +178,8 @@ ig_status ig_model_source_store(ig_model_source *source, ig_backend *backend, ig
   ig_store *store;
   IG_TRY(ig_store_create(backend, &store));
   ig_model_source_use_averages(source);
-  ig_status status = ig_store_take_snapshot(store, source->graph, source->snapshot);
+  ig_status status = source->onnx ? ig_store_add_graph(store, source->graph, 0)
+                                  : ig_store_take_snapshot(store, source->graph, source->snapshot);
   if (status != IG_OK) {
     ig_fail_in(status, "%s", source->path);
     ig_store_destroy(store);
@@ -150,6 +192,14 @@ ig_status ig_model_source_store(ig_model_source *source, ig_backend *backend, ig
   return IG_OK;
 }
 
+void ig_model_images_like(const ig_graph *graph, ig_dataset_open_options *options) {
+  const ig_value *x = graph->n_inputs ? graph->inputs[0] : NULL;
+  if (!x || x->any_shape || x->shape.rank != 4) return;
+  if (!x->symbols[1]) options->image_channels = x->shape.dims[1];
+  if (!x->symbols[2]) options->image_height = x->shape.dims[2];
+  if (!x->symbols[3]) options->image_width = x->shape.dims[3];
+}
+
 ig_status ig_model_source_data(const ig_model_source *source, const char *spec, const char *target,
                                bool no_target, const ig_text_encoder *text, ig_comm *comm,
                                ig_dataset **out) {
@@ -158,6 +208,10 @@ ig_status ig_model_source_data(const ig_model_source *source, const char *spec, 
                                      .n_like = source->n_fields,
                                      .like = source->fields,
                                      .encoder = text};
+  if (source->onnx) {
+    ig_model_images_like(source->graph, &options);
+    return ig_dataset_open_among(spec, &options, comm, out);
+  }
   const ig_field *x = &source->fields[0];
   if (x->kind == IG_FIELD_TOKENS && x->shape.rank > 0) options.context = x->shape.dims[0];
   if (x->kind == IG_FIELD_IMAGE && x->shape.rank == 3) {
@@ -166,6 +220,24 @@ ig_status ig_model_source_data(const ig_model_source *source, const char *spec, 
     options.image_width = x->shape.dims[2];
   }
   return ig_dataset_open_among(spec, &options, comm, out);
+}
+
+ig_status ig_model_source_fit(ig_model_source *source, const ig_dataset *data) {
+  if (source->n_fields == 0) return IG_OK; /* an ONNX file */
+  const ig_field *was = &source->fields[0], *is = &data->fields[0];
+  bool tokens = was->kind == IG_FIELD_TOKENS && was->shape.rank == 1 && data->n_fields > 0 &&
+                is->shape.rank == 1;
+  const ig_model_preset *preset;
+  if (!tokens || source->spec.input.dims[0] == is->shape.dims[0]) return IG_OK;
+  if (ig_model_find(source->snapshot->model, &preset) != IG_OK) return IG_OK;
+  ig_model_spec spec = source->spec;
+  spec.input = is->shape;
+  ig_graph *graph;
+  IG_TRY(ig_model_build(source->snapshot->model, &spec, &graph));
+  ig_graph_destroy(source->graph);
+  source->graph = graph;
+  source->spec = spec;
+  return IG_OK;
 }
 
 ig_status ig_model_outputs(const ig_graph *template_graph, const ig_dataset *data, int capacity,

@@ -129,6 +129,8 @@ static ig_status open_subject(subject *s) {
   IG_TRY(ig_comm_settle(s->cli->comm, open_model(s)));
   IG_TRY(ig_model_source_data(&s->model, v->data, v->target, false,
                               s->tokenizer ? &s->encoder : NULL, s->cli->comm, &s->data));
+  if (s->model.task == IG_TASK_AUTO) IG_TRY(ig_task_of_dataset(s->data, &s->model.task));
+  IG_TRY(ig_model_source_fit(&s->model, s->data));
   IG_CHECK(s->data->n_fields > s->model.graph->n_inputs, IG_ERR_INPUT,
            "%s: has no target to compare with, only '%s'", s->data->path,
            s->data->fields[s->data->n_fields - 1].name);

@@ -2,11 +2,16 @@
  * parameters in the place of those they average. */
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 
 #include "api/model_source.h"
 #include "cli/export_onnx.h"
 #include "cli/verb.h"
 #include "formats/checkpoint_h5.h"
+#include "formats/hf_folder.h"
+#include "formats/weights_file.h"
+
+#define VALID ".h5, .onnx, .safetensors, .npz, or FOLDER/ for transformers"
 
 typedef struct values {
   const char *model, *out;
@@ -16,7 +21,8 @@ typedef struct values {
 static const ig_option options[] = {
     IG_STRING_OPTION(values, model, "model", "M", IG_OPTION_REQUIRED,
                      "checkpoint or run's folder; for .onnx also a preset or another .onnx"),
-    IG_STRING_OPTION(values, out, "out", "FILE", IG_OPTION_REQUIRED, "what to write: .h5, .onnx"),
+    IG_STRING_OPTION(values, out, "out", "FILE", IG_OPTION_REQUIRED,
+                     "what to write: .h5, .onnx, .safetensors, .npz, or FOLDER/ for transformers"),
     IG_INT_OPTION(values, onnx.opset, "opset", "0", 0, 27,
                   ".onnx: of ONNX's operators, 13 to 27; 0 for the least from 18 on that has all"),
     IG_STRING_OPTION(values, onnx.external, "external-data", "NAME", 0,
@@ -30,13 +36,26 @@ static const ig_option options[] = {
     IG_INT_OPTION(values, onnx.outputs, "outputs", "10", 1, 1 << 24, ".onnx of a preset: outputs"),
     {.name = NULL}};
 
-static ig_status check_format(const char *path) {
+typedef enum target { TARGET_CHECKPOINT, TARGET_WEIGHTS, TARGET_FOLDER, TARGET_ONNX } target;
+
+/* By the extension; a name that ends in '/', or a folder, is one of Hugging Face's. */
+static ig_status find_target(const char *path, target *out) {
   const char *slash = strrchr(path, '/'), *dot = strrchr(slash ? slash : path, '.');
   const char *extension = dot ? dot : "";
-  bool later = strcasecmp(extension, ".safetensors") == 0;
-  IG_CHECK(!later, IG_ERR_USAGE, "--out: %s is not in this build (valid: .h5, .onnx)", extension);
-  IG_CHECK(strcasecmp(extension, ".h5") == 0, IG_ERR_USAGE,
-           "--out: '%s' is no format to export to (valid: .h5, .onnx)", extension);
+  struct stat info;
+  bool weights =
+      strcasecmp(extension, ".safetensors") == 0 || strcasecmp(extension, ".npz") == 0;
+  *out = weights ? TARGET_WEIGHTS : TARGET_CHECKPOINT;
+  if ((slash && !slash[1]) || (stat(path, &info) == 0 && S_ISDIR(info.st_mode))) {
+    *out = TARGET_FOLDER;
+    return IG_OK;
+  }
+  if (strcasecmp(extension, ".onnx") == 0) {
+    *out = TARGET_ONNX;
+    return IG_OK;
+  }
+  IG_CHECK(weights || strcasecmp(extension, ".h5") == 0, IG_ERR_USAGE,
+           "--out: '%s' is no format to export to (valid: %s)", extension, VALID);
   return IG_OK;
 }
 
@@ -54,7 +73,7 @@ static ig_status copy_tensors(const ig_snapshot *from, ig_snapshot *to) {
   return IG_OK;
 }
 
-static ig_status write_stripped(const ig_snapshot *from, const char *path) {
+static ig_status write_stripped(const ig_snapshot *from, target to_what, const char *path) {
   ig_snapshot *to;
   IG_TRY(ig_snapshot_create(&to));
   ig_status status = copy_tensors(from, to);
@@ -72,24 +91,25 @@ static ig_status write_stripped(const ig_snapshot *from, const char *path) {
     to->config_json = from->config_json;
     to->provenance_json = from->provenance_json;
     to->metrics_json = from->metrics_json;
-    status = ig_checkpoint_save(path, to);
+    switch (to_what) {
+    case TARGET_CHECKPOINT: status = ig_checkpoint_save(path, to); break;
+    case TARGET_WEIGHTS: status = ig_weights_save(path, to); break;
+    case TARGET_FOLDER: status = ig_hf_folder_save(path, to); break;
+    case TARGET_ONNX: break; /* cli/export_onnx.c */
+    }
   }
   ig_snapshot_destroy(to);
   return status;
 }
 
-static bool is_onnx(const char *path) {
-  const char *dot = strrchr(path, '.');
-  return dot && strcasecmp(dot, ".onnx") == 0;
-}
-
 static ig_status export_run(ig_cli *cli, const void *values_) {
   const values *v = values_;
-  if (is_onnx(v->out)) return ig_export_onnx(cli, v->model, v->out, &v->onnx);
-  IG_TRY(check_format(v->out));
+  target to_what;
+  IG_TRY(find_target(v->out, &to_what));
+  if (to_what == TARGET_ONNX) return ig_export_onnx(cli, v->model, v->out, &v->onnx);
   ig_model_source model;
   IG_TRY(ig_model_source_open(v->model, IG_CHECKPOINT_PROGRESS | IG_CHECKPOINT_PROVENANCE, &model));
-  ig_status status = write_stripped(model.snapshot, v->out);
+  ig_status status = write_stripped(model.snapshot, to_what, v->out);
   if (status == IG_OK) {
     ig_say(cli, "%s to %s\n", model.path, v->out);
     json_t *result = json_object();

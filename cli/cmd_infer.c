@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/generate.h"
+#include "cli/infer_arrays.h"
 #include "cli/interrupt.h"
 #include "api/model_source.h"
 #include "cli/precision.h"
@@ -136,6 +137,8 @@ static ig_status class_columns(const ig_field *target, const ig_array *logits, i
 static ig_status add_derived(const values *v, const ig_model_source *model, ig_arena *arena,
                              ig_array *arrays, int *n, sink_state *s) {
   bool classes = model->task == IG_TASK_CLASSIFICATION, flags = model->task == IG_TASK_MULTILABEL;
+  classes = classes && model->n_fields > 0;
+  flags = flags && model->n_fields > 0;
   bool several = ig_array_writer_check(v->out, 2) == IG_OK;
   if (!several || !(classes || flags) || arrays[0].dtype != IG_F32) {
     s->task = IG_TASK_REGRESSION; /* nothing follows from plain numbers */
@@ -212,6 +215,12 @@ static ig_status open_data(const values *v, const ig_model_source *model,
   return opened ? IG_OK : status;
 }
 
+/* Arrays by name are what an ONNX model takes, unless the data are of another kind. */
+static bool takes_arrays(const ig_model_source *model, const char *data) {
+  const char *dot = strrchr(data, '.');
+  return model->onnx && dot && (strcmp(dot, ".npz") == 0 || strcmp(dot, ".npy") == 0);
+}
+
 static ig_status infer_data(ig_cli *cli, const values *v, ig_model_source *model,
                             ig_backend *backend, const ig_text_encoder *encoder) {
   ig_dataset *data = NULL;
@@ -233,6 +242,7 @@ static ig_status infer_data(ig_cli *cli, const values *v, ig_model_source *model
   ig_status status;
   IG_TRY_DONE(ig_array_writer_check(v->out, 1));
   IG_TRY_DONE(open_data(v, model, encoder, &data));
+  IG_TRY_DONE(ig_model_source_fit(model, data));
   IG_TRY_DONE(ig_model_source_store(model, backend, &store));
   IG_TRY_DONE(ig_evaluator_create(model->graph, backend, store, data, &eval, &evaluator));
   IG_TRY_DONE(run_over(cli, v, model, evaluator, data, arena));
@@ -273,6 +283,8 @@ static ig_status infer_run(ig_cli *cli, const void *values_) {
   ig_warn_of_precision(cli, v->precision, backend);
   if (v->prompt) {
     status = infer_text(cli, v, &model, backend, tokenizer);
+  } else if (takes_arrays(&model, v->data)) {
+    status = ig_infer_arrays(cli, &model, backend, v->data, v->out, ig_precision_parse(v->precision));
   } else {
     status = infer_data(cli, v, &model, backend, tokenizer ? &encoder : NULL);
   }

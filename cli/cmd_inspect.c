@@ -56,14 +56,55 @@ static ig_status train_options(const values *v, ig_task task, ig_train_options *
   return IG_OK;
 }
 
+/* The length of a free dimension: another input's of that symbol, or the batch where it comes first. */
+static ig_status free_dim(const values *v, const ig_graph *graph, const ig_shape *shapes, int input,
+                          int dim, int64_t *out) {
+  const ig_value *x = graph->inputs[input];
+  for (int k = 0; k < input; k++) {
+    for (int d = 0; d < graph->inputs[k]->shape.rank; d++) {
+      const char *symbol = graph->inputs[k]->symbols[d];
+      if (!symbol || strcmp(symbol, x->symbols[dim]) != 0) continue;
+      *out = shapes[k].dims[d];
+      return IG_OK;
+    }
+  }
+  IG_CHECK(dim == 0, IG_ERR_USAGE,
+           "--shape is missing: dimension %d of input '%s' is free ('%s')", dim, x->name,
+           x->symbols[dim]);
+  *out = v->batch;
+  return IG_OK;
+}
+
+/* Of all inputs; `first` is one sample's of the first one, or NULL. */
+static ig_status input_shapes(const values *v, const ig_graph *graph, const ig_shape *first,
+                              ig_shape *shapes) {
+  for (int i = 0; i < graph->n_inputs; i++) {
+    const ig_value *x = graph->inputs[i];
+    bool given = i == 0 && first;
+    IG_CHECK(!x->any_shape, IG_ERR_UNSUPPORTED, "input '%s' may have any shape", x->name);
+    shapes[i] = x->shape;
+    if (given) {
+      shapes[i] = (ig_shape){.rank = first->rank + 1, .dims = {v->batch}};
+      memcpy(shapes[i].dims + 1, first->dims, (size_t)first->rank * sizeof *first->dims);
+      if (x->shape.rank && !x->symbols[0]) shapes[i].dims[0] = x->shape.dims[0];
+    }
+    for (int d = 0; d < x->shape.rank && !given; d++) {
+      if (x->symbols[d]) IG_TRY(free_dim(v, graph, shapes, i, d, &shapes[i].dims[d]));
+    }
+  }
+  return IG_OK;
+}
+
 /* The template at the asked batch, with the loss and update of a training step, or as inference
  * runs it. */
 static ig_status make_graph(const values *v, const ig_graph *template_graph, ig_task task,
                             const ig_shape *input, ig_backend *backend, ig_graph **out) {
-  ig_shape shape = {.rank = input->rank + 1, .dims = {v->batch}};
-  memcpy(shape.dims + 1, input->dims, (size_t)input->rank * sizeof *input->dims);
-  IG_TRY(ig_graph_specialize(template_graph, &shape, out));
-  ig_status status;
+  ig_shape *shapes = ig_alloc_zero((size_t)template_graph->n_inputs + 1, sizeof *shapes);
+  IG_CHECK_ALLOC(shapes);
+  ig_status status = input_shapes(v, template_graph, input, shapes);
+  if (status == IG_OK) status = ig_graph_specialize(template_graph, shapes, out);
+  ig_free(shapes);
+  if (status != IG_OK) return status;
   if (v->training) {
     ig_train_options train;
     status = train_options(v, task, &train);
@@ -124,7 +165,15 @@ done:
 static ig_status inspect_file(ig_cli *cli, const values *v) {
   ig_model_source source;
   IG_TRY(ig_model_source_open(v->file, IG_CHECKPOINT_PROGRESS | IG_CHECKPOINT_PROVENANCE, &source));
-  ig_status status = inspect(cli, v, source.graph, &source, source.task, &source.spec.input);
+  ig_shape given;
+  const ig_shape *input = source.onnx ? NULL : &source.spec.input;
+  ig_status status = IG_OK;
+  if (source.onnx && v->shape) {
+    status = ig_shape_parse(v->shape, &given);
+    input = &given;
+  }
+  ig_task task = source.task ? source.task : IG_TASK_CLASSIFICATION;
+  if (status == IG_OK) status = inspect(cli, v, source.graph, &source, task, input);
   ig_model_source_close(&source);
   return status;
 }

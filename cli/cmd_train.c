@@ -6,6 +6,7 @@
 #include "cli/precision.h"
 #include "cli/train_origin.h"
 #include "cli/train_run.h"
+#include "engine/train/transfer.h"
 #include "engine/train/whiten.h"
 
 static ig_status train_settle(ig_options *options, const void *values) {
@@ -54,13 +55,18 @@ typedef struct job {
 
 static ig_status open_model(job *j) {
   const ig_train_values *v = j->values;
+  if (j->origin.source) IG_TRY(ig_model_source_fit(&j->source, j->data.base));
   IG_TRY(ig_interrupt_install());
-  if (!j->origin.source) IG_TRY(ig_model_build(j->origin.model, &j->data.spec, &j->built));
+  bool preset = !j->origin.source && !j->origin.imported;
+  if (preset) IG_TRY(ig_model_build(j->origin.model, &j->data.spec, &j->built));
   if (j->built && v->whiten) {
     IG_TRY(ig_whiten_find(j->built, &j->filters));
     j->filters->frozen = true;
   }
-  j->graph = j->built ? j->built : j->origin.source->graph;
+  ig_graph *graph = j->built ? j->built : j->source.graph;
+  if (v->freeze) IG_TRY(ig_transfer_freeze(graph, v->freeze));
+  if (v->lr_scale) IG_TRY(ig_transfer_scale(graph, v->lr_scale));
+  j->graph = graph;
   return IG_OK;
 }
 

@@ -3,7 +3,6 @@
 #include "cli/export_onnx.h"
 
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 
 #include "api/model_source.h"
@@ -12,7 +11,6 @@
 #include "engine/train/match.h"
 #include "formats/checkpoint_h5.h"
 #include "formats/onnx_export.h"
-#include "formats/onnx_import.h"
 
 #define MOST_ENTRIES 16
 
@@ -146,20 +144,6 @@ static ig_status write_file(ig_cli *cli, job *j, const ig_graph *graph, const ch
 
 /* --- sources ----------------------------------------------------------------------------------- */
 
-static ig_status of_checkpoint(ig_cli *cli, job *j, const char *model) {
-  ig_model_source source;
-  IG_TRY(ig_model_source_open(model, IG_CHECKPOINT_PROGRESS | IG_CHECKPOINT_PROVENANCE, &source));
-  ig_status status = IG_OK;
-  ig_model_source_use_averages(&source);
-  j->task = source.task;
-  j->options.snapshot = source.snapshot;
-  if (j->values->preprocessing) status = find_preprocess(j, &source);
-  if (status == IG_OK) status = describe_run(j, source.snapshot);
-  if (status == IG_OK) status = write_file(cli, j, source.graph, source.path);
-  ig_model_source_close(&source);
-  return status;
-}
-
 static ig_status keep_metadata(job *j, const ig_onnx_message *m) {
   for (int64_t i = 0; i < m->n_metadata && j->options.n_metadata < MOST_ENTRIES; i++) {
     if (strncmp(m->metadata[i].key, "ingot.", 6) != 0)
@@ -168,17 +152,23 @@ static ig_status keep_metadata(job *j, const ig_onnx_message *m) {
   return IG_OK;
 }
 
-static ig_status of_onnx(ig_cli *cli, job *j, const char *model) {
-  ig_onnx_model *file;
-  ig_graph *graph = NULL;
-  IG_TRY(ig_onnx_model_open(model, &file));
-  ig_status status = ig_onnx_import(file, NULL, &graph);
-  j->options.source = &file->says;
-  if (status == IG_OK) status = describe_self(j, NULL);
-  if (status == IG_OK) status = keep_metadata(j, &file->says);
-  if (status == IG_OK) status = write_file(cli, j, graph, model);
-  ig_graph_destroy(graph);
-  ig_onnx_model_close(file);
+static ig_status of_file(ig_cli *cli, job *j, const char *model) {
+  ig_model_source source;
+  IG_TRY(ig_model_source_open(model, IG_CHECKPOINT_PROGRESS | IG_CHECKPOINT_PROVENANCE, &source));
+  ig_status status = IG_OK;
+  ig_model_source_use_averages(&source);
+  j->task = source.task;
+  if (source.onnx) {
+    j->options.source = &source.onnx->says;
+    status = describe_self(j, NULL);
+    if (status == IG_OK) status = keep_metadata(j, &source.onnx->says);
+  } else {
+    j->options.snapshot = source.snapshot;
+    if (j->values->preprocessing) status = find_preprocess(j, &source);
+    if (status == IG_OK) status = describe_run(j, source.snapshot);
+  }
+  if (status == IG_OK) status = write_file(cli, j, source.graph, source.path);
+  ig_model_source_close(&source);
   return status;
 }
 
@@ -230,18 +220,15 @@ ig_status ig_export_onnx(ig_cli *cli, const char *model, const char *path,
                          const ig_export_onnx_values *values) {
   struct stat info;
   const ig_model_preset *preset;
-  const char *dot = strrchr(model, '.');
   job j = {.values = values, .path = path, .arena = ig_arena_create()};
   IG_CHECK_ALLOC(j.arena);
   ig_status status;
-  bool is_file = stat(model, &info) == 0, is_onnx = dot && strcasecmp(dot, ".onnx") == 0;
-  bool is_preset = !is_file && !is_onnx && ig_model_find(model, &preset) == IG_OK;
+  bool is_onnx = ig_model_is_onnx(model);
+  bool is_preset = !is_onnx && stat(model, &info) != 0 && ig_model_find(model, &preset) == IG_OK;
   if (values->preprocessing && (is_onnx || is_preset)) {
     status = ig_fail(IG_ERR_USAGE, "--with-preprocessing: '%s' keeps no normalisation; a checkpoint does", model);
-  } else if (is_onnx) {
-    status = of_onnx(cli, &j, model);
   } else {
-    status = is_preset ? of_preset(cli, &j, model, preset) : of_checkpoint(cli, &j, model);
+    status = is_preset ? of_preset(cli, &j, model, preset) : of_file(cli, &j, model);
   }
   ig_arena_destroy(j.arena);
   return status;

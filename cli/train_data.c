@@ -36,6 +36,25 @@ static void like_images(const ig_field *x, ig_dataset_open_options *options) {
   options->image_width = x->shape.dims[2];
 }
 
+/* Of an imported model, --task says it: the type of an input alone does not. */
+static bool reads_tokens(const ig_train_values *v, const ig_train_origin *origin) {
+  if (origin->preset) return origin->preset->tokens;
+  return strcmp(v->task, ig_task_name(IG_TASK_LANGUAGE)) == 0 ||
+         (origin->source && origin->source->task == IG_TASK_LANGUAGE);
+}
+
+/* Tokens a sample when --context does not say: what a preset is made for, or an imported model has fixed. */
+static ig_status context_of(const ig_train_origin *origin, int64_t *out) {
+  if (origin->preset) return ig_model_context(origin->model, out);
+  const ig_graph *graph = (origin->imported ? origin->imported : origin->source)->graph;
+  const ig_value *x = graph->inputs[0];
+  bool fixed = !x->any_shape && x->shape.rank == 2 && !x->symbols[1];
+  IG_CHECK(fixed || origin->source, IG_ERR_USAGE,
+           "--context is missing: %s reads sequences of any length", origin->model);
+  *out = fixed ? x->shape.dims[1] : origin->source->fields[0].shape.dims[0];
+  return IG_OK;
+}
+
 /* How --data is to be read. */
 static ig_status base_options(const ig_train_values *v, const ig_train_origin *origin,
                               ig_dataset_open_options *options, ig_text_encoder *encoder,
@@ -48,13 +67,14 @@ static ig_status base_options(const ig_train_values *v, const ig_train_origin *o
     options->like = source->fields;
     like_images(&source->fields[0], options);
   }
-  if (origin->preset->tokens) {
+  if (origin->imported) ig_model_images_like(origin->imported->graph, options);
+  if (reads_tokens(v, origin)) {
     if (data->tokenizer) {
       *encoder = ig_text_encoder_of(data->tokenizer);
       options->encoder = encoder;
     }
     options->context = v->context;
-    if (!v->context) IG_TRY(ig_model_context(origin->model, &options->context));
+    if (!v->context) IG_TRY(context_of(origin, &options->context));
   }
   return IG_OK;
 }
@@ -81,7 +101,7 @@ static ig_status open_validation(const ig_cli *cli, const ig_train_values *v,
 static ig_status settle_task(const ig_train_values *v, const ig_train_origin *origin,
                              ig_train_data *data) {
   const ig_model_source *source = origin->source;
-  bool tokens = origin->preset->tokens;
+  bool tokens = reads_tokens(v, origin);
   if (data->task == IG_TASK_AUTO) IG_TRY(ig_task_of_dataset(data->base, &data->task));
   IG_CHECK(tokens == (data->task == IG_TASK_LANGUAGE), IG_ERR_SHAPE,
            "%s is for %s, but the model '%s' %s", v->data, ig_task_name(data->task), v->model,
@@ -152,7 +172,7 @@ static ig_status share_tokenizer(ig_comm *comm, ig_status status, ig_train_data 
 static ig_status find_tokenizer(ig_comm *comm, const ig_train_values *v,
                                 const ig_train_origin *origin, ig_train_data *data) {
   const ig_model_source *source = origin->source;
-  if (!origin->preset->tokens) return IG_OK;
+  if (!reads_tokens(v, origin)) return IG_OK;
   if (source) return ig_text_tokenizer_of(source->snapshot, source->path, &data->tokenizer);
   ig_status status = ig_comm_rank(comm) == 0 ? ig_text_tokenizer(v->tokenizer, v->data,
                                                                  v->vocabulary, &data->tokenizer)

@@ -8,9 +8,10 @@
 
 /* Where a run starts: with a preset's initial parameters, or from a checkpoint. */
 typedef struct ig_train_origin {
-  const char *model;             /* the preset, with its arguments, that the graph was built from */
-  const ig_model_preset *preset; /* what it names */
+  const char *model; /* the preset, with its arguments, or the ONNX file that the graph comes from */
+  const ig_model_preset *preset; /* what it names; NULL for an ONNX file */
   ig_model_source *source;       /* the checkpoint; NULL without one */
+  ig_model_source *imported;     /* the ONNX file to start from; NULL with a checkpoint or a preset */
   bool resumed;                  /* the checkpoint is this run's own */
 } ig_train_origin;
 

@@ -11,8 +11,8 @@ typedef ig_train_values V;
 
 const ig_option ig_train_options_table[] = {
     IG_STRING_OPTION(V, model, "model", "M", IG_OPTION_REQUIRED,
-                     "a preset such as mlp:256,128, or a checkpoint or run's folder to train on "
-                     "from"),
+                     "a preset such as mlp:256,128, an ONNX file, or a checkpoint or run's folder to "
+                     "train on from"),
     IG_STRING_OPTION(V, data, "data", "D", IG_OPTION_REQUIRED, "training data"),
     IG_STRING_OPTION(V, val, "val", "D", 0, "validation data; without it a part is held out"),
     IG_STRING_OPTION(V, out, "out", "RUN", IG_OPTION_REQUIRED | IG_OPTION_TRANSIENT,
@@ -29,6 +29,18 @@ const ig_option ig_train_options_table[] = {
      .what = "start anew although RUN holds an earlier run"},
     IG_STRING_OPTION(V, init, "init", "FILE", 0,
                      "checkpoint or run's folder whose parameters a preset starts from"),
+    {.name = "freeze",
+     .type = IG_OPTION_STRING,
+     .offset = offsetof(V, freeze),
+     .values = "PATTERNS",
+     .what = "parameters that stay as they are, by names with * and ?, separated by commas"},
+    {.name = "lr-scale",
+     .type = IG_OPTION_STRING,
+     .offset = offsetof(V, lr_scale),
+     .values = "PATTERN=F,...",
+     .what = "learning rates of such parameters as multiples of the others'"},
+    IG_INT_OPTION(V, classes, "classes", "0", 0, 1 << 24,
+                  "give an ONNX file's last layer that many fresh outputs, 0 to keep it"),
     IG_ENUM_OPTION(V, task, "task", "auto", "auto|classification|regression|multilabel|language",
                    "what to learn"),
 

@@ -9,6 +9,8 @@
 typedef struct ig_train_values {
   /* what */
   const char *model, *data, *val, *out, *init, *task;
+  const char *freeze, *lr_scale;
+  int64_t classes;
   bool resume, overwrite;
   /* data */
   const char *target, *tokenizer;

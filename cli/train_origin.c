@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "engine/train/transfer.h"
 #include "formats/checkpoint_h5.h"
 
 /* --- resuming ---------------------------------------------------------------------------------- */
@@ -86,6 +87,15 @@ static ig_status open_latest(const ig_train_values *v, ig_model_source *source,
   return status;
 }
 
+/* An imported model's last layers, as training wants them. */
+static ig_status adapt(const ig_cli *cli, const ig_train_values *v, ig_graph *graph) {
+  bool removed = false;
+  if (strcmp(v->task, "regression") != 0) IG_TRY(ig_transfer_logits(graph, &removed));
+  if (removed && cli->rank == 0)
+    ig_say(cli, "%s ends in a softmax, which is left out: the loss has its own\n", v->model);
+  return v->classes ? ig_transfer_head(graph, v->classes) : IG_OK;
+}
+
 /* A name that is both a preset's and a file's is the preset: a run of `--model gpt --out gpt` must not
  * start from itself the next time. */
 ig_status ig_train_origin_find(const ig_cli *cli, const ig_train_values *v,
@@ -93,18 +103,24 @@ ig_status ig_train_origin_find(const ig_cli *cli, const ig_train_values *v,
   if (cli->rank == 0) IG_TRY(check_folder(v->out));
   IG_TRY(open_latest(v, source, origin));
   bool preset = ig_model_find(v->model, &origin->preset) == IG_OK;
+  bool onnx = !preset && ig_model_is_onnx(v->model);
   if (!origin->source && !preset) {
     IG_TRY(ig_model_source_open(v->model, 0, source));
-    origin->source = source;
+    if (onnx) IG_TRY(adapt(cli, v, source->graph));
+    if (onnx) origin->imported = source;
+    else origin->source = source;
   }
   if (!preset) {
     IG_CHECK(!v->init, IG_ERR_USAGE,
              "--init: --model %s has parameters already; a preset takes those of --init", v->model);
-    IG_CHECK(!v->tokenizer, IG_ERR_USAGE, "--tokenizer: text is read as --model %s reads it",
+    IG_CHECK(!v->tokenizer || origin->imported, IG_ERR_USAGE, "--tokenizer: text is read as --model %s reads it",
              v->model);
   }
+  IG_CHECK(!v->classes || origin->imported || origin->resumed, IG_ERR_USAGE,
+           "--classes: %s is no ONNX file, whose last layer it would replace", v->model);
   origin->model = origin->source ? origin->source->snapshot->model : v->model;
-  return ig_model_find(origin->model, &origin->preset);
+  if (ig_model_find(origin->model, &origin->preset) != IG_OK) origin->preset = NULL; /* imported once */
+  return IG_OK;
 }
 
 /* `filters` are to whiten, or NULL. */

@@ -5,7 +5,7 @@
 #include "formats/array_writer.h"
 #include "formats/checkpoint_files.h"
 
-#define IG_MOST_ARRAYS 64
+#define IG_MOST_ARRAYS 4096
 
 typedef struct ig_array_format {
   const char *extension; /* with the dot */

@@ -53,7 +53,7 @@ static ig_status open_locked(const char *path, int *out) {
     if (fd < 0) return ig_fail_errno("create", path);
     if (flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
       close(fd);
-      return ig_fail(IG_ERR_USAGE, "%s: another process is writing this checkpoint", path);
+      return ig_fail(IG_ERR_USAGE, "%s: another process is writing this file", path);
     }
     /* Any other failure: a file system without locks, where we go on without. */
     if (!still_named(fd, path)) {

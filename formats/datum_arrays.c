@@ -77,7 +77,8 @@ static ig_status take_member(void *context, const char *name, void *bytes, size_
 ig_status ig_arrays_read(const char *path, int n, ig_named_datum *wanted) {
   struct stat info;
   if (stat(path, &info) != 0) return ig_fail_errno("open", path);
-  target t = {path, ig_memory_limit(NULL), n, wanted};
+  const ig_dataset_open_options plain = {0};
+  target t = {path, ig_memory_limit(&plain), n, wanted};
   ig_bytes bytes;
   IG_TRY(ig_bytes_map(path, &bytes));
   bool single = bytes.size > 6 && memcmp(bytes.data, IG_NPY_MAGIC, 6) == 0;

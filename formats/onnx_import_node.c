@@ -349,7 +349,11 @@ static ig_status make_node(ig_onnx_importer *importer, const ig_onnx_node *node,
   IG_TRY(ig_onnx_upgrade(call));
   if (call->done) return ig_graph_status(call->graph);
   const ig_op *op = ig_op_find(call->op);
-  IG_CHECK(op, IG_ERR_INTERNAL, "upgraded to '%s', which is unknown", call->op);
+  if (!op) return note_missing(importer, node, call->op);
+  IG_CHECK(call->opset == 0 || call->opset >= OLDEST_OPSET || call->opset >= op->since ||
+               strchr(call->op, '.'),
+           IG_ERR_UNSUPPORTED, "ONNX's opset %d or newer is needed, found %lld", OLDEST_OPSET,
+           (long long)call->opset);
   int n_out = IG_MAX(call->n_out, op->n_out[0]);
   const char **names = call->out_names;
   if (n_out > call->n_out) {
@@ -391,9 +395,6 @@ static ig_status import_node(ig_onnx_importer *importer, ig_onnx_scope *scope,
                        .name = node->name && *node->name ? node->name : NULL,
                        .opset = ig_onnx_opset_of(scope->n_opsets, scope->opsets, node->domain)};
   if (!call.op) return out_of_memory(importer);
-  IG_CHECK(call.op != node->op || call.opset == 0 || call.opset >= OLDEST_OPSET, IG_ERR_UNSUPPORTED,
-           "%s: node '%s' (%s): ONNX's opset %d or newer is needed, found %lld", importer->model->path,
-           node->name ? node->name : "", node->op, OLDEST_OPSET, (long long)call.opset);
   ig_status status = make_call(importer, scope, node, &call);
   for (int64_t i = 0; status == IG_OK && i < call.n_out; i++) {
     if (*node->outputs[i] && call.out[i])

@@ -9,6 +9,7 @@
 
 #include "engine/base/checked.h"
 #include "engine/base/memory.h"
+#include "formats/text_file.h"
 #include "formats/tokenizer_bpe.h"
 #include "formats/unicode.h"
 
@@ -173,37 +174,6 @@ ig_status ig_tokenizer_from_json(const char *text, size_t length, ig_tokenizer *
 
 /* --- GPT-2's files --------------------------------------------------------------------------- */
 
-/* The whole file, NUL-terminated; *text is released with ig_free. */
-static ig_status read_file(const char *path, char **text, size_t *length) {
-  FILE *file = fopen(path, "rb");
-  if (!file) return ig_fail_errno("open", path);
-  char *bytes = NULL;
-  int64_t capacity = 0;
-  size_t used = 0, got;
-  ig_status status = IG_OK;
-  do {
-    if (!ig_grow((void **)&bytes, &capacity, (int64_t)used + 65537, 1)) {
-      status = ig_fail(OUT_OF_MEMORY);
-      break;
-    }
-    got = fread(bytes + used, 1, 65536, file);
-    used += got;
-    if (ferror(file)) status = ig_fail_errno("read", path);
-    if (used > MOST_FILE_BYTES) {
-      status = ig_fail(IG_ERR_INPUT, "%s: more than %zu MiB", path, MOST_FILE_BYTES >> 20);
-    }
-  } while (got > 0 && status == IG_OK);
-  fclose(file);
-  if (status != IG_OK) {
-    ig_free(bytes);
-    return status;
-  }
-  bytes[used] = '\0';
-  *text = bytes;
-  *length = used;
-  return IG_OK;
-}
-
 /* Lines as a list of strings, without a first line that starts with "#version" and empty ones. */
 static ig_status read_lines(char *text, size_t length, json_t *list) {
   IG_CHECK(!memchr(text, '\0', length), IG_ERR_INPUT, "not a text file");
@@ -224,7 +194,7 @@ static ig_status read_lines(char *text, size_t length, json_t *list) {
 static ig_status read_merges(const char *path, json_t **out) {
   char *text;
   size_t length;
-  IG_TRY(read_file(path, &text, &length));
+  IG_TRY(ig_read_text(path, MOST_FILE_BYTES, &text, &length));
   json_t *list = json_array();
   ig_status status = list ? read_lines(text, length, list) : ig_fail(OUT_OF_MEMORY);
   ig_free(text);
@@ -241,7 +211,7 @@ ig_status ig_tokenizer_read_gpt2(const char *vocab_path, const char *merges_path
   char *text;
   size_t length;
   json_t *vocab = NULL, *merges = NULL;
-  IG_TRY(read_file(vocab_path, &text, &length));
+  IG_TRY(ig_read_text(vocab_path, MOST_FILE_BYTES, &text, &length));
   ig_status status = parse(text, length, &vocab);
   ig_free(text);
   if (status != IG_OK) return ig_fail_in(status, "%s", vocab_path);

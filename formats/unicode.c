@@ -68,3 +68,15 @@ bool ig_unicode_is_space(uint32_t point) {
          point == 0x1680 || (point >= 0x2000 && point <= 0x200a) || point == 0x2028 ||
          point == 0x2029 || point == 0x202f || point == 0x205f || point == 0x3000;
 }
+
+bool ig_unicode_is_mark(uint32_t point) {
+  return point >= 0x300 && within(ig_unicode_marks, ig_unicode_marks_count, point);
+}
+
+bool ig_unicode_is_punctuation(uint32_t point) {
+  return within(ig_unicode_punctuation, ig_unicode_punctuation_count, point);
+}
+
+bool ig_unicode_is_other(uint32_t point) {
+  return within(ig_unicode_others, ig_unicode_others_count, point);
+}

@@ -63,6 +63,7 @@ struct ig_value {
   ig_init init;      /* PARAM and STATE */
   bool decay;        /* PARAM: weight decay applies (matrices and filters; not biases and norms) */
   bool frozen;       /* PARAM: training leaves it alone */
+  float lr_scale;    /* PARAM: learning rate as a multiple of the others'; 0 for the same */
   /* INPUT of a template: symbol[d] names dimension d when it is free, NULL when fixed. */
   const char *symbols[IG_MAX_RANK];
   bool any_shape; /* INPUT of a deferred graph of unknown rank; with dtype IG_NONE also of unknown type */

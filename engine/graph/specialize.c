@@ -43,6 +43,7 @@ static ig_value *copy_leaf(ig_graph *copy, const ig_value *old, ig_dtype dtype, 
   value->layout = old->layout;
   if (old->kind != IG_VALUE_CONST) value->data = old->data;
   value->frozen = old->frozen;
+  value->lr_scale = old->lr_scale;
   for (int d = 0; d < IG_MAX_RANK; d++) {
     if (old->symbols[d]) ig_value_set_symbol(copy, value, d, old->symbols[d]);
   }

@@ -23,11 +23,13 @@ static ig_status gpt2_config(const ig_model_args *args, const ig_model_spec *spe
       .heads = sizes[size].heads,
       .kv_heads = sizes[size].heads,
       .width = sizes[size].width,
+      .inner = 4 * sizes[size].width,
       .context = 1024,
       .vocabulary = spec->n_outputs ? spec->n_outputs : 50257,
       .bias = true,
       .tied = true,
       .tanh_gelu = true,
+      .epsilon = 1e-5,
   };
   return ig_args_float(args, "dropout", 0, 0, 0.95, &config->dropout);
 }
@@ -52,6 +54,10 @@ static ig_status gpt2_context(const ig_model_args *args, int64_t *tokens) {
   return IG_OK;
 }
 
+static ig_status gpt2_describe(const ig_model_args *args, const ig_model_spec *spec, void *out) {
+  return gpt2_config(args, spec, out);
+}
+
 const ig_model_preset ig_preset_gpt2 = {
     .name = "gpt2",
     .what = "gpt2:124m|350m|774m|1558m[,dropout=0]: GPT-2 in its published sizes (default 124m)",
@@ -61,4 +67,5 @@ const ig_model_preset ig_preset_gpt2 = {
     .build = gpt2_build,
     .build_decode = gpt2_build_decode,
     .context = gpt2_context,
+    .describe = gpt2_describe,
 };

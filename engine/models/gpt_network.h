@@ -8,10 +8,11 @@
 #include "engine/models/model.h"
 
 typedef struct ig_gpt_config {
-  int64_t layers, heads, kv_heads, width, context, vocabulary;
+  int64_t layers, heads, kv_heads, width, inner, context, vocabulary;
   bool bias;      /* in linear layers and layer normalisations */
   bool tied;      /* the output matrix is the token embedding; otherwise lm_head.weight */
   bool tanh_gelu; /* GPT-2's approximation; otherwise the exact GELU */
+  double epsilon; /* of layer normalisations */
   double dropout; /* after the embedding and at both ends of the residual branches */
 } ig_gpt_config;
 

@@ -273,3 +273,13 @@ ig_status ig_model_context(const char *text, int64_t *tokens) {
   ig_status status = preset->context(&args, tokens);
   return status == IG_OK ? IG_OK : ig_fail_in(status, "model %s", preset->name);
 }
+
+ig_status ig_model_describe(const char *text, const ig_model_spec *spec, void *out) {
+  const ig_model_preset *preset;
+  ig_model_args args = {0};
+  IG_TRY(parse(text, &preset, &args));
+  IG_CHECK(preset->describe, IG_ERR_UNSUPPORTED, "model %s is none that other programs know",
+           preset->name);
+  ig_status status = preset->describe(&args, spec, out);
+  return status == IG_OK ? IG_OK : ig_fail_in(status, "model %s", preset->name);
+}

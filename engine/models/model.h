@@ -33,6 +33,9 @@ typedef struct ig_model_preset {
   ig_status (*build_decode)(ig_graph *graph, const ig_model_args *args, const ig_model_spec *spec);
   /* For token models: the most tokens a sequence may have. */
   ig_status (*context)(const ig_model_args *args, int64_t *tokens);
+  /* For networks that other programs know too: the family's description, of which the header says the
+   * type (ig_gpt_config of gpt and gpt2, ig_llama_config, ig_bert_config). */
+  ig_status (*describe)(const ig_model_args *args, const ig_model_spec *spec, void *out);
 } ig_model_preset;
 
 extern const ig_model_preset *const ig_model_preset_registry[]; /* NULL-ended; generated */
@@ -45,6 +48,8 @@ ig_status ig_model_build(const char *text, const ig_model_spec *spec, ig_graph *
 ig_status ig_model_build_decode(const char *text, const ig_model_spec *spec, ig_graph **out);
 /* The context length of a token model, so that data can be cut to fit before the model is built. */
 ig_status ig_model_context(const char *text, int64_t *tokens);
+/* ig_model_preset.describe of the preset that `text` names. */
+ig_status ig_model_describe(const char *text, const ig_model_spec *spec, void *out);
 
 /* For presets: bare and named arguments, with range checks; unknown names and words were refused
  * before, with the nearest valid one offered. A missing one gives `fallback`. */

@@ -8,6 +8,8 @@
 
 #include "kernels/optimizer.h"
 
+#define MOST_RATES 32 /* more factors than that have nodes of their own */
+
 /* By ig_optimizer_kind: name for users, operator, and the names of its moments. */
 static const struct {
   const char *name, *op;
@@ -142,6 +144,31 @@ static ig_value *scale_of(ig_graph *graph, const ig_optimizer *o, ig_value *tota
                 IG_ATTRS(IG_FLOAT("max_norm", clips ? (float)o->clip_norm : INFINITY)));
 }
 
+/* The learning rate of a parameter: one node for each factor in use, so that updates of equal rates can be
+ * one sweep. */
+typedef struct rates {
+  ig_value *lr;
+  int n;
+  float factors[MOST_RATES];
+  ig_value *scaled[MOST_RATES];
+} rates;
+
+static ig_value *rate_of(ig_graph *graph, rates *r, const ig_optimizer *o, const ig_value *param) {
+  float factor = param->lr_scale > 0 ? param->lr_scale : 1;
+  if (!param->decay && o->bias_lr > 0) factor *= (float)o->bias_lr;
+  if (factor == 1) return r->lr;
+  for (int i = 0; i < r->n; i++) {
+    if (r->factors[i] == factor) return r->scaled[i];
+  }
+  ig_value *made = ig_op1(graph, "Mul", "scaled_lr", IG_INS(r->lr, ig_graph_const_f32(graph, factor)),
+                          IG_NO_ATTRS);
+  if (r->n < MOST_RATES) {
+    r->factors[r->n] = factor;
+    r->scaled[r->n++] = made;
+  }
+  return made;
+}
+
 ig_status ig_optimizer_append(ig_graph *graph, const ig_optimizer *optimizer, ig_value *lr,
                               ig_value *step, ig_value *loss_scale, int n,
                               ig_value *const *params, ig_value *const *grads, ig_value **norm) {
@@ -156,18 +183,15 @@ ig_status ig_optimizer_append(ig_graph *graph, const ig_optimizer *optimizer, ig
   *norm = ig_op1(graph, "ingot.GlobalNorm", loss_scale ? "scaled_norm" : "grad_norm", n, norms,
                  IG_NO_ATTRS);
   if (loss_scale && *norm) append_unscaling(graph, loss_scale, norm);
-  ig_value *scale = NULL, *bias_lr = lr;
-  if (optimizer->bias_lr > 0 && optimizer->bias_lr != 1) {
-    ig_value *factor = ig_graph_const_f32(graph, (float)optimizer->bias_lr);
-    bias_lr = ig_op1(graph, "Mul", "bias_lr", IG_INS(lr, factor), IG_NO_ATTRS);
-  }
+  ig_value *scale = NULL;
+  rates r = {.lr = lr};
   bool common = optimizer->clip_norm > 0 || loss_scale;
   for (int i = 0; i < n && graph->status == IG_OK; i++) {
     if (i == 0 || !common) scale = scale_of(graph, optimizer, *norm, common ? *norm : norms[i]);
     if (i == 0 && loss_scale) {
       scale = ig_op1(graph, "Div", NULL, IG_INS(scale, loss_scale), IG_NO_ATTRS);
     }
-    append_update(graph, optimizer, params[i]->decay ? lr : bias_lr, step, scale, params[i],
+    append_update(graph, optimizer, rate_of(graph, &r, optimizer, params[i]), step, scale, params[i],
                   grads[i]);
   }
   return ig_graph_status(graph);

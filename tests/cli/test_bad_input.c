@@ -278,7 +278,7 @@ static void broken_checkpoints(void **state) {
   assert_refused(RUN("eval", "--model", other, "--data", data), 2, "^ingot eval: .*d.csv");
   snprintf(other, sizeof other, "%s", in("images"));
   assert_refused(RUN("eval", "--model", other, "--data", data), 2,
-                 "images: holds neither best.h5 nor latest.h5$");
+                 "images: holds neither best.h5 nor latest.h5, nor a config.json of transformers$");
 }
 
 /* --- data that does not fit -------------------------------------------------------------------- */

@@ -5,7 +5,9 @@ again from the names. Run by hand: python tests/golden/models.py
 import numpy as np
 import torch
 import torchvision
-from transformers import GPT2Config, GPT2LMHeadModel
+from transformers import (BertConfig, BertForMaskedLM, BertForSequenceClassification, GPT2Config,
+                          GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, Qwen2Config,
+                          Qwen2ForCausalLM)
 
 torch.set_num_threads(2)
 
@@ -57,7 +59,9 @@ def show(label, module, x, rename=lambda name: name):
     module.eval()
     count, names = fill(module, rename)
     with torch.no_grad():
-        y = module(torch.from_numpy(x))
+        # Transformers see what is no padding, which has the token 0 here; images are all seen.
+        mask = {"attention_mask": torch.from_numpy(x != 0)} if "bert" in label else {}
+        y = module(torch.from_numpy(x), **mask)
         y = (y.logits if hasattr(y, "logits") else y).double().numpy()
     print(f'{label}: parameters {count} names {names:#x} shape {list(y.shape)} '
           f'mean magnitude {np.abs(y).mean():.7g}')
@@ -106,6 +110,33 @@ tokens = (np.arange(2 * 12) * 7 % 65).reshape(2, 12)
 show("gpt:layers=2,heads=4,embd=32,ctx=16", gpt(vocab_size=65, n_positions=16, n_embd=32, n_layer=2,
      n_head=4, activation_function="gelu"), tokens, gpt_name)
 show("gpt2:124m", gpt(), tokens, gpt_name)
+small = dict(vocab_size=65, hidden_size=32, num_hidden_layers=2, num_attention_heads=4,
+             attn_implementation="eager")
+llama3 = {"rope_type": "llama3", "rope_theta": 1000.0, "factor": 4.0, "low_freq_factor": 1.0,
+          "high_freq_factor": 4.0, "original_max_position_embeddings": 8}
+show("llama:layers=2,heads=4,kv_heads=2,embd=32,head_dim=12,inner=48,ctx=16,eps=1e-6",
+     LlamaForCausalLM(LlamaConfig(**small, num_key_value_heads=2, head_dim=12, intermediate_size=48,
+                                  rms_norm_eps=1e-6)), tokens)
+show("llama:...,bias=all,theta=1000,rope=llama3,factor=4,original=8",
+     LlamaForCausalLM(LlamaConfig(**small, intermediate_size=96, rms_norm_eps=1e-5,
+                                  attention_bias=True, rope_parameters=llama3)), tokens)
+show("llama:...,kv_heads=1,bias=qkv,tie=1",
+     Qwen2ForCausalLM(Qwen2Config(**small, num_key_value_heads=1, intermediate_size=96,
+                                  rms_norm_eps=1e-5, tie_word_embeddings=True)), tokens,
+     lambda name: None if name == "lm_head.weight" else name)
+
+
+def bert_name(name):
+    skipped = ("cls.predictions.decoder.weight", "cls.predictions.decoder.bias",
+               "bert.embeddings.position_ids")
+    return None if name in skipped else name
+
+
+bert = dict(**small, intermediate_size=80, max_position_embeddings=16, hidden_act="gelu")
+show("bert:layers=2,heads=4,embd=32,inner=80,ctx=16,vocab=65",
+     BertForSequenceClassification(BertConfig(**bert, num_labels=3)), tokens, bert_name)
+show("bert:...,head=mlm,gelu=tanh",
+     BertForMaskedLM(BertConfig(**{**bert, "hidden_act": "gelu_new"})), tokens, bert_name)
 for size in (("350m", 24, 16, 1024), ("774m", 36, 20, 1280), ("1558m", 48, 25, 1600)):
     with torch.device("meta"):
         module = gpt(n_layer=size[1], n_head=size[2], n_embd=size[3])

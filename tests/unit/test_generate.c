@@ -238,6 +238,8 @@ static void decoding_equals_full(void **state) {
     cache_equals_full("gpt:layers=2,heads=4,embd=32,ctx=16", 1, fed);
     cache_equals_full("gpt:layers=2,heads=4,kv_heads=2,embd=32,ctx=12,bias=0,tie=0", 1, fed);
     cache_equals_full("gpt:layers=1,heads=2,kv_heads=1,embd=16,ctx=16", 3, fed);
+    cache_equals_full("llama:layers=2,heads=4,kv_heads=2,embd=32,ctx=16", 1, fed);
+    cache_equals_full("llama:layers=1,heads=2,embd=16,ctx=12,bias=qkv,tie=1,theta=100", 3, fed);
   }
 }
 
