@@ -5,7 +5,10 @@
 #include "formats/onnx_tensor.h"
 
 #define MOST_DEPTH 32 /* of functions in functions and bodies in bodies */
-#define MOST_NODES (1 << 20)
+/* Functions that call others twice at each level make any number of nodes from a few bytes: real ones make
+ * some tens of nodes of one. */
+#define FREE_NODES (1 << 15)
+#define NODES_FROM_ONE 64
 #define OLDEST_OPSET 6 /* of ONNX's own operators */
 
 static ig_status out_of_memory(const ig_onnx_importer *importer) {
@@ -388,8 +391,12 @@ static ig_status make_call(ig_onnx_importer *importer, ig_onnx_scope *scope, con
 static ig_status import_node(ig_onnx_importer *importer, ig_onnx_scope *scope,
                              const ig_onnx_node *node) {
   IG_CHECK(node->op && *node->op, IG_ERR_INPUT, "%s: a node without an operator", importer->model->path);
-  IG_CHECK(++importer->n_nodes <= MOST_NODES, IG_ERR_INPUT, "%s: more than %d nodes, functions inlined",
-           importer->model->path, MOST_NODES);
+  const ig_onnx_message *says = &importer->model->says;
+  int64_t most = FREE_NODES + NODES_FROM_ONE * (says->graph->n_nodes + says->n_functions);
+  if (scope->depth > 0) {
+    IG_CHECK(++importer->n_nodes <= most, IG_ERR_INPUT, "%s: more than %lld nodes, functions inlined",
+             importer->model->path, (long long)most);
+  }
   ig_onnx_call call = {.graph = scope->graph,
                        .op = ig_onnx_op_name(importer, node),
                        .name = node->name && *node->name ? node->name : NULL,
@@ -400,7 +407,9 @@ static ig_status import_node(ig_onnx_importer *importer, ig_onnx_scope *scope,
     if (*node->outputs[i] && call.out[i])
       status = ig_onnx_bind(importer, scope, node->outputs[i], call.out[i]);
   }
-  return status == IG_OK ? IG_OK : fail_in(importer, node, status);
+  if (status == IG_OK || importer->placed) return status;
+  importer->placed = true; /* the innermost node is the one at fault */
+  return fail_in(importer, node, status);
 }
 
 ig_status ig_onnx_import_nodes(ig_onnx_importer *importer, ig_onnx_scope *scope, int64_t n,

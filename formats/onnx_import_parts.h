@@ -40,6 +40,7 @@ typedef struct ig_onnx_importer {
   ig_onnx_model *model;
   const char *root; /* of external data; NULL for the model's folder */
   int64_t n_nodes;  /* made so far, functions inlined */
+  bool placed; /* the failure's message names its node */
   /* Operators that Ingot lacks, each once: "Name (node 'n', 3 times)". */
   int n_missing;
   int64_t missing_capacity;

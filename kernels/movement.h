@@ -33,7 +33,7 @@ void ig_cpu_pad(size_t size, int rank, const ig_pad_axis *axes, const void *valu
                 const void *source, void *target);
 
 /* The transpose of ig_cpu_pad: dx = 0, then dx at the source of every element of dy gets it added, in
- * row-major order of dy. f32 and f64. */
+ * row-major order of dy, each sum rounded. Float types. */
 void ig_cpu_pad_grad(ig_dtype dtype, int rank, const ig_pad_axis *axes, const void *dy, void *dx);
 
 /* --- on a CUDA device: all pointers are device memory, work is queued on `stream` --------------- */

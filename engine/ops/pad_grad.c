@@ -40,11 +40,6 @@ static size_t pad_grad_scratch(const ig_node *node) {
   return ig_pad_workspace(&node->inputs[0]->shape);
 }
 
-static const char *pad_grad_reject(const ig_node *node) {
-  ig_dtype dtype = node->inputs[0]->dtype;
-  return dtype == IG_F32 || dtype == IG_F64 ? NULL : "sums are made in f32 or f64";
-}
-
 static ig_status pad_grad_run(const ig_call *call) {
   const ig_value *dy = call->node->inputs[0], *dx = call->node->outputs[0];
   const pad_grad_attrs *attrs = IG_ATTRS_OF(pad_grad_attrs, call->node);
@@ -64,7 +59,6 @@ static ig_status pad_grad_run(const ig_call *call) {
 static const ig_impl pad_grad_impls[] = {
     {.name = "cpu",
      .device = IG_CPU,
-     .reject = pad_grad_reject,
      .workspace = pad_grad_scratch,
      .run = pad_grad_run},
     {.name = NULL},

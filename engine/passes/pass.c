@@ -9,6 +9,7 @@
 #include "engine/graph/print.h"
 
 const char *const ig_pipeline_inference[] = {
+    "lower_einsum",
     "simplify",
     "fold",
     "fuse_conv_bn",
@@ -25,6 +26,7 @@ const char *const ig_pipeline_inference[] = {
 };
 const char *const ig_pipeline_forward[] = {
     "train_mode",
+    "lower_einsum",
     "simplify",
     "fold",
     "fuse_batch_norm",

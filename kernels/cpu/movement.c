@@ -327,8 +327,11 @@ static void add_line(ig_dtype dtype, const ig_pad_axis *axis, const void *dy, in
     if (at < 0) continue;
     if (dtype == IG_F32) {
       ((float *)dx)[to + at] += ((const float *)dy)[from + i];
-    } else {
+    } else if (dtype == IG_F64) {
       ((double *)dx)[to + at] += ((const double *)dy)[from + i];
+    } else {
+      double sum = ig_load_f64(dtype, dx, to + at) + ig_load_f64(dtype, dy, from + i);
+      ig_store_f64(dtype, dx, to + at, sum);
     }
   }
 }
