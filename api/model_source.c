@@ -160,8 +160,8 @@ ig_status ig_model_source_load(const ig_model_source *source, ig_store *store) {
   return status == IG_OK ? IG_OK : ig_fail_in(status, "%s", source->path);
 }
 
-/* Averages in the place of what they are averages of. */
-static void swap_averages(ig_snapshot *snapshot) {
+void ig_model_source_use_averages(ig_model_source *source) {
+  ig_snapshot *snapshot = source->snapshot;
   for (int64_t i = 0; i < snapshot->n_tensors; i++) {
     ig_tensor *tensor = &snapshot->tensors[i];
     if (tensor->role != IG_ROLE_PARAMETER && tensor->role != IG_ROLE_STATE) continue;
@@ -192,7 +192,7 @@ static ig_status store_onnx(const ig_model_source *source, ig_store *store) {
 ig_status ig_model_source_store(ig_model_source *source, ig_backend *backend, ig_store **out) {
   ig_store *store;
   IG_TRY(ig_store_create(backend, &store));
-  swap_averages(source->snapshot);
+  ig_model_source_use_averages(source);
   ig_status status = source->onnx ? store_onnx(source, store)
                                   : ig_store_take_snapshot(store, source->graph, source->snapshot);
   if (status != IG_OK) {

@@ -31,6 +31,8 @@ ig_status ig_model_source_open(const char *name, unsigned parts, ig_model_source
 void ig_model_source_close(ig_model_source *source);
 /* The average (--ema) of a parameter or state; NULL when there is none. */
 const ig_tensor *ig_model_source_average(const ig_snapshot *snapshot, const ig_tensor *tensor);
+/* Puts averages in the place of what they are averages of, and the other way round. */
+void ig_model_source_use_averages(ig_model_source *source);
 /* The model's parameters into a store that has entries for them; averaged ones (--ema) where the
  * checkpoint has them. Fails when one is missing or of another dtype or shape, naming it. */
 ig_status ig_model_source_load(const ig_model_source *source, ig_store *store);

@@ -5,24 +5,38 @@
 #include <sys/stat.h>
 
 #include "api/model_source.h"
+#include "cli/export_onnx.h"
 #include "cli/verb.h"
 #include "formats/checkpoint_h5.h"
 #include "formats/hf_folder.h"
 #include "formats/weights_file.h"
 
-#define VALID ".h5, .safetensors, .npz, or FOLDER/ for transformers"
+#define VALID ".h5, .onnx, .safetensors, .npz, or FOLDER/ for transformers"
 
 typedef struct values {
   const char *model, *out;
+  ig_export_onnx_values onnx;
 } values;
 
 static const ig_option options[] = {
-    IG_STRING_OPTION(values, model, "model", "M", IG_OPTION_REQUIRED, "checkpoint or run's folder"),
-    IG_STRING_OPTION(values, out, "out", "FILE", IG_OPTION_REQUIRED, 
-                     "what to write: .h5, .safetensors, .npz, or FOLDER/ for transformers"),
+    IG_STRING_OPTION(values, model, "model", "M", IG_OPTION_REQUIRED,
+                     "checkpoint or run's folder; for .onnx also a preset or another .onnx"),
+    IG_STRING_OPTION(values, out, "out", "FILE", IG_OPTION_REQUIRED,
+                     "what to write: .h5, .onnx, .safetensors, .npz, or FOLDER/ for transformers"),
+    IG_INT_OPTION(values, onnx.opset, "opset", "0", 0, 27,
+                  ".onnx: of ONNX's operators, 13 to 27; 0 for the least from 18 on that has all"),
+    IG_STRING_OPTION(values, onnx.external, "external-data", "NAME", 0,
+                     ".onnx: a file beside it for the weights, which above 2 GiB they need"),
+    IG_FLAG_OPTION(values, onnx.preprocessing, "with-preprocessing",
+                   ".onnx: takes the data as they are, and normalises them itself"),
+    IG_FLAG_OPTION(values, onnx.probabilities, "probabilities",
+                   ".onnx: gives probabilities instead of logits"),
+    IG_STRING_OPTION(values, onnx.shape, "shape", "N,N,...", 0,
+                     ".onnx of a preset: one sample's shape"),
+    IG_INT_OPTION(values, onnx.outputs, "outputs", "10", 1, 1 << 24, ".onnx of a preset: outputs"),
     {.name = NULL}};
 
-typedef enum target { TARGET_CHECKPOINT, TARGET_WEIGHTS, TARGET_FOLDER } target;
+typedef enum target { TARGET_CHECKPOINT, TARGET_WEIGHTS, TARGET_FOLDER, TARGET_ONNX } target;
 
 /* By the extension; a name that ends in '/', or a folder, is one of Hugging Face's. */
 static ig_status find_target(const char *path, target *out) {
@@ -36,8 +50,10 @@ static ig_status find_target(const char *path, target *out) {
     *out = TARGET_FOLDER;
     return IG_OK;
   }
-  bool later = strcasecmp(extension, ".onnx") == 0;
-  IG_CHECK(!later, IG_ERR_USAGE, "--out: %s is not in this build (valid: %s)", extension, VALID);
+  if (strcasecmp(extension, ".onnx") == 0) {
+    *out = TARGET_ONNX;
+    return IG_OK;
+  }
   IG_CHECK(weights || strcasecmp(extension, ".h5") == 0, IG_ERR_USAGE,
            "--out: '%s' is no format to export to (valid: %s)", extension, VALID);
   return IG_OK;
@@ -79,6 +95,7 @@ static ig_status write_stripped(const ig_snapshot *from, target to_what, const c
     case TARGET_CHECKPOINT: status = ig_checkpoint_save(path, to); break;
     case TARGET_WEIGHTS: status = ig_weights_save(path, to); break;
     case TARGET_FOLDER: status = ig_hf_folder_save(path, to); break;
+    case TARGET_ONNX: break; /* cli/export_onnx.c */
     }
   }
   ig_snapshot_destroy(to);
@@ -89,6 +106,7 @@ static ig_status export_run(ig_cli *cli, const void *values_) {
   const values *v = values_;
   target to_what;
   IG_TRY(find_target(v->out, &to_what));
+  if (to_what == TARGET_ONNX) return ig_export_onnx(cli, v->model, v->out, &v->onnx);
   ig_model_source model;
   IG_TRY(ig_model_source_open(v->model, IG_CHECKPOINT_PROGRESS | IG_CHECKPOINT_PROVENANCE, &model));
   ig_status status = write_stripped(model.snapshot, to_what, v->out);

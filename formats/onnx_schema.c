@@ -4,6 +4,12 @@
 
 #define ONE(number_, kind_, type, member)                                                          \
   {.number = (number_), .kind = IG_ONNX_F_##kind_, .at = offsetof(type, member)}
+#define VALUE(number_, kind_, type, member, by, value_)                                            \
+  {.number = (number_),                                                                            \
+   .kind = IG_ONNX_F_##kind_,                                                                      \
+   .at = offsetof(type, member),                                                                   \
+   .kind_at = offsetof(type, by),                                                                  \
+   .kind_value = (value_)}
 #define PART(number_, type, member, schema_)                                                       \
   {.number = (number_), .kind = IG_ONNX_F_MESSAGE, .at = offsetof(type, member), .schema = &(schema_)}
 #define LIST(number_, kind_, type, member)                                                         \
@@ -72,8 +78,8 @@ static const ig_onnx_schema value = {"ValueInfoProto", sizeof(ig_onnx_value), va
 #define A ig_onnx_attr
 static const ig_onnx_field attr_fields[] = {
     ONE(1, TEXT, A, name),
-    ONE(2, FLOAT, A, f),
-    ONE(3, INT, A, i),
+    VALUE(2, FLOAT, A, f, type, IG_ONNX_FLOAT),
+    VALUE(3, INT, A, i, type, IG_ONNX_INT),
     ONE(4, BYTES, A, s),
     PART(5, A, tensor, ig_onnx_schema_tensor),
     PART(6, A, graph, ig_onnx_schema_graph),

@@ -27,6 +27,8 @@ typedef struct ig_onnx_field {
   ig_onnx_field_kind kind;
   size_t at, count;             /* offsets in the struct; count of lists */
   const ig_onnx_schema *schema; /* of messages */
+  size_t kind_at;     /* of INT and FLOAT: written, zero too, where the INT at kind_at is this; */
+  int64_t kind_value; /* 0: written where it is no zero */
 } ig_onnx_field;
 
 struct ig_onnx_schema {
