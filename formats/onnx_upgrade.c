@@ -231,6 +231,15 @@ static ig_status broadcast(ig_onnx_call *call) {
   return ig_graph_status(call->graph);
 }
 
+/* Slopes one a channel, whatever stands behind the channels. */
+static ig_status slopes_by_channel(ig_onnx_call *call) {
+  IG_CHECK(call->n_in == 2, IG_ERR_INPUT, "two inputs are expected");
+  const ig_value *slope = call->in[1];
+  bool several = slope->kind != IG_VALUE_RESULT && slope->shape.rank == 1 && slope->shape.dims[0] > 1;
+  if (several) call->in[1] = from_axis(call->graph, call->in[0], call->in[1], 1);
+  return ig_graph_status(call->graph);
+}
+
 static const struct row {
   const char *op;
   int64_t since; /* calls of opsets before this one */
@@ -250,6 +259,7 @@ static const struct row {
     {"LogSoftmax", 13, softmax_of_two},
     {"Mul", 7, broadcast},
     {"Or", 7, broadcast},
+    {"PRelu", 7, slopes_by_channel},
     {"Pad", 11, pad_to_inputs},
     {"ReduceL1", 18, axes_to_input},
     {"ReduceL2", 18, axes_to_input},
