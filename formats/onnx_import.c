@@ -75,21 +75,44 @@ static void note_readers(ig_onnx_importer *importer, const ig_onnx_node *node,
   }
 }
 
-/* By name, of all initializers; *list is the memory behind the table. */
+/* An initializer that a node Identity hands on. Exporters merge equal tensors that way, such as the statistics of
+ * layers that were never trained, which are parameters of their own all the same. */
+static const char *handed_on(const ig_onnx_node *node) {
+  bool plain = node->op && strcmp(node->op, "Identity") == 0 && (!node->domain || !*node->domain);
+  return plain && node->n_inputs == 1 && node->n_outputs == 1 && *node->outputs[0] ? node->inputs[0]
+                                                                                   : NULL;
+}
+
+static int64_t count_handed_on(const ig_onnx_graph *g) {
+  int64_t n = 0;
+  for (int64_t i = 0; i < g->n_nodes; i++) n += handed_on(&g->nodes[i]) != NULL;
+  return n;
+}
+
+/* By name, of all initializers, and of their copies under other names; *list is the memory behind the
+ * table. */
 static ig_status roles_of(ig_onnx_importer *importer, bool body, const ig_onnx_graph *g,
                           ig_onnx_names *roles, role **list) {
-  *list = ig_alloc_zero((size_t)g->n_initializers + 1, sizeof **list);
+  int64_t n = g->n_initializers;
+  void *taken;
+  *list = ig_alloc_zero((size_t)(n + count_handed_on(g)) + 1, sizeof **list);
   IG_CHECK(*list, IG_ERR_MEMORY, "%s: out of memory", importer->model->path);
   for (int64_t i = 0; i < g->n_initializers; i++) {
     const ig_onnx_tensor *t = &g->initializers[i];
     bool weights = t->n_dims > 0 && ig_dtype_is_float(ig_dtype_from_onnx(t->type));
-    void *taken;
     (*list)[i] = weights && !body ? ROLE_PARAM : ROLE_CONSTANT;
     IG_CHECK(t->name && *t->name, IG_ERR_INPUT, "%s: graph '%s': an initializer without a name",
              importer->model->path, g->name ? g->name : "");
     IG_TRY(ig_onnx_names_set(roles, t->name, &(*list)[i], &taken));
   }
-  for (int64_t n = 0; n < g->n_nodes && !body; n++) note_readers(importer, &g->nodes[n], roles);
+  for (int64_t i = 0; i < g->n_nodes && !body; i++) {
+    const char *from = handed_on(&g->nodes[i]);
+    const role *found = from ? ig_onnx_names_find(roles, from) : NULL;
+    if (!found || *found != ROLE_PARAM || ig_onnx_names_find(roles, g->nodes[i].outputs[0])) continue;
+    (*list)[n] = ROLE_PARAM;
+    IG_TRY(ig_onnx_names_set(roles, g->nodes[i].outputs[0], &(*list)[n++], &taken));
+  }
+  for (int64_t i = 0; i < g->n_nodes && !body; i++) note_readers(importer, &g->nodes[i], roles);
   return IG_OK;
 }
 
@@ -111,6 +134,21 @@ static ig_status import_initializer(ig_onnx_importer *importer, ig_onnx_scope *s
   ig_value *value = as == ROLE_CONSTANT ? ig_onnx_constant(scope->graph, tensor->name, &literal)
                                         : stored(scope, as, tensor->name, &literal);
   return ig_onnx_bind(importer, scope, tensor->name, value);
+}
+
+/* Parameters of their own under the names that Identity gives them; the nodes are left out. */
+static ig_status import_copies(ig_onnx_importer *importer, ig_onnx_scope *scope, const ig_onnx_graph *g,
+                               const ig_onnx_names *roles) {
+  for (int64_t i = 0; i < g->n_nodes; i++) {
+    const char *from = handed_on(&g->nodes[i]);
+    const role *as = from ? ig_onnx_names_find(roles, g->nodes[i].outputs[0]) : NULL;
+    const ig_value *original = as ? ig_onnx_names_find(&scope->names, from) : NULL;
+    if (!original || *as == ROLE_CONSTANT || original->init.kind != IG_INIT_DATA) continue;
+    const char *name = g->nodes[i].outputs[0];
+    const ig_literal literal = {original->dtype, original->shape, original->data};
+    IG_TRY(ig_onnx_bind(importer, scope, name, stored(scope, *as, name, &literal)));
+  }
+  return IG_OK;
 }
 
 static ig_status import_sparse(ig_onnx_importer *importer, ig_onnx_scope *scope,
@@ -152,6 +190,7 @@ static ig_status import_leaves(ig_onnx_importer *importer, ig_onnx_scope *scope,
     const role *as = ig_onnx_names_find(roles, g->initializers[i].name);
     IG_TRY(import_initializer(importer, scope, *as, &g->initializers[i]));
   }
+  if (!body) IG_TRY(import_copies(importer, scope, g, roles));
   return import_sparse(importer, scope, g);
 }
 

@@ -391,6 +391,10 @@ static ig_status make_call(ig_onnx_importer *importer, ig_onnx_scope *scope, con
 static ig_status import_node(ig_onnx_importer *importer, ig_onnx_scope *scope,
                              const ig_onnx_node *node) {
   IG_CHECK(node->op && *node->op, IG_ERR_INPUT, "%s: a node without an operator", importer->model->path);
+  bool identity = strcmp(node->op, "Identity") == 0 && node->n_outputs == 1 && node->n_inputs == 1;
+  const ig_value *there = identity ? ig_onnx_names_find(&scope->names, node->outputs[0]) : NULL;
+  if (there && there->init.kind == IG_INIT_DATA && ig_onnx_names_find(&scope->names, node->inputs[0]))
+    return IG_OK; /* a parameter of its own by now (onnx_import.c) */
   const ig_onnx_message *says = &importer->model->says;
   int64_t most = FREE_NODES + NODES_FROM_ONE * (says->graph->n_nodes + says->n_functions);
   if (scope->depth > 0) {

@@ -70,6 +70,13 @@ static ig_status split_to_input(ig_onnx_call *call) {
   return ints_to_input(call, "split", 1);
 }
 
+/* Equal parts, as many as there are outputs, are asked for since 18. */
+static ig_status split_evenly(ig_onnx_call *call) {
+  bool sizes = call->n_in > 1 && call->in[1];
+  if (!sizes && !find(call, "num_outputs")) set(call, IG_INT("num_outputs", call->n_out));
+  return IG_OK;
+}
+
 static ig_status slice_to_inputs(ig_onnx_call *call) {
   IG_TRY(ints_to_input(call, "starts", 1));
   IG_TRY(ints_to_input(call, "ends", 2));
@@ -277,6 +284,7 @@ static const struct row {
     {"Slice", 10, slice_to_inputs},
     {"Softmax", 13, softmax_of_two},
     {"Split", 13, split_to_input},
+    {"Split", 18, split_evenly},
     {"Squeeze", 13, axes_to_input},
     {"Sub", 7, broadcast},
     {"TopK", 10, top_k_to_input},

@@ -64,7 +64,7 @@ static bool layouts_fit(const ig_node *node) {
 }
 
 const char *ig_conv_reject_reference(const ig_node *node) {
-  if (is_volume(node)) return "three spatial dimensions";
+  if (is_volume(node)) return "three spatial dimensions are the CPU's";
   return layouts_fit(node) ? NULL : "only activations [N, C, H, W] have memory layouts";
 }
 

@@ -152,7 +152,7 @@ const char *ig_pool_reject_volume(const ig_node *node) {
 }
 
 const char *ig_pool_reject_layouts(const ig_node *node) {
-  if (node->inputs[0]->shape.rank > 4) return "three spatial dimensions";
+  if (node->inputs[0]->shape.rank > 4) return "three spatial dimensions are the CPU's";
   for (int i = 0; i < node->n_inputs + node->n_outputs; i++) {
     const ig_value *v = i < node->n_inputs ? node->inputs[i] : node->outputs[i - node->n_inputs];
     if (v->layout != node->inputs[0]->layout) return "operands differ in memory layout";
