@@ -43,11 +43,10 @@ static const slip slips[] = {
     {{"infer", "--model", "m.h5"}, "^ingot infer: expected --data with --out, or --prompt$"},
     {{"infer", "--model", "m.h5", "--data", "d", "--out", "x.h5", "--top-p", "1.5"},
      "^ingot infer: --top-p: 1.5 is outside 0 to 1$"},
-    {{"export", "--model", "m.h5", "--out", "m.onnx"},
-     "^ingot export: --out: .onnx is not in this build \\(valid: .h5, .safetensors, .npz, or "
-     "FOLDER/ for transformers\\)$"},
+    {{"export", "--model", "m.h5", "--out", "m.onnx"}, "^ingot export: m.h5: cannot open: "},
+    {{"export", "--model", "m.h5", "--out", "m.onnx", "--opset", "28"}, "^ingot export: --opset"},
     {{"export", "--model", "m.h5", "--out", "m.pt"},
-     "^ingot export: --out: '.pt' is no format to export to \\(valid: .h5, .safetensors, .npz, or "
+     "^ingot export: --out: '.pt' is no format to export to \\(valid: .h5, .onnx, .safetensors, .npz, or "
      "FOLDER/ for transformers\\)$"},
     {{"data"}, "^ingot data: action is missing: validate\\|stats\\|convert\\|split$"},
     {{"data", "validat", "x"},
