@@ -174,11 +174,26 @@ void ig_model_source_use_averages(ig_model_source *source) {
   }
 }
 
+/* One tensor after the other, so that no more than one is in memory twice. */
+static ig_status store_onnx(const ig_model_source *source, ig_store *store) {
+  for (int32_t i = 0; i < source->graph->n_values; i++) {
+    const ig_value *value = source->graph->values[i];
+    ig_tensor_role role = value->kind == IG_VALUE_STATE ? IG_ROLE_STATE : IG_ROLE_PARAMETER;
+    ig_store_entry *entry = NULL;
+    if (value->kind != IG_VALUE_PARAM && value->kind != IG_VALUE_STATE) continue;
+    if (value->init.kind != IG_INIT_DATA) continue;
+    IG_TRY(ig_store_get(store, value->name, role, value->dtype, &value->shape, &entry));
+    IG_TRY(ig_store_write(store, entry, value->data));
+    ig_onnx_model_forget(source->onnx, value->data, ig_value_bytes(value));
+  }
+  return ig_store_add_graph(store, source->graph, 0); /* what has no bytes in the file */
+}
+
 ig_status ig_model_source_store(ig_model_source *source, ig_backend *backend, ig_store **out) {
   ig_store *store;
   IG_TRY(ig_store_create(backend, &store));
   ig_model_source_use_averages(source);
-  ig_status status = source->onnx ? ig_store_add_graph(store, source->graph, 0)
+  ig_status status = source->onnx ? store_onnx(source, store)
                                   : ig_store_take_snapshot(store, source->graph, source->snapshot);
   if (status != IG_OK) {
     ig_fail_in(status, "%s", source->path);

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "cli/inspect.h"
+#include "cli/inspect_operators.h"
 #include "cli/precision.h"
 #include "api/model_source.h"
 #include "cli/shape_text.h"
@@ -16,7 +17,7 @@
 typedef struct values {
   const char *file, *show, *shape, *optimizer, *precision, *recompute;
   int64_t outputs, batch;
-  bool training;
+  bool training, operators;
 } values;
 
 static const ig_option options[] = {
@@ -25,13 +26,15 @@ static const ig_option options[] = {
      .offset = offsetof(values, file),
      .values = "FILE",
      .flags = IG_OPTION_POSITIONAL,
-     .what = "checkpoint, run's folder, or preset; without one, --comm shows who the ranks are"},
+     .what = "checkpoint, run's folder, ONNX file or preset; without one, --comm shows who the ranks are"},
     IG_ENUM_OPTION(values, show, "show", "summary", "summary|graph|dot|parameters|steps|all",
                    "which part, as text"),
     {.name = "training",
      .type = IG_OPTION_FLAG,
      .offset = offsetof(values, training),
      .what = "the graph and plan of a training step, not of inference"},
+    IG_FLAG_OPTION(values, operators, "operators",
+                   "a table of all operators of ONNX that this build has, and no file"),
     IG_INT_OPTION(values, batch, "batch", "1", 1, 1 << 20, "samples of a batch"),
     IG_STRING_OPTION(values, shape, "shape", "N,N,...", 0, "one sample's shape, for a preset"),
     IG_INT_OPTION(values, outputs, "outputs", "10", 1, 1 << 24, "outputs, for a preset"),
@@ -207,6 +210,10 @@ static ig_status inspect_run(ig_cli *cli, const void *values_) {
   const ig_model_preset *preset;
   if (!v->file && ig_options_origin(cli->options, "comm") != IG_FROM_DEFAULT) {
     return ig_inspect_comm(cli);
+  }
+  if (v->operators) {
+    if (cli->rank == 0) ig_inspect_operators(stdout);
+    return IG_OK;
   }
   IG_CHECK(v->file, IG_ERR_USAGE, "file is missing: a checkpoint, a run's folder or a preset; or "
            "--comm auto, for the ranks of this job");

@@ -1,5 +1,6 @@
 /* `ingot train`: from options to a run's folder. Everything that can be wrong with options, data and
  * model is found before the folder is touched. */
+#include "api/init_weights.h"
 #include "cli/eval_report.h"
 #include "cli/interrupt.h"
 #include "cli/job.h"
@@ -16,8 +17,8 @@ static ig_status train_settle(ig_options *options, const void *values) {
 /* --- where the run starts ---------------------------------------------------------------------- */
 
 static ig_status load_parameters(const ig_train_values *v, const ig_train_origin *origin,
-                                 const ig_train_data *data, const ig_value *filters,
-                                 ig_trainer *trainer) {
+                                 const ig_train_data *data, const ig_graph *graph,
+                                 const ig_value *filters, ig_trainer *trainer) {
   if (origin->resumed) {
     ig_status status = ig_trainer_resume(trainer, origin->source->snapshot);
     return status == IG_OK ? IG_OK : ig_fail_in(status, "%s", origin->source->path);
@@ -28,11 +29,7 @@ static ig_status load_parameters(const ig_train_values *v, const ig_train_origin
                            data->normalizations));
   }
   if (!v->init) return IG_OK;
-  ig_model_source other;
-  IG_TRY(ig_model_source_open(v->init, 0, &other));
-  ig_status status = ig_model_source_load(&other, ig_trainer_store(trainer));
-  ig_model_source_close(&other);
-  return status;
+  return ig_init_weights_load(v->init, graph, ig_trainer_store(trainer));
 }
 
 /* --- the run ----------------------------------------------------------------------------------- */
@@ -53,6 +50,23 @@ typedef struct job {
   ig_trainer *trainer;
 } job;
 
+#define MOST_OUTPUTS 64
+
+/* An imported model has as many outputs as it was made with. */
+static ig_status check_outputs(const job *j) {
+  ig_tensor_info outputs[MOST_OUTPUTS];
+  int n = 0;
+  IG_TRY(ig_model_outputs(j->graph, j->data.base, MOST_OUTPUTS, outputs, &n));
+  const ig_shape *y = &outputs[0].shape;
+  bool by_class = j->data.task == IG_TASK_CLASSIFICATION || j->data.task == IG_TASK_LANGUAGE;
+  int64_t found = by_class ? (y->rank ? y->dims[y->rank - 1] : 1) : ig_shape_count(y);
+  IG_CHECK(found == j->data.spec.n_outputs, IG_ERR_SHAPE,
+           "%s needs %lld outputs, but output '%s' of %s has %lld; --classes %lld gives it a new last layer",
+           j->values->data, (long long)j->data.spec.n_outputs, outputs[0].name, j->values->model,
+           (long long)found, (long long)j->data.spec.n_outputs);
+  return IG_OK;
+}
+
 static ig_status open_model(job *j) {
   const ig_train_values *v = j->values;
   if (j->origin.source) IG_TRY(ig_model_source_fit(&j->source, j->data.base));
@@ -67,7 +81,7 @@ static ig_status open_model(job *j) {
   if (v->freeze) IG_TRY(ig_transfer_freeze(graph, v->freeze));
   if (v->lr_scale) IG_TRY(ig_transfer_scale(graph, v->lr_scale));
   j->graph = graph;
-  return IG_OK;
+  return j->origin.imported ? check_outputs(j) : IG_OK;
 }
 
 static ig_status make_trainer(job *j) {
@@ -81,7 +95,7 @@ static ig_status make_trainer(job *j) {
                            j->data.n_normalizations, j->data.normalizations, &j->options, &observer,
                            &j->trainer));
   const ig_value *filters = j->cli->rank == 0 ? j->filters : NULL; /* which rank 0 measures */
-  return load_parameters(j->values, &j->origin, &j->data, filters, j->trainer);
+  return load_parameters(j->values, &j->origin, &j->data, j->graph, filters, j->trainer);
 }
 
 static ig_status share_filters(job *j) {
@@ -108,6 +122,8 @@ static ig_status run_job(job *j) {
                         ig_train_origin_find(cli, j->values, &j->source, &j->origin)));
   IG_TRY(ig_train_data_open(cli, j->values, &j->origin, &j->data));
   IG_TRY(ig_comm_settle(cli->comm, open_model(j)));
+  if (j->origin.softmax)
+    ig_say(cli, "%s ends in a softmax, which is left out: the loss has its own\n", j->values->model);
   if (cli->comm) {
     const ig_snapshot *snapshot = j->origin.source ? j->origin.source->snapshot : NULL;
     IG_TRY(ig_job_compare(cli, ig_job_facts(j->graph, j->data.train, j->data.validation, snapshot)));

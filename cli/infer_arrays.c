@@ -58,7 +58,7 @@ static ig_status report(const ig_cli *cli, const run *r, const char *out, double
 ig_status ig_infer_arrays(const ig_cli *cli, ig_model_source *model, ig_backend *backend,
                           const char *data, const char *out, ig_precision precision) {
   const ig_session_options options = {
-      .plan = {.frozen_params = true, .seed = (uint64_t)cli->common->seed,
+      .plan = {.frozen_params = true, .release_params = true, .seed = (uint64_t)cli->common->seed,
                .tf32 = precision == IG_PRECISION_TF32},
       .compute = ig_precision_dtype(precision)};
   run r = {.graph = model->graph};

@@ -9,6 +9,7 @@
 
 #include "engine/base/nearest.h"
 #include "formats/dataset_reader.h"
+#include "formats/tokenizer_files.h"
 
 /* `spec` itself, or beneath $INGOT_DATA, as ig_dataset_open looks; NULL when it is neither. */
 static char *locate(const char *spec) {
@@ -21,13 +22,18 @@ static char *locate(const char *spec) {
   return NULL;
 }
 
-static ig_status read_pair(const char *folder, ig_tokenizer **out) {
-  char *vocab = ig_format("%s/vocab.json", folder), *merges = ig_format("%s/merges.txt", folder);
-  ig_status status = vocab && merges ? ig_tokenizer_read_gpt2(vocab, merges, out)
-                                     : ig_fail(IG_ERR_MEMORY, "%s: out of memory", folder);
-  ig_free(vocab);
-  ig_free(merges);
-  return status;
+/* A folder with a tokenizer's files, or one such file. */
+static ig_status read_files(const char *name, ig_tokenizer **out) {
+  size_t length = strlen(name);
+  if (length > 5 && strcmp(name + length - 5, ".json") == 0) return ig_tokenizer_read_json(name, out);
+  if (length > 4 && strcmp(name + length - 4, ".txt") == 0) {
+    return ig_tokenizer_read_vocab_txt(name, true, out);
+  }
+  IG_TRY(ig_tokenizer_read_folder(name, out));
+  IG_CHECK(*out, IG_ERR_INPUT,
+           "tokenizer: %s holds neither tokenizer.json, nor vocab.json with merges.txt, nor vocab.txt",
+           name);
+  return IG_OK;
 }
 
 static ig_status learn(const char *name, const ig_bytes *text, int64_t vocabulary,
@@ -38,11 +44,11 @@ static ig_status learn(const char *name, const ig_bytes *text, int64_t vocabular
   }
   if (strcmp(name, "bytes") == 0) return ig_tokenizer_bytes(out);
   if (strcmp(name, "bpe") == 0) return ig_tokenizer_train(bytes, text->size, vocabulary, out);
-  if (access(name, F_OK) == 0) return read_pair(name, out);
+  if (access(name, F_OK) == 0) return read_files(name, out);
   const char *nearest = ig_nearest(name, (const char *const[]){"characters", "bytes", "bpe", NULL});
   return ig_fail(IG_ERR_USAGE,
                  "tokenizer: '%s' is unknown%s%s%s (valid: characters, bytes, bpe, or "
-                 "a folder with vocab.json and merges.txt)",
+                 "a folder with tokenizer.json, vocab.json and merges.txt, or vocab.txt)",
                  name, nearest ? "; did you mean '" : "", nearest ? nearest : "",
                  nearest ? "'?" : "");
 }
@@ -77,7 +83,7 @@ static ig_status encode(void *context, const char *text, size_t length, int32_t 
 }
 
 ig_text_encoder ig_text_encoder_of(const ig_tokenizer *tokenizer) {
-  static const char *const names[] = {"bytes", "characters", "bpe"};
+  static const char *const names[] = {"bytes", "characters", "bpe", "wordpiece"};
   return (ig_text_encoder){.context = (void *)(uintptr_t)tokenizer,
                            .name = names[ig_tokenizer_kind_of(tokenizer)],
                            .vocabulary = ig_tokenizer_vocabulary(tokenizer),

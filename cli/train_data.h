@@ -12,6 +12,7 @@ typedef struct ig_train_origin {
   const ig_model_preset *preset; /* what it names; NULL for an ONNX file */
   ig_model_source *source;       /* the checkpoint; NULL without one */
   ig_model_source *imported;     /* the ONNX file to start from; NULL with a checkpoint or a preset */
+  bool softmax;                  /* it ended in one, which is left out */
   bool resumed;                  /* the checkpoint is this run's own */
 } ig_train_origin;
 

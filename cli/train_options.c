@@ -28,7 +28,7 @@ const ig_option ig_train_options_table[] = {
      .flags = IG_OPTION_TRANSIENT,
      .what = "start anew although RUN holds an earlier run"},
     IG_STRING_OPTION(V, init, "init", "FILE", 0,
-                     "checkpoint or run's folder whose parameters a preset starts from"),
+                     "checkpoint, folder, .safetensors or Keras .h5 whose parameters a preset starts from"),
     {.name = "freeze",
      .type = IG_OPTION_STRING,
      .offset = offsetof(V, freeze),

@@ -88,11 +88,8 @@ static ig_status open_latest(const ig_train_values *v, ig_model_source *source,
 }
 
 /* An imported model's last layers, as training wants them. */
-static ig_status adapt(const ig_cli *cli, const ig_train_values *v, ig_graph *graph) {
-  bool removed = false;
-  if (strcmp(v->task, "regression") != 0) IG_TRY(ig_transfer_logits(graph, &removed));
-  if (removed && cli->rank == 0)
-    ig_say(cli, "%s ends in a softmax, which is left out: the loss has its own\n", v->model);
+static ig_status adapt(const ig_train_values *v, ig_graph *graph, bool *softmax) {
+  if (strcmp(v->task, "regression") != 0) IG_TRY(ig_transfer_logits(graph, softmax));
   return v->classes ? ig_transfer_head(graph, v->classes) : IG_OK;
 }
 
@@ -106,7 +103,7 @@ ig_status ig_train_origin_find(const ig_cli *cli, const ig_train_values *v,
   bool onnx = !preset && ig_model_is_onnx(v->model);
   if (!origin->source && !preset) {
     IG_TRY(ig_model_source_open(v->model, 0, source));
-    if (onnx) IG_TRY(adapt(cli, v, source->graph));
+    if (onnx) IG_TRY(adapt(v, source->graph, &origin->softmax));
     if (onnx) origin->imported = source;
     else origin->source = source;
   }

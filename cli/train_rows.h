@@ -15,7 +15,7 @@
                       "share held out for validation without --val, 0 for none"),                  \
       IG_STRING_OPTION(                                                                            \
           ig_train_values, tokenizer, "tokenizer", "T", 0,                                         \
-          "for text: characters, bytes, bpe, or a folder with vocab.json and merges.txt"),         \
+          "for text: characters, bytes, bpe, tokenizer.json, or a folder with a tokenizer's files"), \
       IG_INT_OPTION(ig_train_values, vocabulary, "vocabulary", "4096", 257, 1 << 20,               \
                     "tokens that bpe learns"),                                                     \
       IG_INT_OPTION(ig_train_values, context, "context", IG_OWN_VALUE, 1, 1 << 20,                 \

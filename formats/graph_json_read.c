@@ -13,12 +13,16 @@
 #define MAX_TEXT ((size_t)1 << 30)
 #define MAX_LIST 65535 /* inputs of a node, numbers of an attribute */
 #define MAX_ATTRS 32
+#define MAX_DEPTH 32 /* bodies within one another */
 
 typedef struct reader {
   ig_graph *graph;
   ig_arena *scratch; /* lists and bytes of the node or value at hand */
+  int depth;
   char where[192];   /* "node 'relu_1'" */
 } reader;
+
+static ig_status read_document(reader *r, const json_t *document);
 
 static ig_status bad(const reader *r, const char *member, const char *expected) {
   return ig_fail(IG_ERR_INPUT, "graph JSON: %s: \"%s\" is not %s", r->where, member, expected);
@@ -98,10 +102,36 @@ static ig_status plain_values(const reader *r, const json_t *list, ig_dtype dtyp
   return IG_OK;
 }
 
+/* One text for each element, in base64. */
+static ig_status texts_of(reader *r, const json_t *object, ig_literal *out) {
+  const json_t *list = NULL;
+  IG_TRY(list_of(r, object, "texts", MAX_LIST, &list));
+  size_t n = json_array_size(list);
+  if ((int64_t)n != ig_shape_count(&out->shape)) return bad(r, "texts", "a list of its length");
+  ig_string *texts = ig_arena_alloc(r->scratch, (n + 1) * sizeof *texts);
+  IG_CHECK_ALLOC(texts);
+  for (size_t i = 0; i < n; i++) {
+    const json_t *item = json_array_get(list, i);
+    const char *text = json_string_value(item);
+    size_t length = text ? json_string_length(item) : 1, size = length / 4 * 3;
+    if (length % 4 != 0) return bad(r, "texts", "a list of texts in base64");
+    for (size_t k = 1; k <= 2 && k <= length; k++) size -= text[length - k] == '=';
+    char *bytes = ig_arena_alloc(r->scratch, size);
+    IG_CHECK_ALLOC(bytes);
+    if (!ig_base64_decode(text, length, bytes, size)) {
+      return bad(r, "texts", "a list of texts in base64");
+    }
+    texts[i] = (ig_string){bytes, size};
+  }
+  out->data = texts;
+  return IG_OK;
+}
+
 /* dtype, shape and bytes of a constant. What the text holds bounds the memory asked for. */
 static ig_status literal_of(reader *r, const json_t *object, ig_literal *out) {
   IG_TRY(dtype_of(r, object, &out->dtype));
   IG_TRY(shape_of(r, object, out->dtype, &out->shape));
+  if (out->dtype == IG_STRING) return texts_of(r, object, out);
   size_t bytes = ig_shape_bytes(&out->shape, out->dtype);
   const json_t *text = json_object_get(object, "base64"), *list = NULL;
   size_t length;
@@ -175,6 +205,17 @@ static ig_status read_symbols(reader *r, const json_t *object, ig_value *input) 
   return IG_OK;
 }
 
+/* An input of unknown shape, and, with "none", of unknown type. */
+static ig_status open_input(reader *r, const json_t *object, const char *name) {
+  const char *type = NULL;
+  ig_dtype dtype = IG_NONE;
+  IG_TRY(text_of(r, object, "dtype", &type));
+  if (strcmp(type, "none") != 0) IG_TRY(dtype_of(r, object, &dtype));
+  if (!r->graph->deferred) return bad(r, "any_shape", "for graphs that are not deferred");
+  ig_graph_input_any(r->graph, name, dtype);
+  return ig_graph_status(r->graph);
+}
+
 static ig_status read_value(reader *r, const json_t *object, ig_value_kind kind) {
   const char *name = NULL;
   IG_TRY(new_name(r, object, &name));
@@ -187,6 +228,7 @@ static ig_status read_value(reader *r, const json_t *object, ig_value_kind kind)
   ig_dtype dtype;
   ig_shape shape;
   ig_init init;
+  if (kind == IG_VALUE_INPUT && flag_of(object, "any_shape")) return open_input(r, object, name);
   IG_TRY(dtype_of(r, object, &dtype));
   IG_TRY(shape_of(r, object, dtype, &shape));
   if (kind == IG_VALUE_INPUT) {
@@ -252,6 +294,21 @@ static ig_status strings_of(reader *r, const json_t *list, const char *name, ig_
   return IG_OK;
 }
 
+/* The caller destroys *out. */
+static ig_status body_of(const reader *r, const json_t *item, const char *name, ig_graph **out) {
+  reader inner = {.depth = r->depth + 1};
+  if (json_is_null(item)) return IG_OK;
+  if (!json_is_object(item) || inner.depth > MAX_DEPTH) return bad(r, name, "a graph");
+  IG_TRY(ig_graph_create(json_string_value(json_object_get(item, "name")), &inner.graph));
+  ig_status status = read_document(&inner, item);
+  if (status != IG_OK) {
+    ig_graph_destroy(inner.graph);
+    return status;
+  }
+  *out = inner.graph;
+  return IG_OK;
+}
+
 static ig_status attribute_of(reader *r, const ig_attr_field *field, const json_t *item,
                               ig_attr *out) {
   double number;
@@ -279,7 +336,7 @@ static ig_status attribute_of(reader *r, const ig_attr_field *field, const json_
     out->tensor = literal;
     return literal_of(r, item, literal);
   case IG_ATTR_STRINGS: return strings_of(r, item, field->name, &out->strings);
-  case IG_ATTR_GRAPH: break;
+  case IG_ATTR_GRAPH: return body_of(r, item, field->name, &out->graph);
   }
   return bad(r, field->name, "an attribute that JSON holds");
 }
@@ -344,19 +401,13 @@ static ig_status outputs_of(reader *r, const json_t *object, int *count, const c
   return IG_OK;
 }
 
-static ig_status read_node(reader *r, json_t *object) {
-  const char *op_name = NULL, *name = NULL, **outputs = NULL;
+static ig_status make_node(reader *r, const json_t *object, const char *op_name, const char *name,
+                           int n_attrs, const ig_attr *attrs) {
+  const char **outputs = NULL;
   ig_value **inputs = NULL;
-  ig_attr attrs[MAX_ATTRS];
-  int n_in = 0, n_out = 0, n_attrs = 0;
-  IG_TRY(text_of(r, object, "name", &name));
-  snprintf(r->where, sizeof r->where, "node '%.100s'", name);
-  IG_TRY(text_of(r, object, "op", &op_name));
-  const ig_op *op = ig_op_find(op_name);
-  IG_CHECK(op, IG_ERR_UNSUPPORTED, "graph JSON: %s: unknown operator '%s'", r->where, op_name);
+  int n_in = 0, n_out = 0;
   IG_TRY(inputs_of(r, object, &n_in, &inputs));
   IG_TRY(outputs_of(r, object, &n_out, &outputs));
-  IG_TRY(attributes_of(r, op, object, attrs, &n_attrs));
   const ig_node *node =
       ig_graph_node_named(r->graph, op_name, name, n_in, inputs, n_attrs, attrs, n_out, outputs);
   if (!node) return ig_graph_status(r->graph);
@@ -365,6 +416,21 @@ static ig_status read_node(reader *r, json_t *object) {
              "graph JSON: %s: '%s' is defined twice", r->where, outputs[i]);
   }
   return IG_OK;
+}
+
+static ig_status read_node(reader *r, json_t *object) {
+  const char *op_name = NULL, *name = NULL;
+  ig_attr attrs[MAX_ATTRS];
+  int n_attrs = 0;
+  IG_TRY(text_of(r, object, "name", &name));
+  snprintf(r->where, sizeof r->where, "node '%.100s'", name);
+  IG_TRY(text_of(r, object, "op", &op_name));
+  const ig_op *op = ig_op_find(op_name);
+  IG_CHECK(op, IG_ERR_UNSUPPORTED, "graph JSON: %s: unknown operator '%s'", r->where, op_name);
+  ig_status status = attributes_of(r, op, object, attrs, &n_attrs);
+  if (status == IG_OK) status = make_node(r, object, op_name, name, n_attrs, attrs);
+  for (int i = 0; i < n_attrs; i++) ig_graph_destroy(attrs[i].graph); /* the node holds it */
+  return status;
 }
 
 /* --- the document ---------------------------------------------------------------------------- */
@@ -420,6 +486,7 @@ static ig_status read_document(reader *r, const json_t *document) {
   }
   IG_CHECK(json_integer_value(version) == 1, IG_ERR_UNSUPPORTED,
            "graph JSON: version %lld; this Ingot reads 1", (long long)json_integer_value(version));
+  r->graph->deferred = flag_of(document, "deferred");
   IG_TRY(read_list(r, document, "inputs", IG_VALUE_INPUT, NULL));
   IG_TRY(read_list(r, document, "parameters", IG_VALUE_PARAM, NULL));
   IG_TRY(read_list(r, document, "states", IG_VALUE_STATE, NULL));

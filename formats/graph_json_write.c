@@ -52,13 +52,34 @@ static json_t *base64_json(const void *data, size_t size) {
   return string;
 }
 
+/* Texts need not be UTF-8. */
+static json_t *texts_json(const ig_string *texts, int64_t count) {
+  json_t *list = json_array();
+  for (int64_t i = 0; i < count; i++) {
+    if (json_array_append_new(list, base64_json(texts[i].bytes, texts[i].size)) != 0) {
+      json_decref(list);
+      return NULL;
+    }
+  }
+  return list;
+}
+
+/* Types whose values JSON's numbers hold. */
+static bool is_plain(ig_dtype dtype) {
+  return ig_dtype_is_float(dtype) || (ig_dtype_is_int(dtype) && dtype != IG_U64) ||
+         dtype == IG_BOOL;
+}
+
 /* Adds "dtype", "shape" and the values to `object`; false without memory. */
 static bool set_literal(json_t *object, ig_dtype dtype, const ig_shape *shape, const void *data) {
   int64_t count = ig_shape_count(shape);
-  bool plain = count <= PLAIN_VALUES;
+  bool plain = count <= PLAIN_VALUES && is_plain(dtype);
   for (int64_t i = 0; i < count && plain; i++) plain = !isnan(ig_load_f64(dtype, data, i));
   bool ok = json_object_set_new(object, "dtype", json_string(ig_dtype_name(dtype))) == 0 &&
             json_object_set_new(object, "shape", shape_json(shape)) == 0;
+  if (dtype == IG_STRING) {
+    return ok && json_object_set_new(object, "texts", texts_json(data, count)) == 0;
+  }
   if (plain) {
     return ok && json_object_set_new(object, "values", plain_values(dtype, data, count)) == 0;
   }
@@ -106,23 +127,32 @@ static json_t *attribute_json(const ig_attr *attr) {
   case IG_ATTR_FLOATS: return floats_json(&attr->floats);
   case IG_ATTR_TENSOR: return attr->tensor ? literal_json(attr->tensor) : json_null();
   case IG_ATTR_STRINGS: return strings_json(&attr->strings);
-  case IG_ATTR_GRAPH: break; /* refused before */
+  case IG_ATTR_GRAPH: break; /* add_body */
   }
   return NULL;
+}
+
+static ig_status fill(const ig_graph *graph, json_t *document);
+
+static ig_status add_body(const ig_graph *body, const char *name, json_t *attributes) {
+  json_t *document = body ? json_object() : json_null();
+  IG_CHECK(json_object_set_new(attributes, name, document) == 0, IG_ERR_MEMORY, "out of memory");
+  return body ? fill(body, document) : IG_OK;
 }
 
 static ig_status add_attributes(const ig_node *node, json_t *object) {
   json_t *attributes = NULL;
   for (const ig_attr_field *f = node->op->attrs; f && f->name; f++) {
     if (!f->required && ig_attrs_is_default(f, node->attrs)) continue;
-    IG_CHECK(f->type != IG_ATTR_GRAPH, IG_ERR_UNSUPPORTED,
-             "node '%s' (%s): attribute '%s' is a graph, which JSON does not hold", node->name,
-             node->op->name, f->name);
     if (!attributes) {
       attributes = json_object();
       if (json_object_set_new(object, "attributes", attributes) != 0) attributes = NULL;
     }
     ig_attr attr = ig_attrs_get(f, node->attrs);
+    if (f->type == IG_ATTR_GRAPH) {
+      IG_TRY(add_body(attr.graph, f->name, attributes));
+      continue;
+    }
     IG_CHECK(json_object_set_new(attributes, f->name, attribute_json(&attr)) == 0, IG_ERR_MEMORY,
              "node '%s': attribute '%s' is not UTF-8, or memory is short", node->name, f->name);
   }
@@ -174,6 +204,7 @@ static json_t *value_json(const ig_value *v) {
   if (v->kind == IG_VALUE_PARAM || v->kind == IG_VALUE_STATE) {
     ok = ok && json_object_set_new(object, "init", init_json(&v->init)) == 0;
   }
+  if (v->any_shape) ok = ok && json_object_set_new(object, "any_shape", json_true()) == 0;
   if (v->decay) ok = ok && json_object_set_new(object, "decay", json_true()) == 0;
   if (v->frozen) ok = ok && json_object_set_new(object, "frozen", json_true()) == 0;
   if (ok) return object;
@@ -244,6 +275,7 @@ static ig_status fill(const ig_graph *graph, json_t *document) {
             json_object_set_new(document, "version", json_integer(1)) == 0 &&
             json_object_set_new(document, "name", json_string(graph->name)) == 0;
   IG_CHECK(ok, IG_ERR_MEMORY, "graph: the name is not UTF-8, or memory is short");
+  if (graph->deferred) ok = json_object_set_new(document, "deferred", json_true()) == 0;
   for (int i = 0; i < IG_COUNT(lists); i++) {
     json_t *list = add_list(document, lists[i].key);
     IG_CHECK_ALLOC(list);

@@ -117,10 +117,8 @@ static ig_status copy_strings(ig_h5_file *file, hid_t attribute, const char *nam
   return status;
 }
 
-/* The list of strings in an attribute; *out stays NULL when there is none. Variable-length strings
- * count as none: the library reads them through references that it does not check. */
-static ig_status read_strings(ig_h5_file *file, hid_t object, const char *name, ig_arena *arena,
-                              int64_t *count, const char *const **out) {
+ig_status ig_h5_strings(ig_h5_file *file, hid_t object, const char *name, ig_arena *arena,
+                        int64_t *count, const char *const **out) {
   htri_t exists = H5Aexists(object, name);
   if (exists < 0) return ig_h5_fail(file, IG_ERR_INPUT, "cannot look up attribute '%s'", name);
   if (!exists) return IG_OK;
@@ -154,7 +152,7 @@ static ig_status read_kind(ig_h5_file *file, ig_arena *arena, ig_h5_array *array
   const char *const *texts = NULL;
   int64_t n = 0;
   array->kind = -1;
-  IG_TRY(read_strings(file, array->dataset, "kind", arena, &n, &texts));
+  IG_TRY(ig_h5_strings(file, array->dataset, "kind", arena, &n, &texts));
   for (int k = IG_FIELD_FEATURES; n == 1 && k <= IG_FIELD_TARGETS; k++) {
     if (strcmp(texts[0], ig_field_kind_name((ig_field_kind)k)) == 0) array->kind = k;
   }
@@ -169,8 +167,8 @@ static ig_status describe(ig_h5_file *file, ig_arena *arena, ig_h5_array *out) {
                            &out->rows));
   out->dtype = ig_h5_rows_dtype(out->rows);
   IG_TRY(read_kind(file, arena, out));
-  IG_TRY(read_strings(file, out->dataset, "classes", arena, &out->n_classes, &out->classes));
-  return read_strings(file, out->dataset, "columns", arena, &out->n_columns, &out->columns);
+  IG_TRY(ig_h5_strings(file, out->dataset, "classes", arena, &out->n_classes, &out->classes));
+  return ig_h5_strings(file, out->dataset, "columns", arena, &out->n_columns, &out->columns);
 }
 
 ig_status ig_h5_array_open(ig_h5_file *file, const char *path, ig_arena *arena,

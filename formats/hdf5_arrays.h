@@ -24,5 +24,9 @@ ig_status ig_h5_choose_arrays(ig_h5_file *file, const ig_source *source,
                               char *paths[IG_MAX_FIELDS], int *count);
 ig_status ig_h5_array_open(ig_h5_file *file, const char *path, ig_arena *arena, ig_h5_array *out);
 void ig_h5_array_close(ig_h5_array *array);
+/* The list of strings in an attribute of an object; *out stays NULL when there is none. Variable-length
+ * strings count as none: the library reads them through references that it does not check. */
+ig_status ig_h5_strings(ig_h5_file *file, hid_t object, const char *name, ig_arena *arena,
+                        int64_t *count, const char *const **out);
 
 #endif

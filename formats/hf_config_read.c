@@ -63,8 +63,7 @@ static bool flag(reader *r, const char *key, bool fallback) {
   return json_is_true(value);
 }
 
-static const char *text_in(reader *r, const json_t *object, const char *key,
-                           const char *fallback) {
+static const char *text_in(reader *r, const json_t *object, const char *key, const char *fallback) {
   json_t *value = value_of(r, object, key);
   if (!value) return fallback;
   if (!json_is_string(value)) {
@@ -151,8 +150,7 @@ static void read_gpt2(reader *r, ig_hf_config *c) {
   c->family = IG_HF_GPT2;
   c->tied = flag(r, "tie_word_embeddings", true);
   require(r, flag(r, "scale_attn_weights", true), "scale_attn_weights false");
-  require(r, !flag(r, "scale_attn_by_inverse_layer_idx", false),
-          "scale_attn_by_inverse_layer_idx");
+  require(r, !flag(r, "scale_attn_by_inverse_layer_idx", false), "scale_attn_by_inverse_layer_idx");
   require(r, !flag(r, "add_cross_attention", false), "add_cross_attention");
   const char *activation = gelu(r, "activation_function", "gelu_new");
   SET_MODEL(r, c,
@@ -179,12 +177,11 @@ static const char *read_rope(reader *r) {
     text = ig_arena_format(r->arena, "theta=%.9g,rope=linear,factor=%.9g", theta,
                            number_in(r, rope, "factor", 1));
   } else if (strcmp(type, "llama3") == 0) {
-    text = ig_arena_format(r->arena,
-                           "theta=%.9g,rope=llama3,factor=%.9g,low=%.9g,high=%.9g,original=%" PRId64,
-                           theta, number_in(r, rope, "factor", 8),
-                           number_in(r, rope, "low_freq_factor", 1),
-                           number_in(r, rope, "high_freq_factor", 4),
-                           integer_in(r, rope, "original_max_position_embeddings", 8192));
+    text = ig_arena_format(
+        r->arena, "theta=%.9g,rope=llama3,factor=%.9g,low=%.9g,high=%.9g,original=%" PRId64, theta,
+        number_in(r, rope, "factor", 8), number_in(r, rope, "low_freq_factor", 1),
+        number_in(r, rope, "high_freq_factor", 4),
+        integer_in(r, rope, "original_max_position_embeddings", 8192));
   } else if (r->status == IG_OK) {
     r->status = ig_fail(IG_ERR_UNSUPPORTED,
                         "%s: rotary embedding of the type '%.64s', expected default, linear or "
@@ -215,8 +212,11 @@ static void read_llama(reader *r, bool qwen, ig_hf_config *c) {
             integer(r, "num_key_value_heads", qwen ? 32 : heads), width,
             integer(r, "head_dim", heads > 0 ? width / heads : 0),
             integer(r, "intermediate_size", qwen ? 22016 : 11008), context, positions,
-            number(r, "rms_norm_eps", 1e-6), qwen ? "qkv" : all ? "all" : "none", c->tied,
-            read_rope(r));
+            number(r, "rms_norm_eps", 1e-6),
+            qwen  ? "qkv"
+            : all ? "all"
+                  : "none",
+            c->tied, read_rope(r));
   language_fields(c, context, vocabulary);
 }
 

@@ -116,14 +116,14 @@ static ig_status write_bert(const char *model, const char *task, const ig_field 
   bool one = strcmp(task, "classification") == 0;
   set_labels(root, c.classes, one ? y->classes : NULL);
   set(root, "problem_type",
-      json_string(one                                ? "single_label_classification"
+      json_string(one                               ? "single_label_classification"
                   : strcmp(task, "multilabel") == 0 ? "multi_label_classification"
-                                                     : "regression"));
+                                                    : "regression"));
   return IG_OK;
 }
 
-static ig_status write_family(const char *model, const char *task, const ig_field *y,
-                              json_t *root, ig_hf_family *family, bool *bare) {
+static ig_status write_family(const char *model, const char *task, const ig_field *y, json_t *root,
+                              ig_hf_family *family, bool *bare) {
   const ig_model_preset *preset;
   IG_TRY(ig_model_find(model, &preset));
   ig_model_spec spec = {.n_outputs = y->n_classes ? y->n_classes : ig_shape_count(&y->shape)};

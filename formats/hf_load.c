@@ -12,9 +12,6 @@
 #include "formats/tokenizer_files.h"
 
 #define MOST_NAME 512
-/* Elements converted at a time, through an aligned buffer. */
-#define CHUNK 16384
-
 static char *path_in(const char *folder, const char *name) {
   return ig_format("%s/%s", folder, name);
 }
@@ -68,22 +65,6 @@ static const ig_safetensor *find_tensor(const loader *l, const char *ours) {
   return look_up(l, name);
 }
 
-/* Any number type to f32; the source may lie at any address. */
-static void to_f32(const ig_safetensor *t, float *out) {
-  int64_t count = ig_shape_count(&t->shape);
-  size_t size = ig_dtype_size(t->dtype);
-  if (t->dtype == IG_F32) {
-    memcpy(out, t->data, (size_t)count * sizeof *out);
-    return;
-  }
-  double buffer[CHUNK];
-  for (int64_t at = 0; at < count; at += CHUNK) {
-    int64_t n = IG_MIN(count - at, CHUNK);
-    memcpy(buffer, (const char *)t->data + (size_t)at * size, (size_t)n * size);
-    ig_convert(t->dtype, buffer, IG_F32, out + at, n);
-  }
-}
-
 static ig_status take_parameter(loader *l, const ig_value *p) {
   const ig_safetensor *t = find_tensor(l, p->name);
   IG_CHECK(t, IG_ERR_INPUT, "%s: no tensor for the parameter '%s' %s", l->folder, p->name,
@@ -96,7 +77,7 @@ static ig_status take_parameter(loader *l, const ig_value *p) {
            ig_dtype_name(t->dtype));
   void *data;
   IG_TRY(ig_snapshot_add(l->snapshot, IG_ROLE_PARAMETER, p->name, IG_F32, &p->shape, &data));
-  to_f32(t, data);
+  ig_safetensor_copy(t, IG_F32, data);
   for (int64_t i = 0; i < ig_safetensors_count(l->files); i++) {
     if (ig_safetensors_at(l->files, i) == t) l->used[i] = true;
   }
@@ -172,7 +153,8 @@ static ig_status keep_tokenizer(loader *l) {
   IG_TRY(ig_tokenizer_read_folder(l->folder, &tokenizer));
   if (!tokenizer) return IG_OK;
   char *json;
-  ig_status status = ig_tokenizer_to_json(tokenizer, &json);
+  ig_status status = ig_tokenizer_fit(tokenizer, l->config.x.n_classes, l->folder);
+  if (status == IG_OK) status = ig_tokenizer_to_json(tokenizer, &json);
   if (status == IG_OK) {
     status = keep_text(l->snapshot, json, &l->snapshot->tokenizer);
     ig_free(json);

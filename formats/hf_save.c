@@ -37,8 +37,8 @@ static ig_status write_tensors(const char *path, const ig_snapshot *snapshot, ig
     IG_CHECK(ig_hf_name(family, bare, t->name, name, sizeof name), IG_ERR_INPUT,
              "%s: the name '%.64s...' is too long", path, t->name);
     from[count] = t;
-    list[count] = (ig_safetensor){
-        .name = ig_arena_strdup(arena, name), .dtype = t->dtype, .shape = t->shape};
+    list[count] =
+        (ig_safetensor){.name = ig_arena_strdup(arena, name), .dtype = t->dtype, .shape = t->shape};
     IG_CHECK_ALLOC(list[count].name);
     count++;
   }
@@ -69,7 +69,8 @@ static ig_status save(const char *folder, const ig_snapshot *snapshot, ig_arena 
   IG_TRY(ig_hf_config_write(snapshot->model, snapshot->task, &fields[n_fields - 1], &family, &bare,
                             &config));
   ig_status status = IG_OK;
-  if (mkdir(folder, 0777) != 0 && errno != EEXIST) status = ig_fail_errno("make the folder", folder);
+  if (mkdir(folder, 0777) != 0 && errno != EEXIST)
+    status = ig_fail_errno("make the folder", folder);
   if (status == IG_OK) status = write_tensors(tensors, snapshot, family, bare, arena);
   if (status == IG_OK) status = write_tokenizer(folder, snapshot);
   if (status == IG_OK) status = ig_write_text(settings, config, strlen(config));

@@ -3,6 +3,7 @@
 
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "formats/dataset_reader.h"
 #include "formats/onnx_external.h"
@@ -21,7 +22,7 @@ static ig_status create(const char *path, ig_onnx_model **out) {
   return IG_OK;
 }
 
-static ig_status read(ig_onnx_model *model, const void *bytes, size_t size) {
+static ig_status read_message(ig_onnx_model *model, const void *bytes, size_t size) {
   IG_CHECK(size > 0, IG_ERR_INPUT, "%s: not an ONNX model: the file is empty", model->path);
   IG_TRY(ig_onnx_read(model->path, bytes, size, &ig_onnx_schema_model, model->arena, &model->says));
   IG_CHECK(model->says.graph, IG_ERR_INPUT, "%s: not an ONNX model: it has no graph", model->path);
@@ -32,7 +33,7 @@ ig_status ig_onnx_model_parse(const char *path, const void *bytes, size_t size,
                               ig_onnx_model **out) {
   ig_onnx_model *model = NULL;
   IG_TRY(create(path, &model));
-  ig_status status = read(model, bytes, size);
+  ig_status status = read_message(model, bytes, size);
   if (status != IG_OK) {
     ig_onnx_model_close(model);
     return status;
@@ -61,7 +62,7 @@ ig_status ig_onnx_model_open(const char *path, ig_onnx_model **out) {
     ig_onnx_model_close(model);
     return status;
   }
-  status = read(model, bytes.data, bytes.size);
+  status = read_message(model, bytes.data, bytes.size);
   if (status != IG_OK) {
     ig_onnx_model_close(model);
     return status;
@@ -77,6 +78,17 @@ void ig_onnx_model_close(ig_onnx_model *model) {
   }
   ig_arena_destroy(model->arena);
   ig_free(model);
+}
+
+void ig_onnx_model_forget(const ig_onnx_model *model, const void *bytes, size_t size) {
+  uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), at = (uintptr_t)bytes;
+  for (const ig_onnx_mapping *m = model->mappings; m; m = m->next) {
+    uintptr_t start = (uintptr_t)m->data;
+    if (!m->data || at < start || at - start > m->size || size > m->size - (at - start)) continue;
+    uintptr_t first = (at + page - 1) / page * page, end = (at + size) / page * page;
+    /* Of a private mapping that nothing wrote to: read from the file again when it is wanted again. */
+    if (end > first) madvise((void *)first, end - first, MADV_DONTNEED);
+  }
 }
 
 int64_t ig_onnx_opset_of(int64_t n, const ig_onnx_opset *opsets, const char *domain) {

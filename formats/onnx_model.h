@@ -168,6 +168,9 @@ ig_status ig_onnx_model_open(const char *path, ig_onnx_model **out);
 ig_status ig_onnx_model_parse(const char *path, const void *bytes, size_t size, ig_onnx_model **out);
 void ig_onnx_model_close(ig_onnx_model *model); /* NULL is allowed */
 
+/* Bytes of the model's files that were read and are not wanted soon: their pages need not stay in memory. */
+void ig_onnx_model_forget(const ig_onnx_model *model, const void *bytes, size_t size);
+
 /* The opset of a domain (NULL or "" is ONNX's own), or 0 when the list has none. */
 int64_t ig_onnx_opset_of(int64_t n, const ig_onnx_opset *opsets, const char *domain);
 

@@ -203,12 +203,41 @@ static ig_status grid_sample_names(ig_onnx_call *call) {
   return IG_OK;
 }
 
+/* The second operand with dimensions of 1 behind its own, so that these meet the first one's from `axis` on. */
+static ig_value *from_axis(ig_graph *g, ig_value *a, ig_value *b, int64_t axis) {
+  const int64_t one = 1;
+  const ig_literal ones = {IG_I64, IG_SHAPE(1), &one};
+  const ig_attr value = {.name = "value", .type = IG_ATTR_TENSOR, .tensor = &ones};
+  ig_value *sizes = ig_op1(g, "Shape", NULL, IG_INS(b), IG_NO_ATTRS);
+  ig_value *rank_a = ig_op1(g, "Shape", NULL, IG_INS(ig_op1(g, "Shape", NULL, IG_INS(a), IG_NO_ATTRS)),
+                            IG_NO_ATTRS);
+  ig_value *rank_b = ig_op1(g, "Shape", NULL, IG_INS(sizes), IG_NO_ATTRS);
+  ig_value *behind = ig_op1(g, "Sub", NULL, IG_INS(rank_a, ig_graph_const_i64s(g, 1, &axis)), IG_NO_ATTRS);
+  behind = ig_op1(g, "Sub", NULL, IG_INS(behind, rank_b), IG_NO_ATTRS);
+  ig_value *tail = ig_op1(g, "ConstantOfShape", NULL, IG_INS(behind), 1, &value);
+  ig_value *shape = ig_op1(g, "Concat", NULL, IG_INS(sizes, tail), IG_ATTRS(IG_INT("axis", 0)));
+  return ig_op1(g, "Reshape", NULL, IG_INS(b, shape), IG_NO_ATTRS);
+}
+
 /* Numpy's broadcasting came with 7; before, `broadcast` allowed it, and `axis` shifted the second operand. */
 static ig_status broadcast(ig_onnx_call *call) {
-  IG_CHECK(!find(call, "axis"), IG_ERR_UNSUPPORTED, "broadcasting along an axis, of an opset before 7");
+  const ig_attr *axis = find(call, "axis");
+  IG_CHECK(call->n_in >= 2 || !axis, IG_ERR_INPUT, "two operands are expected");
+  if (axis && axis->type == IG_ATTR_INT && axis->i >= 0)
+    call->in[1] = from_axis(call->graph, call->in[0], call->in[1], axis->i);
+  drop(call, "axis");
   drop(call, "broadcast");
   drop(call, "consumed_inputs");
-  return IG_OK;
+  return ig_graph_status(call->graph);
+}
+
+/* Slopes one a channel, whatever stands behind the channels. */
+static ig_status slopes_by_channel(ig_onnx_call *call) {
+  IG_CHECK(call->n_in == 2, IG_ERR_INPUT, "two inputs are expected");
+  const ig_value *slope = call->in[1];
+  bool several = slope->kind != IG_VALUE_RESULT && slope->shape.rank == 1 && slope->shape.dims[0] > 1;
+  if (several) call->in[1] = from_axis(call->graph, call->in[0], call->in[1], 1);
+  return ig_graph_status(call->graph);
 }
 
 static const struct row {
@@ -220,6 +249,7 @@ static const struct row {
     {"BatchNormalization", 14, batch_norm},
     {"Clip", 11, clip_to_inputs},
     {"DFT", 20, dft_axis_to_input},
+    {"And", 7, broadcast},
     {"Div", 7, broadcast},
     {"Dropout", 12, dropout_to_inputs},
     {"Gemm", 7, broadcast},
@@ -228,6 +258,8 @@ static const struct row {
     {"Hardmax", 13, softmax_of_two},
     {"LogSoftmax", 13, softmax_of_two},
     {"Mul", 7, broadcast},
+    {"Or", 7, broadcast},
+    {"PRelu", 7, slopes_by_channel},
     {"Pad", 11, pad_to_inputs},
     {"ReduceL1", 18, axes_to_input},
     {"ReduceL2", 18, axes_to_input},

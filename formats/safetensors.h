@@ -41,6 +41,9 @@ const ig_safetensor *ig_safetensors_find(const ig_safetensors *set, const char *
 /* A text of the (first) file's __metadata__, or NULL. */
 const char *ig_safetensors_metadata(const ig_safetensors *set, const char *key);
 
+/* The tensor's elements as another type, into `out`. */
+void ig_safetensor_copy(const ig_safetensor *tensor, ig_dtype dtype, void *out);
+
 /* Writes a file of `count` tensors with names, dtypes and shapes as described, whose data is asked for
  * one after another; `data` of the descriptions is not read. `metadata` is a NULL-ended list of keys and
  * texts in turn, or NULL. Larger elements come first, so that all lie aligned. The file appears whole or

@@ -58,10 +58,10 @@ static ig_status parse_json(const char *path, const char *text, size_t length, j
   *out = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
   if (*out && json_is_object(*out)) return IG_OK;
   bool memory = !*out && json_error_code(&error) == json_error_out_of_memory;
-  ig_status status = memory ? ig_fail(IG_ERR_MEMORY, "%s: no memory for its JSON", path)
-                     : *out ? ig_fail(IG_ERR_INPUT, "%s: its JSON is no object", path)
-                            : ig_fail(IG_ERR_INPUT, "%s: not JSON: line %d: %s", path, error.line,
-                                      error.text);
+  ig_status status =
+      memory ? ig_fail(IG_ERR_MEMORY, "%s: no memory for its JSON", path)
+      : *out ? ig_fail(IG_ERR_INPUT, "%s: its JSON is no object", path)
+             : ig_fail(IG_ERR_INPUT, "%s: not JSON: line %d: %s", path, error.line, error.text);
   json_decref(*out);
   *out = NULL;
   return status;
@@ -83,8 +83,8 @@ static ig_status read_shape(const shard *s, const char *name, const json_t *list
                             ig_shape *out) {
   IG_CHECK(json_is_array(list), IG_ERR_INPUT, "%s: tensor '%s' has no shape", s->path, name);
   size_t rank = json_array_size(list);
-  IG_CHECK(rank <= IG_MAX_RANK, IG_ERR_UNSUPPORTED, "%s: tensor '%s' has %zu dimensions, at most %d",
-           s->path, name, rank, IG_MAX_RANK);
+  IG_CHECK(rank <= IG_MAX_RANK, IG_ERR_UNSUPPORTED,
+           "%s: tensor '%s' has %zu dimensions, at most %d", s->path, name, rank, IG_MAX_RANK);
   *out = (ig_shape){.rank = (int)rank};
   for (size_t d = 0; d < rank; d++) {
     const json_t *dim = json_array_get(list, d);
@@ -154,7 +154,8 @@ static ig_status check_cover(shard *s, size_t start) {
              t->name);
     at += ig_shape_bytes(&t->shape, t->dtype);
   }
-  IG_CHECK(at == end, IG_ERR_INPUT, "%s: the last %td bytes belong to no tensor", s->path, end - at);
+  IG_CHECK(at == end, IG_ERR_INPUT, "%s: the last %td bytes belong to no tensor", s->path,
+           end - at);
   qsort(s->tensors, (size_t)s->count, sizeof *s->tensors, by_name);
   return IG_OK;
 }
@@ -291,8 +292,9 @@ static ig_status open_folder(ig_safetensors *set, const char *folder) {
   } else if (access(index, F_OK) == 0) {
     status = read_index(set, folder, index);
   } else {
-    status = ig_fail(IG_ERR_INPUT,
-                     "%s: holds neither model.safetensors nor model.safetensors.index.json", folder);
+    status =
+        ig_fail(IG_ERR_INPUT,
+                "%s: holds neither model.safetensors nor model.safetensors.index.json", folder);
   }
   ig_free(one);
   ig_free(index);
@@ -343,4 +345,20 @@ const ig_safetensor *ig_safetensors_find(const ig_safetensors *set, const char *
 const char *ig_safetensors_metadata(const ig_safetensors *set, const char *key) {
   const json_t *metadata = json_object_get(set->shards[0].header, "__metadata__");
   return json_string_value(json_object_get(metadata, key));
+}
+
+void ig_safetensor_copy(const ig_safetensor *tensor, ig_dtype dtype, void *out) {
+  enum { CHUNK = 4096 }; /* elements at a time, through an aligned buffer */
+  int64_t count = ig_shape_count(&tensor->shape);
+  size_t size = ig_dtype_size(tensor->dtype), to = ig_dtype_size(dtype);
+  if (tensor->dtype == dtype) {
+    memcpy(out, tensor->data, (size_t)count * size);
+    return;
+  }
+  double buffer[CHUNK];
+  for (int64_t at = 0; at < count; at += CHUNK) {
+    int64_t n = IG_MIN(count - at, CHUNK);
+    memcpy(buffer, (const char *)tensor->data + (size_t)at * size, (size_t)n * size);
+    ig_convert(tensor->dtype, buffer, dtype, (char *)out + (size_t)at * to, n);
+  }
 }

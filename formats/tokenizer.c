@@ -19,6 +19,8 @@ void ig_tokenizer_destroy(ig_tokenizer *tokenizer) {
   ig_free(tokenizer->merges);
   ig_free(tokenizer->table);
   ig_free(tokenizer->points);
+  ig_free(tokenizer->added);
+  ig_free(tokenizer->lookup);
   ig_free(tokenizer);
 }
 
@@ -53,7 +55,7 @@ static ig_status create(ig_tokenizer_kind kind, int32_t n, size_t bytes, ig_toke
 }
 
 ig_status ig_tokenizer_bytes(ig_tokenizer **out) {
-  ig_tokenizer *t;
+  ig_tokenizer *t = NULL;
   IG_TRY(create(IG_TOKENIZER_BYTES, 256, 256, &t));
   for (int i = 0; i < 256; i++) {
     t->bytes[i] = (char)i;
@@ -67,7 +69,7 @@ ig_status ig_tokenizer_bytes(ig_tokenizer **out) {
 
 /* `points` is sorted and distinct; it is taken over, also on failure. */
 static ig_status from_points(uint32_t *points, int32_t n, ig_tokenizer **out) {
-  ig_tokenizer *t;
+  ig_tokenizer *t = NULL;
   ig_status status = create(IG_TOKENIZER_CHARACTERS, n, 4 * (size_t)n, &t);
   if (status != IG_OK) {
     ig_free(points);
@@ -143,6 +145,7 @@ static ig_status encode_characters(const ig_tokenizer *t, const char *text, size
 ig_status ig_tokenizer_encode(const ig_tokenizer *t, const char *text, size_t length, int32_t **ids,
                               int64_t *count) {
   if (t->kind == IG_TOKENIZER_BPE) return ig_bpe_encode(t, text, length, ids, count);
+  if (t->kind == IG_TOKENIZER_WORDPIECE) return ig_wordpiece_encode(t, text, length, ids, count);
   size_t bytes;
   CHECK_MEMORY(length < INT64_MAX / 4 && ig_mul_size(length, sizeof **ids, &bytes));
   int32_t *made = ig_alloc(bytes);
@@ -165,17 +168,25 @@ ig_status ig_tokenizer_encode(const ig_tokenizer *t, const char *text, size_t le
 ig_status ig_tokenizer_decode(const ig_tokenizer *t, const int32_t *ids, int64_t count, char **text,
                               size_t *length) {
   size_t total = 0, bytes;
+  bool words = t->kind == IG_TOKENIZER_WORDPIECE; /* a blank before each that does not go on */
   for (int64_t i = 0; i < count; i++) {
     IG_CHECK(ig_tokenizer_token(t, ids[i], &bytes), IG_ERR_INPUT,
              "token %d at place %lld is outside the vocabulary of %d", (int)ids[i], (long long)i,
              (int)t->n_tokens);
-    CHECK_MEMORY(ig_add_size(total, bytes, &total) && total < SIZE_MAX);
+    CHECK_MEMORY(ig_add_size(total, bytes + words, &total) && total < SIZE_MAX);
   }
   char *made = ig_alloc(total + 1);
   CHECK_MEMORY(made);
   size_t at = 0;
   for (int64_t i = 0; i < count; i++) {
     const char *token = ig_tokenizer_token(t, ids[i], &bytes);
+    bool goes_on = words && bytes > 2 && memcmp(token, "##", 2) == 0;
+    if (goes_on) {
+      token += 2;
+      bytes -= 2;
+    } else if (words && at > 0) {
+      made[at++] = ' ';
+    }
     memcpy(made + at, token, bytes);
     at += bytes;
   }

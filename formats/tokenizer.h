@@ -1,6 +1,7 @@
 /* Tokenizers: bytes, characters, and byte-level byte-pair encoding (Sennrich, Haddow, Birch, ACL
- * 2016; on bytes: Radford et al. 2019), trained here or read from GPT-2's pair of files. Encoding and
- * decoding are exact inverses for any bytes (characters: for any text of the vocabulary). A tokenizer
+ * 2016; on bytes: Radford et al. 2019), trained here or read from other programs' files; and BERT's
+ * word pieces. Encoding and decoding are exact inverses for any bytes (characters: for any text of the
+ * vocabulary), but for word pieces and where a tokenizer.json asks for a normal form or a first blank. A tokenizer
  * is constant once made and may be used by several threads at once. */
 #ifndef IG_FORMATS_TOKENIZER_H
 #define IG_FORMATS_TOKENIZER_H
@@ -12,7 +13,8 @@ typedef struct ig_tokenizer ig_tokenizer;
 typedef enum ig_tokenizer_kind {
   IG_TOKENIZER_BYTES,      /* a token is a byte; 256 of them */
   IG_TOKENIZER_CHARACTERS, /* a token is a Unicode character of the text it was made from, sorted */
-  IG_TOKENIZER_BPE         /* a token is a string of bytes */
+  IG_TOKENIZER_BPE,        /* a token is a string of bytes */
+  IG_TOKENIZER_WORDPIECE   /* a token is a word or, after "##", a later part of one (BERT) */
 } ig_tokenizer_kind;
 
 /* Vocabularies and tokens beyond these are refused. */

@@ -8,6 +8,7 @@
 #include "engine/base/checked.h"
 #include "engine/base/memory.h"
 #include "formats/pretokenize.h"
+#include "formats/unicode.h"
 
 #define OUT_OF_MEMORY IG_ERR_MEMORY, "tokenizer: out of memory"
 #define CHECK_MEMORY(condition) IG_CHECK(condition, IG_ERR_MEMORY, "tokenizer: out of memory")
@@ -227,6 +228,7 @@ typedef struct encoding {
   int64_t count, capacity;
   seen *table; /* open addressing; piece NULL is free */
   int64_t slots, used;
+  ig_arena *arena; /* for texts that had to be changed; NULL while there are none */
 } encoding;
 
 static uint64_t bytes_hash(const char *bytes, size_t length) {
@@ -269,27 +271,81 @@ static ig_status encode_piece(encoding *e, const char *piece, size_t length) {
     e->count += entry->count;
     return IG_OK;
   }
-  IG_TRY(merge_piece(&e->merger, piece, length));
+  const ig_tokenizer *t = e->merger.tokenizer;
   int64_t first = e->count;
-  for (int32_t at = 0; at >= 0; at = e->merger.symbols[at].next) {
-    e->ids[e->count++] = e->merger.symbols[at].id;
+  int32_t whole = t->ignore_merges ? ig_tokenizer_lookup(t, piece, length) : -1;
+  if (whole >= 0) {
+    e->ids[e->count++] = whole;
+  } else {
+    IG_TRY(merge_piece(&e->merger, piece, length));
+    for (int32_t at = 0; at >= 0; at = e->merger.symbols[at].next) {
+      e->ids[e->count++] = e->merger.symbols[at].id;
+    }
   }
   *entry = (seen){piece, length, first, e->count - first};
   e->used++;
   return IG_OK;
 }
 
+/* What stands between added tokens, brought into the form that the tokenizer wants; *out is the text
+ * itself where it has that form, and otherwise in the arena, since pieces are remembered by address. */
+static ig_status prepare(encoding *e, const char *text, size_t length, const char **out,
+                         size_t *bytes) {
+  const ig_tokenizer *t = e->merger.tokenizer;
+  bool plain = true, blank = t->prefix_blank && length > 0 && *text != ' ';
+  for (size_t i = 0; i < length && plain; i++) plain = (unsigned char)text[i] < 0x80;
+  *out = text;
+  *bytes = length;
+  if ((plain || !t->normal_form) && !blank) return IG_OK;
+  if (!e->arena) e->arena = ig_arena_create();
+  CHECK_MEMORY(e->arena);
+  char *copy;
+  if (plain || !t->normal_form) {
+    copy = ig_arena_alloc(e->arena, length + 1);
+    CHECK_MEMORY(copy);
+    memcpy(copy + blank, text, length);
+  } else {
+    IG_TRY(ig_normal_form(text, length, e->arena, blank, &copy, &length));
+  }
+  if (blank) *copy = ' ';
+  *out = copy;
+  *bytes = length + blank;
+  return IG_OK;
+}
+
+static ig_status encode_between(encoding *e, const char *text, size_t length) {
+  IG_TRY(prepare(e, text, length, &text, &length));
+  for (size_t at = 0, bytes; at < length; at += bytes) {
+    bytes = ig_cut_piece(e->merger.tokenizer->cut, text + at, length - at);
+    IG_TRY(encode_piece(e, text + at, bytes));
+  }
+  return IG_OK;
+}
+
+static ig_status encode_all(encoding *e, const char *text, size_t length) {
+  const ig_tokenizer *t = e->merger.tokenizer;
+  for (size_t at = 0, bytes; at < length; at += bytes) {
+    int32_t id;
+    size_t next = ig_tokenizer_next_added(t, text, length, at, &id);
+    IG_TRY(encode_between(e, text + at, next - at));
+    at = next;
+    bytes = 0;
+    if (id < 0) continue;
+    CHECK_MEMORY(ig_grow((void **)&e->ids, &e->capacity, e->count + 1, sizeof *e->ids));
+    e->ids[e->count++] = id;
+    ig_tokenizer_token(t, id, &bytes);
+  }
+  return IG_OK;
+}
+
 ig_status ig_bpe_encode(const ig_tokenizer *tokenizer, const char *text, size_t length,
                         int32_t **ids, int64_t *count) {
   encoding e = {.merger = {.tokenizer = tokenizer}};
-  ig_status status = IG_OK;
-  for (size_t at = 0, bytes; at < length && status == IG_OK; at += bytes) {
-    bytes = ig_pretokenize(text + at, length - at);
-    status = encode_piece(&e, text + at, bytes);
-  }
+  ig_status status = encode_all(&e, text, length);
   ig_free(e.merger.symbols);
   ig_free(e.merger.heap);
   ig_free(e.table);
+  ig_arena_destroy(e.arena);
   if (status == IG_OK && !e.ids) {
     e.ids = ig_alloc(sizeof *e.ids);
     if (!e.ids) status = ig_fail(OUT_OF_MEMORY);

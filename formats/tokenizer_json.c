@@ -1,6 +1,7 @@
 /* Tokenizers as JSON. Byte-pair tokenizers are written as GPT-2's two files are, in one object:
  *     {"kind": "bpe", "vocab": {token: id, ...}, "merges": ["left right", ...]}
- * with each byte of a token as the character of GPT-2's alphabet; so both readers are one. */
+ * with each byte of a token as the character of GPT-2's alphabet; so both readers are one. What this form
+ * has no words for is written as Hugging Face's tokenizer.json is (tokenizer_hf.c). */
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
@@ -11,6 +12,8 @@
 #include "engine/base/memory.h"
 #include "formats/text_file.h"
 #include "formats/tokenizer_bpe.h"
+#include "formats/tokenizer_files.h"
+#include "formats/tokenizer_json.h"
 #include "formats/unicode.h"
 
 #define OUT_OF_MEMORY IG_ERR_MEMORY, "tokenizer: out of memory"
@@ -34,42 +37,81 @@ static ig_status decode_token(const char *text, size_t length, char *out, size_t
   return IG_OK;
 }
 
-/* Tokens' texts by id, borrowed from the object. */
-static ig_status order_tokens(json_t *vocab, int32_t n, const char **by_id, size_t *total) {
+/* A token's text by id, borrowed from the JSON. */
+typedef struct entry {
+  const char *text;
+  bool literal; /* the bytes as they are */
+} entry;
+
+static ig_status order_token(const char *token, json_t *value, int32_t n, entry *by_id) {
+  json_int_t id = json_integer_value(value);
+  IG_CHECK(json_is_integer(value) && id >= 0 && id < n, IG_ERR_INPUT,
+           "the token \"%.64s\" has no id from 0 to %d", token, (int)n - 1);
+  IG_CHECK(!by_id[id].text, IG_ERR_INPUT, "the tokens \"%.64s\" and \"%.64s\" share the id %d",
+           by_id[id].text, token, (int)id);
+  size_t length = strlen(token);
+  IG_CHECK(length > 0 && length <= 2 * IG_TOKENIZER_MOST_TOKEN_BYTES, IG_ERR_INPUT,
+           "the token of id %d has %zu bytes, expected 1 to %d", (int)id, length,
+           2 * IG_TOKENIZER_MOST_TOKEN_BYTES);
+  by_id[id].text = token;
+  return IG_OK;
+}
+
+/* Added tokens may stand in the vocabulary too; their own text is what counts. */
+static ig_status order_tokens(json_t *vocab, json_t *added, bool spelled, int32_t n, entry *by_id) {
   const char *token;
   json_t *value;
-  *total = 0;
+  size_t i;
+  json_array_foreach(added, i, value) {
+    token = json_string_value(json_object_get(value, "content"));
+    IG_CHECK(token, IG_ERR_INPUT, "added token %zu has no content", i);
+    json_t *id = json_object_get(value, "id");
+    IG_TRY(order_token(token, id, n, by_id));
+    by_id[json_integer_value(id)].literal = true;
+  }
   json_object_foreach(vocab, token, value) {
     json_int_t id = json_integer_value(value);
-    IG_CHECK(json_is_integer(value) && id >= 0 && id < n, IG_ERR_INPUT,
-             "the token \"%.64s\" has no id from 0 to %d", token, (int)n - 1);
-    IG_CHECK(!by_id[id], IG_ERR_INPUT, "the tokens \"%.64s\" and \"%.64s\" share the id %d",
-             by_id[id], token, (int)id);
-    size_t length = strlen(token);
-    IG_CHECK(length > 0 && length <= 2 * IG_TOKENIZER_MOST_TOKEN_BYTES, IG_ERR_INPUT,
-             "the token of id %d has %zu bytes, expected 1 to %d", (int)id, length,
-             2 * IG_TOKENIZER_MOST_TOKEN_BYTES);
-    by_id[id] = token;
-    *total += length;
+    bool known = json_is_integer(value) && id >= 0 && id < n && by_id[id].literal;
+    if (known && strcmp(by_id[id].text, token) == 0) continue;
+    IG_TRY(order_token(token, value, n, by_id));
+    if (!spelled) by_id[id].literal = true;
   }
   return IG_OK;
 }
 
-static ig_status read_vocab(json_t *vocab, int32_t n, char **bytes, size_t *offsets) {
-  const char **by_id = ig_alloc_zero((size_t)n, sizeof *by_id);
-  CHECK_MEMORY(by_id);
-  size_t total;
-  ig_status status = order_tokens(vocab, n, by_id, &total);
-  if (status == IG_OK) {
-    *bytes = ig_alloc(total);
-    if (!*bytes) status = ig_fail(OUT_OF_MEMORY);
-  }
-  for (int32_t id = 0; id < n && status == IG_OK; id++) {
-    size_t length;
-    status = decode_token(by_id[id], strlen(by_id[id]), *bytes + offsets[id], &length);
+static ig_status fill_tokens(const entry *by_id, int32_t n, char *bytes, size_t *offsets) {
+  for (int32_t id = 0; id < n; id++) {
+    const char *text = by_id[id].text ? by_id[id].text : ""; /* an id that no text has */
+    size_t length = strlen(text);
+    if (by_id[id].literal) {
+      memcpy(bytes + offsets[id], text, length);
+    } else {
+      IG_TRY(decode_token(text, length, bytes + offsets[id], &length));
+    }
     offsets[id + 1] = offsets[id] + length;
   }
+  return IG_OK;
+}
+
+ig_status ig_tokens_read(json_t *vocab, json_t *added, bool spelled, int32_t n, char **bytes,
+                         size_t **offsets) {
+  entry *by_id = ig_alloc_zero((size_t)n, sizeof *by_id);
+  size_t *ends = ig_alloc_zero((size_t)n + 1, sizeof *ends), total = 0;
+  char *all = NULL;
+  ig_status status = IG_OK;
+  IG_CHECK_DONE(by_id && ends, IG_ERR_MEMORY, "tokenizer: out of memory");
+  IG_TRY_DONE(order_tokens(vocab, added, spelled, n, by_id));
+  for (int32_t id = 0; id < n; id++) total += by_id[id].text ? strlen(by_id[id].text) : 0;
+  all = ig_alloc(total);
+  IG_CHECK_DONE(all, IG_ERR_MEMORY, "tokenizer: out of memory");
+  IG_TRY_DONE(fill_tokens(by_id, n, all, ends));
+  *bytes = all;
+  *offsets = ends;
+done:
   ig_free(by_id);
+  if (status == IG_OK) return IG_OK;
+  ig_free(all);
+  ig_free(ends);
   return status;
 }
 
@@ -82,42 +124,60 @@ static ig_status token_id(json_t *vocab, const char *text, size_t length, size_t
   return IG_OK;
 }
 
-static ig_status read_merge(json_t *vocab, const char *text, size_t rank, ig_merge *out) {
-  const char *blank = text ? strchr(text, ' ') : NULL;
-  IG_CHECK(blank && blank > text && blank[1] && !strchr(blank + 1, ' '), IG_ERR_INPUT,
-           "merge %zu is \"%.64s\", expected two tokens with a blank between", rank,
-           text ? text : "");
-  size_t left = (size_t)(blank - text), right = strlen(blank + 1);
+/* "left right", or ["left", "right"]. */
+static ig_status read_merge(json_t *vocab, const json_t *value, size_t rank, ig_merge *out) {
+  const char *first = json_string_value(value), *second;
+  size_t left, right;
+  if (json_is_array(value)) {
+    first = json_string_value(json_array_get(value, 0));
+    second = json_string_value(json_array_get(value, 1));
+    IG_CHECK(first && second && *first && *second && json_array_size(value) == 2, IG_ERR_INPUT,
+             "merge %zu is no pair of tokens", rank);
+    left = strlen(first);
+  } else {
+    const char *blank = first ? strchr(first, ' ') : NULL;
+    IG_CHECK(blank && blank > first && blank[1] && !strchr(blank + 1, ' '), IG_ERR_INPUT,
+             "merge %zu is \"%.64s\", expected two tokens with a blank between", rank,
+             first ? first : "");
+    left = (size_t)(blank - first);
+    second = blank + 1;
+  }
+  right = strlen(second);
   IG_CHECK(left + right <= 2 * IG_TOKENIZER_MOST_TOKEN_BYTES, IG_ERR_INPUT, "merge %zu is too long",
            rank);
   char joined[2 * IG_TOKENIZER_MOST_TOKEN_BYTES];
-  memcpy(joined, text, left);
-  memcpy(joined + left, blank + 1, right);
-  IG_TRY(token_id(vocab, text, left, rank, &out->left));
-  IG_TRY(token_id(vocab, blank + 1, right, rank, &out->right));
+  memcpy(joined, first, left);
+  memcpy(joined + left, second, right);
+  IG_TRY(token_id(vocab, first, left, rank, &out->left));
+  IG_TRY(token_id(vocab, second, right, rank, &out->right));
   return token_id(vocab, joined, left + right, rank, &out->result);
 }
 
-static ig_status read_bpe(json_t *vocab, json_t *merges, ig_tokenizer **out) {
-  size_t n = json_object_size(vocab), n_merges = json_array_size(merges);
-  IG_CHECK(n >= 256 && n <= IG_TOKENIZER_MOST_TOKENS && n_merges <= n, IG_ERR_INPUT,
-           "%zu tokens and %zu merges, expected 256 to %d tokens and no more merges than tokens", n,
-           n_merges, IG_TOKENIZER_MOST_TOKENS);
-  char *bytes = NULL;
-  size_t *offsets = ig_alloc_zero(n + 1, sizeof *offsets);
+ig_status ig_bpe_read(json_t *vocab, json_t *merges, json_t *added, int32_t n, ig_tokenizer **out) {
+  size_t n_merges = json_array_size(merges);
+  IG_CHECK(n >= 256 && n <= IG_TOKENIZER_MOST_TOKENS && n_merges <= (size_t)n, IG_ERR_INPUT,
+           "%d tokens and %zu merges, expected 256 to %d tokens and no more merges than tokens",
+           (int)n, n_merges, IG_TOKENIZER_MOST_TOKENS);
+  char *bytes;
+  size_t *offsets;
+  IG_TRY(ig_tokens_read(vocab, added, true, n, &bytes, &offsets));
   ig_merge *list = ig_alloc_zero(n_merges + 1, sizeof *list);
-  ig_status status =
-      offsets && list ? read_vocab(vocab, (int32_t)n, &bytes, offsets) : ig_fail(OUT_OF_MEMORY);
+  ig_status status = list ? IG_OK : ig_fail(OUT_OF_MEMORY);
   for (size_t i = 0; i < n_merges && status == IG_OK; i++) {
-    status = read_merge(vocab, json_string_value(json_array_get(merges, i)), i, &list[i]);
+    status = read_merge(vocab, json_array_get(merges, i), i, &list[i]);
   }
-  if (status == IG_OK) {
-    return ig_bpe_create(bytes, offsets, (int32_t)n, list, (int32_t)n_merges, out);
-  }
+  if (status == IG_OK) return ig_bpe_create(bytes, offsets, n, list, (int32_t)n_merges, out);
   ig_free(bytes);
   ig_free(offsets);
   ig_free(list);
   return status;
+}
+
+static ig_status read_bpe(json_t *vocab, json_t *merges, ig_tokenizer **out) {
+  size_t n = json_object_size(vocab);
+  IG_CHECK(n <= IG_TOKENIZER_MOST_TOKENS, IG_ERR_INPUT, "%zu tokens, at most %d", n,
+           IG_TOKENIZER_MOST_TOKENS);
+  return ig_bpe_read(vocab, merges, NULL, (int32_t)n, out);
 }
 
 /* The list of code points as the text of all of them: what a tokenizer of characters is made from. */
@@ -153,6 +213,7 @@ static ig_status parse(const char *text, size_t length, json_t **out) {
 }
 
 static ig_status from_json(json_t *root, ig_tokenizer **out) {
+  if (json_object_get(root, "model")) return ig_tokenizer_from_hf(root, out);
   const char *kind = json_string_value(json_object_get(root, "kind"));
   IG_CHECK(kind, IG_ERR_INPUT, "expected an object with a \"kind\"");
   if (strcmp(kind, "bytes") == 0) return ig_tokenizer_bytes(out);
@@ -237,13 +298,14 @@ static size_t spell(const ig_tokenizer *t, int32_t id, char *out) {
   return used;
 }
 
-static ig_status write_bpe(const ig_tokenizer *t, json_t *root) {
+ig_status ig_bpe_write(const ig_tokenizer *t, json_t *root) {
   char token[2 * IG_TOKENIZER_MOST_TOKEN_BYTES + 1], merge[4 * IG_TOKENIZER_MOST_TOKEN_BYTES + 1];
   json_t *vocab = json_object(), *merges = json_array();
   bool ok = json_object_set_new(root, "vocab", vocab) == 0 &&
             json_object_set_new(root, "merges", merges) == 0;
   for (int32_t id = 0; id < t->n_tokens && ok; id++) {
     size_t length = spell(t, id, token);
+    if (length == 0 || ig_tokenizer_is_added(t, id)) continue;
     ok = json_object_setn_new(vocab, token, length, json_integer(id)) == 0;
   }
   for (int32_t i = 0; i < t->n_merges && ok; i++) {
@@ -266,23 +328,34 @@ static ig_status write_points(const ig_tokenizer *t, json_t *root) {
   return IG_OK;
 }
 
-ig_status ig_tokenizer_to_json(const ig_tokenizer *t, char **text) {
+/* Our own form, which says less than Hugging Face's. */
+static ig_status write_plain(const ig_tokenizer *t, json_t *root) {
   static const char *const kinds[] = {[IG_TOKENIZER_BYTES] = "bytes",
                                       [IG_TOKENIZER_CHARACTERS] = "characters",
                                       [IG_TOKENIZER_BPE] = "bpe"};
+  CHECK_MEMORY(json_object_set_new(root, "kind", json_string(kinds[t->kind])) == 0);
+  if (t->kind == IG_TOKENIZER_BPE) return ig_bpe_write(t, root);
+  return t->kind == IG_TOKENIZER_CHARACTERS ? write_points(t, root) : IG_OK;
+}
+
+ig_status ig_tokenizer_to_json(const ig_tokenizer *t, char **text) {
   json_t *root = json_object();
-  ig_status status = IG_OK;
-  if (json_object_set_new(root, "kind", json_string(kinds[t->kind])) != 0) {
-    status = ig_fail(OUT_OF_MEMORY);
-  } else if (t->kind == IG_TOKENIZER_BPE) {
-    status = write_bpe(t, root);
-  } else if (t->kind == IG_TOKENIZER_CHARACTERS) {
-    status = write_points(t, root);
-  }
+  bool plain = t->kind != IG_TOKENIZER_WORDPIECE && t->n_added == 0 && !t->lookup &&
+               t->cut == IG_CUT_GPT2 && !t->prefix_blank && !t->normal_form && !t->padded;
+  ig_status status = plain ? write_plain(t, root) : ig_tokenizer_to_hf(t, true, root);
   char *dumped = status == IG_OK ? json_dumps(root, JSON_COMPACT) : NULL;
   json_decref(root);
   if (status != IG_OK) return status;
   CHECK_MEMORY(dumped);
   *text = dumped;
   return IG_OK;
+}
+
+ig_status ig_tokenizer_read_json(const char *path, ig_tokenizer **out) {
+  char *text;
+  size_t length;
+  IG_TRY(ig_read_text(path, MOST_FILE_BYTES, &text, &length));
+  ig_status status = ig_tokenizer_from_json(text, length, out);
+  ig_free(text);
+  return status == IG_OK ? IG_OK : ig_fail_in(status, "%s", path);
 }

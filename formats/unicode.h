@@ -2,6 +2,7 @@
 #ifndef IG_FORMATS_UNICODE_H
 #define IG_FORMATS_UNICODE_H
 
+#include "engine/base/memory.h"
 #include "engine/ingot.h"
 
 typedef struct ig_unicode_range {
@@ -55,5 +56,9 @@ int ig_unicode_decompose(uint32_t point, uint32_t out[IG_UNICODE_MOST_PARTS]);
 /* The normal form C of a text of points that were decomposed, in place: marks in canonical order, then
  * composed. Returns the new length. With `compose` false, the normal form D. */
 int64_t ig_unicode_normalize(uint32_t *points, int64_t count, bool compose);
+/* The normal form C of a text, in the arena, behind `gap` bytes of room; what is not UTF-8 stays as it
+ * is. *bytes is without the gap. */
+ig_status ig_normal_form(const char *text, size_t length, ig_arena *arena, size_t gap, char **out,
+                         size_t *bytes);
 
 #endif

@@ -1,5 +1,7 @@
 /* Canonical decomposition and composition (Unicode Standard, 3.11 and 3.12) by the tables of
  * unicode_ranges.c; Hangul syllables by arithmetic. */
+#include "engine/base/checked.h"
+#include "engine/base/status.h"
 #include "formats/unicode.h"
 
 /* First letters of the three kinds, and how many of each; a syllable is (l * 21 + v) * 28 + t. */
@@ -120,4 +122,46 @@ uint32_t ig_unicode_to_lower(uint32_t point) {
   bool found = low < ig_unicode_lower_count && point >= shift->first &&
                (point - shift->first) % shift->step == 0;
   return found ? (uint32_t)((int64_t)point + shift->delta) : point;
+}
+
+/* A byte that is no UTF-8, among code points; none is this large. */
+#define RAW_BYTE 0x80000000u
+
+ig_status ig_normal_form(const char *text, size_t length, ig_arena *arena, size_t gap, char **out,
+                         size_t *bytes) {
+  size_t room, most;
+  /* A byte gives at most 4 points, a point at most 4 bytes. */
+  IG_CHECK(ig_mul_size(length, IG_UNICODE_MOST_PARTS * sizeof(uint32_t), &room) &&
+               ig_add_size(room, gap + 1, &most),
+           IG_ERR_MEMORY, "text: too long");
+  uint32_t *points = ig_alloc(room);
+  IG_CHECK_ALLOC(points);
+  int64_t count = 0;
+  for (size_t at = 0; at < length;) {
+    uint32_t point;
+    int size = ig_utf8_decode(text + at, length - at, &point);
+    if (point == IG_UTF8_INVALID) {
+      points[count++] = RAW_BYTE | (unsigned char)text[at];
+    } else {
+      count += ig_unicode_decompose(point, points + count);
+    }
+    at += (size_t)size;
+  }
+  count = ig_unicode_normalize(points, count, true);
+  char *made = ig_arena_alloc(arena, gap + 4 * (size_t)count + 1);
+  if (made) {
+    size_t used = gap;
+    for (int64_t i = 0; i < count; i++) {
+      if (points[i] & RAW_BYTE) {
+        made[used++] = (char)points[i];
+      } else {
+        used += (size_t)ig_utf8_encode(points[i], made + used);
+      }
+    }
+    *out = made;
+    *bytes = used - gap;
+  }
+  ig_free(points);
+  IG_CHECK_ALLOC(made);
+  return IG_OK;
 }

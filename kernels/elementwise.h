@@ -1,7 +1,8 @@
 /* Elementwise kernels: functions of one element, their derivatives, functions of two elements with
  * broadcasting, and selection. `vector` launchers take f32, bf16 and f16 (16-bit types are computed
- * in f32); `reference` launchers take every dtype, in double or, for integers, in 64-bit integers
- * that wrap. Results may overwrite an input of the same size. */
+ * in f32); `reference` launchers take every float to compute in, integers of 8 bits and more and bools:
+ * in double or, for integers, in 64-bit integers that wrap. Results may overwrite an input of the same
+ * size. */
 #ifndef IG_KERNELS_ELEMENTWISE_H
 #define IG_KERNELS_ELEMENTWISE_H
 
@@ -25,6 +26,32 @@ typedef enum ig_unary {
   IG_UNARY_HARD_SWISH, /* x clip(x / 6 + 1/2, 0, 1) (Howard et al. 2019) */
   IG_UNARY_SOFTPLUS,
   IG_UNARY_NOT, /* bool, reference only */
+  /* From here on the CPU's alone. */
+  IG_UNARY_BITWISE_NOT, /* integers, reference only */
+  IG_UNARY_RECIPROCAL,
+  IG_UNARY_CEIL,
+  IG_UNARY_FLOOR,
+  IG_UNARY_ROUND, /* half to even */
+  IG_UNARY_SIN,
+  IG_UNARY_COS,
+  IG_UNARY_TAN,
+  IG_UNARY_ASIN,
+  IG_UNARY_ACOS,
+  IG_UNARY_ATAN,
+  IG_UNARY_SINH,
+  IG_UNARY_COSH,
+  IG_UNARY_ASINH,
+  IG_UNARY_ACOSH,
+  IG_UNARY_ATANH,
+  IG_UNARY_ELU,              /* below zero a (e^x - 1) (Clevert et al. 2015) */
+  IG_UNARY_CELU,             /* below zero a (e^(x/a) - 1) (Barron 2017) */
+  IG_UNARY_SELU,             /* b times elu with a (Klambauer et al. 2017) */
+  IG_UNARY_HARD_SIGMOID,     /* clip(a x + b, 0, 1) */
+  IG_UNARY_THRESHOLDED_RELU, /* x above a, else 0 */
+  IG_UNARY_SHRINK,           /* within [-a, a] 0, outside b nearer to 0 */
+  IG_UNARY_SOFTSIGN,         /* x / (1 + |x|) */
+  IG_UNARY_MISH,             /* x tanh(softplus(x)) (Misra 2019) */
+  IG_UNARY_SWISH,            /* x sigmoid(a x) (Ramachandran et al. 2017) */
   IG_UNARY_COUNT
 } ig_unary;
 
@@ -34,6 +61,15 @@ typedef enum ig_binary {
   IG_BINARY_MUL,
   IG_BINARY_DIV, /* integers: towards zero, x / 0 is 0 */
   IG_BINARY_POW,
+  /* Up to comparisons the CPU's alone. */
+  IG_BINARY_PRELU, /* a above zero, a b below */
+  IG_BINARY_MOD,   /* integers: the sign of b, x mod 0 is 0 */
+  IG_BINARY_FMOD,  /* the sign of a; of integers too, x mod 0 is 0 */
+  IG_BINARY_SHIFT_LEFT, /* natural numbers; 0 from the type's width on */
+  IG_BINARY_SHIFT_RIGHT,
+  IG_BINARY_BITWISE_AND, /* integers */
+  IG_BINARY_BITWISE_OR,
+  IG_BINARY_BITWISE_XOR,
   IG_BINARY_EQUAL, /* from here on the result is bool */
   IG_BINARY_GREATER,
   IG_BINARY_LESS,
@@ -61,6 +97,15 @@ void ig_cpu_unary_vector(ig_unary kind, ig_dtype dtype, const void *x, void *y, 
 void ig_cpu_unary_reference(ig_unary kind, ig_dtype dtype, const void *x, void *y, int64_t n,
                             double a, double b);
 
+/* Integers limited to [low, high], of their type; NULL for no bound. Where they cross, high holds. */
+void ig_cpu_clip_int(ig_dtype dtype, const void *x, const void *low, const void *high, void *y,
+                     int64_t n);
+/* Which of the named kinds of numbers x[i] is one of. Floats, the small ones too. */
+typedef struct ig_special {
+  bool nan, infinity, minus_infinity;
+} ig_special;
+void ig_cpu_is_special(ig_special wanted, ig_dtype dtype, const void *x, uint8_t *y, int64_t n);
+
 /* dx[i] = dy[i] f'(x[i]). For kinds whose derivative is simplest in terms of the result (EXP, SQRT,
  * TANH, SIGMOID, RELU) `x` is that result: ig_unary_grad_reads_result. Where f has a kink, the
  * derivative is 0 for ABS and RELU and 1 within the closed range for CLIP. */
@@ -71,11 +116,19 @@ void ig_cpu_unary_grad_reference(ig_unary kind, ig_dtype dtype, const void *dy, 
                                  void *dx, int64_t n, double a, double b);
 
 /* y = f(a, b) over the walk. `dtype` is that of a, and of b where `b_dtype` is not given;
- * comparisons give bool. */
+ * comparisons give bool. A power of an integer by a float is cut to an integer, saturating. */
 void ig_cpu_binary_vector(ig_binary kind, ig_dtype dtype, const ig_walk *walk, const void *a,
                           const void *b, void *y);
 void ig_cpu_binary_reference(ig_binary kind, ig_dtype dtype, ig_dtype b_dtype, const ig_walk *walk,
                              const void *a, const void *b, void *y);
+
+/* What becomes of one element of each of several tensors. */
+typedef enum ig_fold { IG_FOLD_SUM, IG_FOLD_MEAN, IG_FOLD_MAX, IG_FOLD_MIN } ig_fold;
+/* y = f(x[0], ..., x[n - 1]), n at least 1, where walks[k] has x[k] as its operand 0 and y's elements in
+ * order. Floats, f32 and narrower in f32; integers, whose sums wrap (no MEAN). NaN stays NaN. y may
+ * be an x[k] that no walk repeats. */
+void ig_cpu_fold(ig_fold fold, ig_dtype dtype, int n, const ig_walk *walks, const void *const *x,
+                 void *y);
 
 /* y = condition ? a : b for elements of `size` bytes (1, 2, 4 or 8). */
 void ig_cpu_where(size_t size, const ig_walk *walk, const uint8_t *condition, const void *a,

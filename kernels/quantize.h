@@ -1,6 +1,7 @@
-/* Linear quantization: numbers as 8-bit integers times a scale from a zero point,
+/* Linear quantization: numbers as integers, or small floats, times a scale from a zero point,
  *   q = saturate(round(x / scale) + zero),   x = (q - zero) * scale,
- * rounded half to even. x / scale is an f32 quotient whatever the types; NaN counts as 0. */
+ * rounded half to even, for small floats once, behind the sum. x / scale is an f32 quotient whatever the
+ * types unless `precision` says otherwise; NaN counts as 0 where there is none. */
 #ifndef IG_KERNELS_QUANTIZE_H
 #define IG_KERNELS_QUANTIZE_H
 
@@ -13,13 +14,19 @@
  * along n, so that there are n of each (n = 1: one for all); otherwise also in stretches of `block`
  * along n, the last of which may be shorter: [outer, ceil(n / block), inner]. */
 typedef struct ig_quantize {
-  ig_dtype real;  /* f32, bf16 or f16 */
-  ig_dtype scale; /* f32, bf16 or f16 */
-  ig_dtype whole; /* i8 or u8, also of the zero points; i32 too where it is the source */
+  ig_dtype real;  /* f32, bf16 or f16; i32 where it is the source */
+  ig_dtype scale; /* f32, bf16, f16 or f8e8m0; i32 with such a source */
+  /* Also of the zero points: integers of 16 bits and less and small floats but f8e8m0; i32 too where it is
+   * the source. */
+  ig_dtype whole;
   int64_t outer, n, inner, block;
+  ig_dtype precision; /* of operands and quotient, a float to compute in; IG_NONE is f32 */
+  bool overflows;     /* of floats of 8 bits: ig_narrowing */
 } ig_quantize;
 
-/* `zero` may be NULL, for zero points of 0. `vector` launchers take f32 for numbers and scales. */
+/* `zero` may be NULL, for zero points of 0. `vector` launchers take f32 for numbers, scales and
+ * quotients, and the 8-bit integers (dequantizing, i32 too), as do a device's, which also take the 16-bit
+ * floats. */
 void ig_cpu_quantize_vector(const ig_quantize *q, const float *x, const float *scale,
                             const void *zero, void *y);
 void ig_cpu_quantize_reference(const ig_quantize *q, const void *x, const void *scale,

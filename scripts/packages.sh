@@ -1,9 +1,9 @@
 # Sourced by the other scripts: installs what the build needs on Debian and Ubuntu, and says what to
 # install elsewhere. Does nothing when all is there, so that it costs nothing to run again.
 ingot_packages="build-essential cmake ninja-build pkg-config ccache libhdf5-dev libdnnl-dev
-  libjansson-dev libfyaml-dev libarchive-dev libturbojpeg0-dev libpng-dev zlib1g-dev libxxhash-dev libsodium-dev
+  libjansson-dev libfyaml-dev libarchive-dev libturbojpeg0-dev libpng-dev zlib1g-dev libxxhash-dev libsodium-dev libpcre2-dev
   libopenmpi-dev openmpi-bin"
-ingot_test_packages="libcmocka-dev clang libclang-rt-14-dev hdf5-tools iproute2"
+ingot_test_packages="libcmocka-dev clang libclang-rt-14-dev hdf5-tools iproute2 libonnx-testdata"
 
 # need_packages NAME...: installs those that are missing.
 need_packages() {

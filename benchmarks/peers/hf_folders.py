@@ -9,6 +9,7 @@ models, greedy tokens must be equal.
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -141,6 +142,37 @@ def check(name, ingot, root):
     return found["ok"]
 
 
+def check_text(ingot, root):
+    """A folder with a tokenizer: the same greedy text from a prompt, here by way of the cache; and a few
+    steps of training, exported, with a tokenizer that transformers reads."""
+    golden = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../tests/golden/tokenizer_hf")
+    there, run_folder, back = (os.path.join(root, n) for n in ("text", "text-run", "text-back"))
+    torch.manual_seed(4)
+    model = shake(llama(vocab_size=448, max_position_embeddings=64))
+    model.save_pretrained(there)
+    shutil.copy(os.path.join(golden, "gpt2.json"), os.path.join(there, "tokenizer.json"))
+    tokenizer = hf.PreTrainedTokenizerFast(tokenizer_file=os.path.join(there, "tokenizer.json"))
+    prompt = "The thing <|endoftext|> 3.14 runner"
+    ids = tokenizer.encode(prompt, add_special_tokens=False)
+    said = json.loads(run(ingot, "infer", "--model", there, "--prompt", prompt, "--temperature", "0",
+                          "--max-tokens", "16", "--json", "--device", "cpu"))
+    found = {"prompt": said["prompt_tokens"] == len(ids), "greedy": said["tokens"] == greedy(model, ids, 16)}
+    text = os.path.join(root, "text.txt")
+    with open(text, "w") as file:
+        file.write("the other thing then there the these those, and they said it is. " * 200)
+    run(ingot, "train", "--model", there, "--data", text, "--out", run_folder, "--steps", "5", "--batch", "4",
+        "--context", "32", "--quiet", "--device", "cpu")
+    run(ingot, "export", "--model", run_folder, "--out", back + "/", "--quiet")
+    again = hf.AutoTokenizer.from_pretrained(back)
+    found["tokenizer"] = again.encode(prompt, add_special_tokens=False) == ids
+    trained = hf.AutoModelForCausalLM.from_pretrained(back).eval()
+    tokens = np.random.default_rng(3).integers(1, 400, (2, 24))
+    found["trained"] = worst(ours(ingot, run_folder, tokens, root), outputs(trained, tokens))
+    found["ok"] = found["prompt"] and found["greedy"] and found["tokenizer"] and found["trained"] <= 1e-4
+    print("text", json.dumps(found), flush=True)
+    return found["ok"]
+
+
 def main():
     parser = argparse.ArgumentParser(description="Folders of transformers in Ingot, and back.")
     parser.add_argument("--ingot", default="build/release/ingot")
@@ -149,7 +181,10 @@ def main():
     args = parser.parse_args()
     hf.logging.set_verbosity_error()
     with tempfile.TemporaryDirectory() as scratch:
-        good = [check(name, args.ingot, args.keep or scratch) for name in CASES if args.only in name]
+        root = args.keep or scratch
+        good = [check(name, args.ingot, root) for name in CASES if args.only in name]
+        if args.only in "text":
+            good.append(check_text(args.ingot, root))
     sys.exit(0 if all(good) else 1)
 
 

@@ -15,7 +15,8 @@ typedef enum ig_purpose {
   IG_RNG_SPLIT = 5,   /* choice of held-out samples */
   IG_RNG_SAMPLE = 6,  /* text generation */
   IG_RNG_ROUND = 7,   /* stochastic rounding */
-  IG_RNG_TEST = 8
+  IG_RNG_TEST = 8,
+  IG_RNG_NOISE = 9 /* random tensors of models; the index counts within a sample */
 } ig_purpose;
 
 typedef struct ig_rng {

@@ -21,6 +21,18 @@ static void *member(const ig_attr_field *field, void *attrs) {
   return (char *)attrs + field->offset;
 }
 
+const void *ig_elements_copy(ig_arena *arena, ig_dtype dtype, const ig_shape *shape,
+                             const void *data) {
+  void *copy = ig_arena_copy(arena, data, ig_shape_bytes(shape, dtype));
+  if (!copy || dtype != IG_STRING) return copy;
+  ig_string *texts = copy;
+  for (int64_t i = 0; i < ig_shape_count(shape); i++) {
+    texts[i].bytes = ig_arena_copy(arena, texts[i].bytes, texts[i].size);
+    if (!texts[i].bytes) return NULL;
+  }
+  return copy;
+}
+
 /* Writes a value into the struct; lists, strings and tensors are copied into the arena. */
 static ig_status set(ig_arena *arena, const ig_attr_field *field, const ig_attr *value,
                      void *attrs) {
@@ -66,7 +78,7 @@ static ig_status set(ig_arena *arena, const ig_attr_field *field, const ig_attr 
     ig_literal *copy = ig_arena_copy(arena, value->tensor, sizeof *copy);
     IG_CHECK_ALLOC(copy);
     IG_TRY(ig_shape_check(&copy->shape, copy->dtype));
-    copy->data = ig_arena_copy(arena, copy->data, ig_shape_bytes(&copy->shape, copy->dtype));
+    copy->data = ig_elements_copy(arena, copy->dtype, &copy->shape, copy->data);
     IG_CHECK_ALLOC(copy->data);
     *(const ig_literal **)at = copy;
     break;

@@ -10,6 +10,9 @@ ig_status ig_attrs_create(ig_arena *arena, const ig_op *op, int n_attrs, const i
                           void **out);
 /* A copy of `attrs` (of that operator) in another arena. */
 ig_status ig_attrs_copy(ig_arena *arena, const ig_op *op, const void *attrs, void **out);
+/* Elements of a tensor in the arena, texts with their bytes; NULL when memory is short. */
+const void *ig_elements_copy(ig_arena *arena, ig_dtype dtype, const ig_shape *shape,
+                             const void *data);
 /* The field's current value as an ig_attr. */
 ig_attr ig_attrs_get(const ig_attr_field *field, const void *attrs);
 /* Whether that value is the default. */

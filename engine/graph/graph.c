@@ -148,7 +148,7 @@ ig_value *ig_graph_const(ig_graph *graph, const char *name, ig_dtype dtype, ig_s
                          const void *data) {
   ig_value *value = typed_value(graph, IG_VALUE_CONST, name, "const", dtype, shape);
   if (!value) return NULL;
-  value->data = ig_arena_copy(graph->arena, data, ig_shape_bytes(&shape, dtype));
+  value->data = ig_elements_copy(graph->arena, dtype, &shape, data);
   return value->data ? value : out_of_memory(graph);
 }
 

@@ -164,7 +164,7 @@ static ig_status interpret_now(copier *c, const ig_node *old, ig_value *const *i
 }
 
 static bool wants_interpreter(const ig_node *old, ig_value *const *in) {
-  if (!old->op->interpret || !(old->op->flags & IG_OP_PURE)) return false;
+  if (!old->op->interpret || old->op->impls || !(old->op->flags & IG_OP_PURE)) return false;
   if (old->n_inputs > MOST_OPERANDS || old->n_outputs > MOST_OPERANDS) return false;
   for (int i = 0; i < old->n_inputs; i++) {
     if (in[i] && (in[i]->dtype == IG_STRING || ig_value_count(in[i]) > MOST_ELEMENTS)) return false;

@@ -54,9 +54,9 @@ static ig_value *attention(const network *n, const char *prefix, ig_value *x) {
     in[i] = IG_RESHAPE(g, linear(n, at, names[i], x, n->config->width), -1, n->tokens,
                        n->config->width);
   }
-  ig_value *y = ig_op1(g, "Attention", at, IG_INS(in[0], in[1], in[2], n->mask),
-                       IG_ATTRS(IG_INT("q_num_heads", n->config->heads),
-                                IG_INT("kv_num_heads", n->config->heads)));
+  ig_value *y = ig_op1(
+      g, "Attention", at, IG_INS(in[0], in[1], in[2], n->mask),
+      IG_ATTRS(IG_INT("q_num_heads", n->config->heads), IG_INT("kv_num_heads", n->config->heads)));
   return close_branch(n, join(n, prefix, "output"), x, IG_RESHAPE(g, y, -1, n->config->width));
 }
 
@@ -121,9 +121,9 @@ static ig_value *word_scores(const network *n, ig_value *h, ig_value *words) {
   ig_graph *g = n->graph;
   const char *at = "cls.predictions.transform";
   h = layer_norm(n, at, gelu(n, linear(n, at, "dense", h, n->config->width)));
-  ig_value *bias = ig_graph_param(g, "cls.predictions.bias", IG_F32,
-                                  IG_SHAPE(n->config->vocabulary),
-                                  (ig_init){.kind = IG_INIT_ZERO}, false);
+  ig_value *bias =
+      ig_graph_param(g, "cls.predictions.bias", IG_F32, IG_SHAPE(n->config->vocabulary),
+                     (ig_init){.kind = IG_INIT_ZERO}, false);
   h = ig_op1(g, "Gemm", "cls.predictions.decoder", IG_INS(h, words, bias),
              IG_ATTRS(IG_INT("transB", 1)));
   return IG_RESHAPE(g, h, -1, n->tokens, n->config->vocabulary);

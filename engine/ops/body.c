@@ -3,12 +3,12 @@
 
 #include <string.h>
 
-#include "engine/base/checked.h"
 #include "engine/graph/attrs.h"
+#include "engine/graph/pieces.h"
 #include "engine/plan/interpret.h"
 
 /* Nodes that one run of such an operator may run in its bodies, in a plan. */
-#define MOST_STEPS ((int64_t)1 << 30)
+#define MOST_STEPS ((int64_t)1 << 25)
 
 ig_status ig_body_branch(const ig_node *node, ig_value *const *in, const ig_graph **out) {
   *out = NULL;
@@ -51,90 +51,6 @@ ig_status ig_body_scalar(ig_dtype dtype, int64_t value, ig_datum **out) {
   return IG_OK;
 }
 
-/* --- elements along an axis ------------------------------------------------------------------ */
-
-/* A tensor of any type, to be written whole. */
-static ig_status new_tensor(ig_dtype dtype, const ig_shape *shape, void **data, ig_datum **out) {
-  if (dtype != IG_STRING) {
-    IG_TRY(ig_datum_tensor(dtype, shape, out));
-    *data = (*out)->data;
-    return IG_OK;
-  }
-  *data = ig_alloc_zero((size_t)ig_shape_count(shape) + 1, sizeof(ig_string));
-  IG_CHECK_ALLOC(*data);
-  return IG_OK;
-}
-
-/* Once it is written: texts are copied. */
-static ig_status seal(ig_dtype dtype, const ig_shape *shape, void *data, ig_datum **out) {
-  if (dtype != IG_STRING) return IG_OK;
-  ig_status status = ig_datum_strings(shape, data, out);
-  ig_free(data);
-  return status;
-}
-
-ig_status ig_body_pick(const ig_datum *datum, int axis, int64_t index, ig_datum **out) {
-  ig_shape shape = {.rank = datum->shape.rank - 1};
-  for (int d = 0; d < shape.rank; d++) shape.dims[d] = datum->shape.dims[d + (d >= axis)];
-  int64_t n = datum->shape.dims[axis], outer = ig_shape_span(&datum->shape, 0, axis);
-  size_t inner = (size_t)ig_shape_span(&datum->shape, axis + 1, datum->shape.rank) *
-                 ig_dtype_size(datum->dtype);
-  void *data = NULL;
-  IG_TRY(new_tensor(datum->dtype, &shape, &data, out));
-  for (int64_t o = 0; o < outer && inner; o++) {
-    memcpy((char *)data + (size_t)o * inner,
-           (const char *)datum->data + (size_t)(o * n + index) * inner, inner);
-  }
-  return seal(datum->dtype, &shape, data, out);
-}
-
-/* `element` with a new dimension of n. */
-static ig_status stacked_shape(const ig_shape *element, int64_t n, int64_t axis, ig_shape *out,
-                               int *at) {
-  *out = (ig_shape){.rank = element->rank + 1};
-  IG_CHECK(out->rank <= IG_MAX_RANK, IG_ERR_SHAPE, "more than %d dimensions", IG_MAX_RANK);
-  *at = ig_shape_axis(out, axis);
-  IG_CHECK(*at >= 0, IG_ERR_SHAPE, "axis %lld is outside of %d dimensions", (long long)axis,
-           out->rank);
-  for (int d = 0; d < out->rank; d++) {
-    out->dims[d] = d == *at ? n : element->dims[d - (d > *at)];
-  }
-  return IG_OK;
-}
-
-static ig_status check_alike(int64_t n, ig_datum *const *items) {
-  for (int64_t i = 0; i < n; i++) {
-    IG_CHECK(items[i]->kind == IG_DATUM_TENSOR, IG_ERR_SHAPE, "only tensors can be stacked");
-    IG_CHECK(items[i]->dtype == items[0]->dtype &&
-                 ig_shape_equal(&items[i]->shape, &items[0]->shape),
-             IG_ERR_SHAPE, "element %lld is %s%s, the first is %s%s", (long long)i,
-             ig_dtype_name(items[i]->dtype), IG_SHAPE_STR(&items[i]->shape),
-             ig_dtype_name(items[0]->dtype), IG_SHAPE_STR(&items[0]->shape));
-  }
-  return IG_OK;
-}
-
-ig_status ig_body_stack(int64_t n, ig_datum *const *items, int64_t axis, bool backwards,
-                           ig_datum **out) {
-  IG_TRY(check_alike(n, items));
-  ig_dtype dtype = items[0]->dtype;
-  ig_shape shape;
-  int at = 0;
-  IG_TRY(stacked_shape(&items[0]->shape, n, axis, &shape, &at));
-  IG_TRY(ig_shape_check(&shape, dtype));
-  size_t inner = (size_t)ig_shape_span(&shape, at + 1, shape.rank) * ig_dtype_size(dtype);
-  int64_t outer = ig_shape_span(&shape, 0, at);
-  void *data = NULL;
-  IG_TRY(new_tensor(dtype, &shape, &data, out));
-  for (int64_t i = 0; i < n && inner; i++) {
-    const char *from = items[backwards ? n - 1 - i : i]->data;
-    for (int64_t o = 0; o < outer; o++) {
-      memcpy((char *)data + (size_t)(o * n + i) * inner, from + (size_t)o * inner, inner);
-    }
-  }
-  return seal(dtype, &shape, data, out);
-}
-
 ig_status ig_body_stack_none(const ig_graph *body, ig_value *const *like, int index, int64_t axis,
                                 ig_datum **out) {
   ig_graph *graph = NULL;
@@ -145,7 +61,7 @@ ig_status ig_body_stack_none(const ig_graph *body, ig_value *const *like, int in
   const ig_value *element = graph->outputs[index];
   ig_shape shape;
   int at = 0;
-  status = stacked_shape(&element->shape, 0, axis, &shape, &at);
+  status = ig_shape_stacked(&element->shape, 0, axis, &shape, &at);
   if (status == IG_OK) status = ig_datum_tensor(element->dtype, &shape, out);
   ig_graph_destroy(graph);
   return status;

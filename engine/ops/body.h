@@ -17,12 +17,6 @@ ig_status ig_body_check_captured(int64_t captured, int n_inputs);
 /* The one bool that a condition is. */
 ig_status ig_body_condition(const ig_datum *datum, bool *out);
 ig_status ig_body_scalar(ig_dtype dtype, int64_t value, ig_datum **out);
-/* Element `index` along an axis, which goes. */
-ig_status ig_body_pick(const ig_datum *datum, int axis, int64_t index, ig_datum **out);
-/* n >= 1 tensors of one shape along a new axis, which may be negative as of the result; `backwards` puts
- * the last first. */
-ig_status ig_body_stack(int64_t n, ig_datum *const *items, int64_t axis, bool backwards,
-                           ig_datum **out);
 /* The result of stacking none of what the specialised body gives as output `index`. */
 ig_status ig_body_stack_none(const ig_graph *body, ig_value *const *like, int index, int64_t axis,
                                 ig_datum **out);

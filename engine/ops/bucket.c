@@ -1,5 +1,5 @@
-/* ingot.Bucket: tensors of one dtype copied into one flat tensor (see buckets.h), in memory that the
- * communicator moves fastest, as soon as the last of them is there. */
+/* ingot.Bucket: tensors of one dtype in one flat tensor (see buckets.h), in memory that the communicator
+ * moves fastest, as soon as the last of them is there. What was made in its place is not copied. */
 #include "engine/ops/buckets.h"
 
 static const ig_attr_field bucket_fields[] = {
@@ -21,6 +21,19 @@ static ig_status bucket_run(const ig_call *call) {
   return ig_bucket_run(call, ig_cpu_copy_segments);
 }
 
+static int64_t bucket_gathers(const ig_node *node, int input) {
+  const ig_value *own = node->inputs[input];
+  ig_dtype to = node->outputs[0]->dtype;
+  int64_t at = 0, stride;
+  if (own->dtype != to) return -1;
+  for (int i = 0; i < ig_bucket_reads(node); i++) {
+    if (i != input && node->inputs[i] == own) return -1; /* it can be in one place only */
+    if (i < input && !ig_bucket_stride(to, ig_value_count(node->inputs[i]), &stride)) return -1;
+    if (i < input) at += stride * (int64_t)ig_dtype_size(to);
+  }
+  return at;
+}
+
 static const ig_impl bucket_impls[] = {
     {.name = "cpu",      .device = IG_CPU, .run = bucket_run},
     {.name = NULL},
@@ -35,6 +48,7 @@ const ig_op ig_op_bucket = {
     .attrs_size = sizeof(ig_bucket_attrs),
     .infer = bucket_infer,
     .cost = ig_cost_copy,
+    .gathers = bucket_gathers,
     .reads = ig_bucket_reads,
     .impls = bucket_impls,
 };

@@ -99,7 +99,7 @@ static ig_status flush(batch *b) {
 }
 
 static ig_status add(batch *b, const void *from, void *to, int64_t count) {
-  if (count == 0) return IG_OK;
+  if (count == 0 || from == to) return IG_OK;
   if (b->n == SEGMENTS) IG_TRY(flush(b));
   b->segments[b->n++] = (ig_segment){from, to, count};
   return IG_OK;

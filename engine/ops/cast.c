@@ -1,6 +1,7 @@
 /* Cast: to another element type. Floats round to nearest even; float to integer truncates and saturates
  * (ONNX leaves what does not fit undefined), but wraps to those of 4 and 2 bits, as ONNX's tests have it;
  * integer to integer wraps; bool is x != 0. Small floats: ig_small_float_encode. */
+#include "engine/ops/cast_text.h"
 #include "engine/ops/casting.h"
 
 static const ig_attr_field fields[] = {
@@ -17,6 +18,12 @@ static ig_status infer(ig_node *node) {
   return ig_cast_infer(node, dtype);
 }
 
+static ig_status interpret(ig_interpreter *interpreter, const ig_node *node, ig_datum *const *in,
+                           ig_datum **out) {
+  ig_dtype to = ig_dtype_from_onnx(IG_ATTRS_OF(ig_cast_attrs, node)->to);
+  return ig_cast_interpret(interpreter, node, to, in, out);
+}
+
 static const ig_impl impls[] = {{.name = "cpu", .device = IG_CPU, .run = ig_cast_run}, {0}};
 
 const ig_op ig_op_cast = {
@@ -31,5 +38,6 @@ const ig_op ig_op_cast = {
     .grad = ig_cast_grad,
     .cost = ig_cost_elementwise,
     .inplace = ig_cast_inplace,
+    .interpret = interpret,
     .impls = impls,
 };

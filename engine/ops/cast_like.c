@@ -1,5 +1,6 @@
 /* CastLike: input 0 cast to the element type of input 1, whose numbers are not read. */
 #include "engine/ops/casting.h"
+#include "engine/ops/cast_text.h"
 
 static const ig_attr_field fields[] = {IG_CAST_FIELDS, {.name = NULL}};
 
@@ -17,6 +18,11 @@ static ig_cost cost(const ig_node *node) {
   return (ig_cost){(double)ig_value_count(y), (double)(ig_value_bytes(x) + ig_value_bytes(y))};
 }
 
+static ig_status interpret(ig_interpreter *interpreter, const ig_node *node, ig_datum *const *in,
+                           ig_datum **out) {
+  return ig_cast_interpret(interpreter, node, in[1]->dtype, in, out);
+}
+
 static const ig_impl impls[] = {{.name = "cpu", .device = IG_CPU, .run = ig_cast_run}, {0}};
 
 const ig_op ig_op_cast_like = {
@@ -32,5 +38,6 @@ const ig_op ig_op_cast_like = {
     .cost = cost,
     .inplace = ig_cast_inplace,
     .reads = reads,
+    .interpret = interpret,
     .impls = impls,
 };

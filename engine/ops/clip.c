@@ -1,4 +1,5 @@
-/* Clip: x limited to [min, max], which are optional scalar operands; where they cross, max holds.
+/* Clip: x limited to [min, max], which are optional scalar operands; where they cross, max holds. Integers
+ * are compared as such.
  * The derivative is 1 on the closed range. */
 #include <math.h>
 
@@ -16,7 +17,27 @@ static ig_status infer(ig_node *node) {
   return ig_infer_unary_number(node);
 }
 
-IG_UNARY_IMPLS(IG_UNARY_CLIP, ig_call_scalar(call, 1, -INFINITY), ig_call_scalar(call, 2, INFINITY))
+#define BOUNDS ig_call_scalar(call, 1, -INFINITY), ig_call_scalar(call, 2, INFINITY)
+
+static ig_status run_vector(const ig_call *call) {
+  return ig_unary_vector(call, IG_UNARY_CLIP, BOUNDS);
+}
+
+static ig_status run_reference(const ig_call *call) {
+  const ig_node *node = call->node;
+  const ig_value *y = node->outputs[0];
+  if (ig_dtype_is_float(y->dtype)) return ig_unary_reference(call, IG_UNARY_CLIP, BOUNDS);
+  ig_cpu_clip_int(y->dtype, call->in[0], node->n_inputs > 1 ? call->in[1] : NULL,
+                  node->n_inputs > 2 ? call->in[2] : NULL, call->out[0], ig_storage_count(y));
+  ig_zero_padding(y, call->out[0]);
+  return IG_OK;
+}
+
+static const ig_impl impls[] = {
+    {.name = "vector", .reject = ig_reject_unary_vector, .run = run_vector},
+    {.name = "reference", .reject = ig_reject_unary_reference, .run = run_reference},
+    {0},
+};
 
 /* The bounds get no gradient: they are limits, not weights. */
 static void grad(const ig_grad *g) {

@@ -1,5 +1,5 @@
-/* DequantizeLinear: y = (x - zero point) * scale, from i8, u8, or i32 (the sums of products of 8-bit
- * numbers), of the scale's type or what output_dtype says. */
+/* DequantizeLinear: y = (x - zero point) * scale, from integers of 16 bits and less, small floats, or i32
+ * (the sums of products of 8-bit numbers), of the scale's type or what output_dtype says. */
 #include "engine/ops/quantize.h"
 
 static const ig_attr_field fields[] = {
@@ -10,14 +10,21 @@ static const ig_attr_field fields[] = {
 static ig_status infer(ig_node *node) {
   const ig_value *x = node->inputs[0];
   int64_t named = IG_ATTRS_OF(ig_quantize_attrs, node)->output_dtype;
-  IG_CHECK(x->dtype == IG_I8 || x->dtype == IG_U8 || x->dtype == IG_I32, IG_ERR_SHAPE,
-           "input 0 must be i8, u8 or i32, found %s", ig_dtype_name(x->dtype));
+  bool narrow = ig_dtype_is_short_int(x->dtype) ||
+                (ig_dtype_is_small_float(x->dtype) && x->dtype != IG_F8E8M0) ||
+                (ig_dtype_is_int(x->dtype) && ig_dtype_bits(x->dtype) <= 16) || x->dtype == IG_I32;
+  IG_CHECK(narrow, IG_ERR_SHAPE, "input 0 must be narrow integers or floats, or i32, found %s",
+           ig_dtype_name(x->dtype));
   IG_TRY(ig_quantize_check(node, x->dtype));
   ig_dtype real = named ? ig_dtype_from_onnx(named) : node->inputs[1]->dtype;
   IG_CHECK(real == IG_F32 || real == IG_BF16 || real == IG_F16, IG_ERR_UNSUPPORTED,
-           "output_dtype is ONNX type %lld, expected 1 (f32), 10 (f16) or 16 (bf16)",
-           (long long)named);
+           "output_dtype is ONNX type %lld with a scale of %s: the result must be f32, f16 or bf16",
+           (long long)named, ig_dtype_name(node->inputs[1]->dtype));
   return ig_infer_set(node, 0, real, &x->shape);
+}
+
+static const char *reject_vector(const ig_node *node) {
+  return ig_quantize_reject(node, node->outputs[0], node->inputs[0], false);
 }
 
 static ig_status run_vector(const ig_call *call) {
@@ -35,7 +42,7 @@ static ig_status run_reference(const ig_call *call) {
 }
 
 static const ig_impl impls[] = {
-    {.name = "vector", .reject = ig_reject_not_f32, .run = run_vector},
+    {.name = "vector", .reject = reject_vector, .run = run_vector},
     {.name = "reference", .run = run_reference},
     {0},
 };

@@ -10,23 +10,32 @@ ig_status ig_infer_unary_float(ig_node *node) {
   return ig_infer_same(node);
 }
 
-static ig_status require_number(const ig_node *node, int i) {
-  IG_CHECK(node->inputs[i]->dtype != IG_BOOL, IG_ERR_SHAPE, "input %d must be numbers, found bool",
-           i);
+ig_status ig_require_number(const ig_node *node, int i) {
+  ig_dtype dtype = node->inputs[i]->dtype;
+  IG_CHECK(ig_dtype_is_float(dtype) || ig_dtype_is_int(dtype), IG_ERR_SHAPE,
+           "input %d must be numbers, found %s", i, ig_dtype_name(dtype));
   return IG_OK;
 }
 
 ig_status ig_infer_unary_number(ig_node *node) {
-  IG_TRY(require_number(node, 0));
+  IG_TRY(ig_require_number(node, 0));
   return ig_infer_same(node);
 }
 
 ig_status ig_infer_binary_number(ig_node *node) {
-  IG_TRY(require_number(node, 0));
+  IG_TRY(ig_require_number(node, 0));
+  return ig_infer_broadcast(node);
+}
+
+ig_status ig_infer_binary_int(ig_node *node) {
+  ig_dtype dtype = node->inputs[0]->dtype;
+  IG_CHECK(ig_dtype_is_int(dtype), IG_ERR_SHAPE, "input 0 must be integers, found %s",
+           ig_dtype_name(dtype));
   return ig_infer_broadcast(node);
 }
 
 ig_status ig_infer_compare(ig_node *node) {
+  if (node->inputs[0]->dtype != IG_BOOL) IG_TRY(ig_require_number(node, 0));
   IG_TRY(ig_infer_broadcast(node));
   ig_shape shape = node->outputs[0]->shape;
   return ig_infer_set(node, 0, IG_BOOL, &shape);
@@ -38,6 +47,13 @@ ig_status ig_infer_logic(ig_node *node) {
              ig_dtype_name(node->inputs[i]->dtype));
   }
   return ig_infer_broadcast(node);
+}
+
+ig_status ig_infer_special(ig_node *node) {
+  const ig_value *x = node->inputs[0];
+  IG_CHECK(ig_dtype_is_float(x->dtype) || ig_dtype_is_small_float(x->dtype), IG_ERR_SHAPE,
+           "input 0 must be floats, found %s", ig_dtype_name(x->dtype));
+  return ig_infer_set(node, 0, IG_BOOL, &x->shape);
 }
 
 /* --- memory ---------------------------------------------------------------------------------- */
@@ -89,11 +105,15 @@ static bool is_single(const ig_value *value) {
 }
 
 const char *ig_walk_of(const ig_node *node, int n, ig_walk *walk) {
-  const ig_value *out = node->outputs[0];
+  return ig_walk_between((const ig_value *const *)node->inputs, n, node->outputs[0], walk);
+}
+
+const char *ig_walk_between(const ig_value *const *operands, int n, const ig_value *out,
+                            ig_walk *walk) {
   memset(walk, 0, sizeof *walk);
   bool equal = true; /* shapes, apart from operands of one element */
   for (int k = 0; k < n; k++) {
-    const ig_value *v = node->inputs[k];
+    const ig_value *v = operands[k];
     if (is_single(v)) continue;
     bool same = ig_shape_equal(&v->shape, &out->shape);
     equal = equal && same;
@@ -103,7 +123,7 @@ const char *ig_walk_of(const ig_node *node, int n, ig_walk *walk) {
   if (equal) { /* memory order does not matter */
     walk->rank = 1;
     walk->dims[0] = ig_storage_count(out);
-    for (int k = 0; k < n; k++) walk->strides[k][0] = !is_single(node->inputs[k]);
+    for (int k = 0; k < n; k++) walk->strides[k][0] = !is_single(operands[k]);
     return NULL;
   }
   if (out->layout == IG_LAYOUT_BLOCK16) return "broadcasting over a blocked layout";
@@ -112,10 +132,10 @@ const char *ig_walk_of(const ig_node *node, int n, ig_walk *walk) {
   walk->rank = shape.rank;
   memcpy(walk->dims, shape.dims, sizeof walk->dims);
   for (int k = 0; k < n; k++) {
-    const ig_shape *own = &node->inputs[k]->shape;
+    const ig_shape *own = &operands[k]->shape;
     ig_shape in = last ? channels_last(own) : *own;
     /* A small operand in rows is in this order too when only C or only H x W is spread out. */
-    bool rows = last && node->inputs[k]->layout == IG_LAYOUT_ROWS;
+    bool rows = last && operands[k]->layout == IG_LAYOUT_ROWS;
     if (rows && in.dims[3] != 1 && in.dims[1] * in.dims[2] != 1)
       return "a broadcast operand is not channels last";
     ig_shape_broadcast_strides(&in, &shape, walk->strides[k]);

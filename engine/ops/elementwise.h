@@ -6,16 +6,23 @@
 #include "engine/ops/op.h"
 #include "kernels/elementwise.h"
 
-/* Inference of one operand (`number` is any dtype but bool) and of broadcast operands. */
+/* Fails unless input `i` is of numbers to compute in: floats or integers of 8 bits and more. */
+ig_status ig_require_number(const ig_node *node, int i);
+/* Inference of one operand and of any number of broadcast operands. */
 ig_status ig_infer_unary_float(ig_node *node);
 ig_status ig_infer_unary_number(ig_node *node);
 ig_status ig_infer_binary_number(ig_node *node);
-ig_status ig_infer_compare(ig_node *node); /* equal dtypes, result bool */
+ig_status ig_infer_binary_int(ig_node *node);
+ig_status ig_infer_compare(ig_node *node); /* equal dtypes, numbers or bools; result bool */
 ig_status ig_infer_logic(ig_node *node);   /* all bool */
+ig_status ig_infer_special(ig_node *node); /* one operand of floats, the small ones too; result bool */
 
 /* How the first `n` inputs are read while output 0 is written in memory order; NULL, or why the
  * operands' memory layouts do not allow it. */
 const char *ig_walk_of(const ig_node *node, int n, ig_walk *walk);
+/* The same of operands that stand elsewhere. */
+const char *ig_walk_between(const ig_value *const *operands, int n, const ig_value *out,
+                            ig_walk *walk);
 /* Elements of output 0 in memory, layout padding included. */
 int64_t ig_storage_count(const ig_value *value);
 /* Makes the padding of a blocked output 0 zero again, after f(0) may have been written there. */
@@ -35,8 +42,9 @@ const char *ig_reject_binary_reference(const ig_node *node);
 /* The operand that is as large as the result and has the fewest readers, or -1. */
 int ig_inplace_binary(const ig_node *node, int output);
 
-/* dx[0] through ingot.UnaryGrad with attributes `of` and `alpha`; the node's inputs beyond the first
- * (the bounds of Clip) are passed on. */
+/* dx[0] through ingot.UnaryGrad with attributes `of`, `alpha` and `beta`; the node's inputs beyond the
+ * first (the bounds of Clip) are passed on. */
+void ig_grad_unary_with(const ig_grad *grad, const char *of, float alpha, float beta);
 void ig_grad_unary(const ig_grad *grad, const char *of, float alpha);
 
 /* The function that ingot.UnaryGrad calls `name`; IG_UNARY_COUNT when there is none. */

@@ -1,5 +1,6 @@
-/* Equal: a == b with broadcasting, of any dtype. */
+/* Equal: a == b with broadcasting, of any dtype; of texts outside of plans. */
 #include "engine/ops/elementwise.h"
+#include "engine/ops/equal_text.h"
 
 IG_BINARY_IMPLS(IG_BINARY_EQUAL)
 
@@ -12,5 +13,6 @@ const ig_op ig_op_equal = {
     .infer = ig_infer_compare,
     .cost = ig_cost_elementwise,
     .inplace = ig_inplace_binary,
+    .interpret = ig_equal_interpret,
     .impls = impls,
 };

@@ -33,7 +33,7 @@ ig_status ig_fused_program(const ig_node *node, ig_program *out) {
   for (int i = 0; i < steps; i++) {
     const int64_t *step = given->code.v + 4 * i, known = node->n_inputs + i;
     bool unary = step[0] == IG_STEP_UNARY, binary = step[0] == IG_STEP_BINARY;
-    int64_t kinds = binary ? IG_BINARY_EQUAL : IG_UNARY_NOT;
+    int64_t kinds = binary ? IG_BINARY_PRELU : IG_UNARY_NOT;
     IG_CHECK((unary || binary || step[0] == IG_STEP_UNARY_GRAD) && step[1] >= 0 &&
                  step[1] < kinds && step[2] >= -1 && step[2] < known && step[3] >= -1 &&
                  step[3] < known,

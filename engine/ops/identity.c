@@ -1,8 +1,16 @@
-/* Identity. */
+/* Identity, of sequences and optionals too. */
 #include "engine/ops/view.h"
 
 static void identity_grad(const ig_grad *grad) {
   grad->dx[0] = grad->dy[0];
+}
+
+static ig_status identity_interpret(ig_interpreter *interpreter, const ig_node *node,
+                                    ig_datum *const *in, ig_datum **out) {
+  IG_UNUSED(interpreter);
+  IG_UNUSED(node);
+  out[0] = ig_datum_hold(in[0]);
+  return IG_OK;
 }
 
 const ig_op ig_op_identity = {
@@ -14,5 +22,6 @@ const ig_op ig_op_identity = {
     .infer = ig_infer_same,
     .grad = identity_grad,
     .cost = ig_view_cost,
+    .interpret = identity_interpret,
     .impls = ig_view_impls,
 };

@@ -5,6 +5,7 @@
  * shapes and, if there is something to stack, the number of turns is known. */
 #include "engine/ops/loop.h"
 
+#include "engine/graph/pieces.h"
 #include "engine/ops/body.h"
 #include "engine/plan/interpret.h"
 
@@ -19,18 +20,18 @@ static const ig_attr_field loop_fields[] = {
 
 ig_status ig_loop_form_of(const ig_node *node, ig_loop_form *out) {
   const ig_loop_attrs *a = IG_ATTRS_OF(ig_loop_attrs, node);
-  int behind = IG_MAX(node->n_inputs - 2, 0); /* absent inputs at the end are none */
-  IG_TRY(ig_body_check_captured(a->captured, behind));
+  IG_TRY(ig_body_check_captured(a->captured, node->n_inputs));
   out->body = a->body;
   out->captured = (int)a->captured;
-  out->carried = behind - out->captured;
+  out->head = IG_MIN(node->n_inputs - out->captured, 2); /* absent inputs at the end are none */
+  out->carried = node->n_inputs - out->captured - out->head;
   IG_CHECK(node->n_outputs >= out->carried, IG_ERR_INPUT,
            "it carries %d values and has %d outputs", out->carried, node->n_outputs);
   out->stacked = node->n_outputs - out->carried;
-  for (int i = 2; i < node->n_inputs; i++) {
-    IG_CHECK(node->inputs[i], IG_ERR_INPUT, "carried value %d is missing", i - 2);
+  for (int i = out->head; i < node->n_inputs; i++) {
+    IG_CHECK(node->inputs[i], IG_ERR_INPUT, "input %d is missing", i);
   }
-  return ig_body_check(node, a->body, 2 + behind, 1 + node->n_outputs);
+  return ig_body_check(node, a->body, 2 + out->carried + out->captured, 1 + node->n_outputs);
 }
 
 /* --- in plans -------------------------------------------------------------------------------- */
@@ -41,11 +42,13 @@ static void fill_like(const ig_node *node, const ig_loop_form *form, ig_value *o
   own[0] = (ig_value){.kind = IG_VALUE_INPUT, .dtype = IG_I64};
   own[1] = (ig_value){.kind = IG_VALUE_INPUT, .dtype = IG_BOOL};
   for (int i = 0; i < form->carried; i++) {
-    const ig_value *given = node->inputs[2 + i];
+    const ig_value *given = node->inputs[form->head + i];
     own[2 + i] = (ig_value){.kind = IG_VALUE_INPUT, .dtype = given->dtype, .shape = given->shape};
   }
   for (int i = 0; i < 2 + form->carried; i++) like[i] = &own[i];
-  for (int i = 2 + form->carried; i < node->n_inputs; i++) like[i] = node->inputs[i];
+  for (int i = form->carried; i < form->carried + form->captured; i++) {
+    like[2 + i] = node->inputs[form->head + i];
+  }
 }
 
 ig_status ig_loop_specialize(const ig_node *node, const ig_loop_form *form, ig_graph **out) {
@@ -76,9 +79,10 @@ static const ig_value *source_of(const ig_value *value) {
   return value;
 }
 
-ig_status ig_loop_turns(const ig_node *node, const ig_graph *body, int64_t *out) {
-  const ig_value *most = node->n_inputs > 0 ? node->inputs[0] : NULL;
-  const ig_value *first = node->n_inputs > 1 ? node->inputs[1] : NULL;
+ig_status ig_loop_turns(const ig_node *node, const ig_loop_form *form, const ig_graph *body,
+                        int64_t *out) {
+  const ig_value *most = form->head > 0 ? node->inputs[0] : NULL;
+  const ig_value *first = form->head > 1 ? node->inputs[1] : NULL;
   int count = 0;
   if (ig_value_is_const(first) && !is_true(first)) {
     *out = 0;
@@ -97,7 +101,7 @@ ig_status ig_loop_turns(const ig_node *node, const ig_graph *body, int64_t *out)
 static ig_status infer_stacked(ig_node *node, const ig_loop_form *form, const ig_graph *body) {
   int64_t turns = 0;
   if (form->stacked == 0) return IG_OK;
-  IG_TRY(ig_loop_turns(node, body, &turns));
+  IG_TRY(ig_loop_turns(node, form, body, &turns));
   for (int i = 0; i < form->stacked; i++) {
     const ig_value *made = body->outputs[1 + form->carried + i];
     IG_CHECK(made->shape.rank < IG_MAX_RANK, IG_ERR_SHAPE, "stacked value %d has %d dimensions", i,
@@ -111,7 +115,7 @@ static ig_status infer_stacked(ig_node *node, const ig_loop_form *form, const ig
 
 static ig_status infer_from(ig_node *node, const ig_loop_form *form, const ig_graph *body) {
   for (int i = 0; i < form->carried; i++) {
-    const ig_value *given = node->inputs[2 + i], *made = body->outputs[1 + i];
+    const ig_value *given = node->inputs[form->head + i], *made = body->outputs[1 + i];
     IG_CHECK(made->dtype == given->dtype && ig_shape_equal(&made->shape, &given->shape),
              IG_ERR_UNSUPPORTED, "carried value %d begins as %s%s and becomes %s%s", i,
              ig_dtype_name(given->dtype), IG_SHAPE_STR(&given->shape), ig_dtype_name(made->dtype),
@@ -143,20 +147,22 @@ typedef struct turning {
   ig_datum **pieces;
 } turning;
 
-static ig_status begin(turning *t, const ig_node *node, ig_datum *const *in) {
+static ig_status begin(turning *t, ig_datum *const *in) {
   int count = 0;
   t->most = -1;
   t->goes_on = true;
-  if (node->n_inputs > 0 && in[0]) {
+  if (t->form.head > 0 && in[0]) {
     IG_TRY(ig_datum_ints(in[0], "the number of turns", 1, &t->most, &count));
     IG_CHECK(count == 1, IG_ERR_SHAPE, "the number of turns must be one integer");
     t->most = IG_MAX(t->most, 0);
   }
-  if (node->n_inputs > 1 && in[1]) IG_TRY(ig_body_condition(in[1], &t->goes_on));
+  if (t->form.head > 1 && in[1]) IG_TRY(ig_body_condition(in[1], &t->goes_on));
   t->in = ig_alloc_zero((size_t)t->form.body->n_inputs, sizeof *t->in);
   t->out = ig_alloc_zero((size_t)t->form.body->n_outputs, sizeof *t->out);
   IG_CHECK(t->in && t->out, IG_ERR_MEMORY, "out of memory");
-  for (int i = 2; i < node->n_inputs; i++) t->in[i] = ig_datum_hold(in[i]);
+  for (int i = 0; i < t->form.carried + t->form.captured; i++) {
+    t->in[2 + i] = ig_datum_hold(in[t->form.head + i]);
+  }
   return IG_OK;
 }
 
@@ -192,7 +198,7 @@ static ig_status stack_output(turning *t, int i, ig_datum **out) {
   ig_datum **own = ig_alloc((size_t)t->turn * sizeof *own);
   IG_CHECK_ALLOC(own);
   for (int64_t k = 0; k < t->turn; k++) own[k] = t->pieces[k * t->form.stacked + i];
-  ig_status status = ig_body_stack(t->turn, own, 0, false, out);
+  ig_status status = ig_datum_stack(t->turn, own, 0, false, out);
   ig_free(own);
   return status;
 }
@@ -241,7 +247,7 @@ static ig_status loop_interpret(ig_interpreter *interpreter, const ig_node *node
                                 ig_datum *const *in, ig_datum **out) {
   turning t = {.interpreter = interpreter};
   IG_TRY(ig_loop_form_of(node, &t.form));
-  ig_status status = begin(&t, node, in);
+  ig_status status = begin(&t, in);
   while (status == IG_OK && t.goes_on && (t.most < 0 || t.turn < t.most)) {
     status = turn(&t);
     if (status != IG_OK) ig_fail_in(status, "turn %lld", (long long)t.turn);

@@ -145,6 +145,9 @@ struct ig_op {
   /* Byte of input 0 at which output `output` lies, always: the node runs, and writes there only what
    * it changes. -1 for an output with memory of its own. NULL: IG_OP_VIEW says it. */
   int64_t (*within)(const ig_node *node, int output);
+  /* Byte of output 0 to which the node copies input `input` as it is, or -1: a plan may have it made
+   * there, and the node leaves alone what is there already. NULL: none. */
+  int64_t (*gathers)(const ig_node *node, int input);
   /* Leading inputs that it reads; the others only come first, and need not stay. NULL: all. */
   int (*reads)(const ig_node *node);
   /* Bits of float inputs that are settings rather than data (the scales of Resize, those of

@@ -1,16 +1,11 @@
 /* Pow: a^b with broadcasting; the exponent may have another numeric dtype than the base, which is the
- * result's. */
+ * result's: an integer to the power of a float is cut. */
 #include "engine/ops/elementwise.h"
 
 static ig_status infer(ig_node *node) {
   const ig_value *a = node->inputs[0], *b = node->inputs[1];
   ig_shape shape;
-  IG_CHECK(a->dtype != IG_BOOL && b->dtype != IG_BOOL, IG_ERR_SHAPE,
-           "base and exponent must be numbers, found %s and %s", ig_dtype_name(a->dtype),
-           ig_dtype_name(b->dtype));
-  IG_CHECK(ig_dtype_is_float(a->dtype) || ig_dtype_is_int(b->dtype), IG_ERR_SHAPE,
-           "a base of dtype %s needs an integer exponent, found %s", ig_dtype_name(a->dtype),
-           ig_dtype_name(b->dtype));
+  for (int i = 0; i < 2; i++) IG_TRY(ig_require_number(node, i));
   IG_CHECK(ig_shape_broadcast(&a->shape, &b->shape, &shape), IG_ERR_SHAPE,
            "exponent of shape %s does not broadcast with %s", IG_SHAPE_STR(&b->shape),
            IG_SHAPE_STR(&a->shape));
@@ -37,7 +32,7 @@ static void grad(const ig_grad *g) {
     ig_value *log = ig_op1(graph, "Log", NULL, IG_INS(a), IG_NO_ATTRS);
     ig_value *slope = ig_op1(graph, "Mul", NULL, IG_INS(log, y), IG_NO_ATTRS);
     ig_value *product = ig_op1(graph, "Mul", NULL, IG_INS(slope, dy), IG_NO_ATTRS);
-    g->dx[1] = ig_grad_unbroadcast(graph, product, b);
+    g->dx[1] = ig_grad_unbroadcast(graph, ig_cast(graph, product, b->dtype), b);
   }
 }
 

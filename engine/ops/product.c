@@ -43,7 +43,10 @@ static ig_status check_addend(const ig_node *node, const ig_shape *result) {
 ig_status ig_product_infer(ig_node *node, const ig_product *p) {
   const ig_value *a = node->inputs[0], *b = node->inputs[1];
   ig_activation activation;
-  IG_TRY(ig_require_float(node, 0));
+  bool whole = a->dtype == IG_I32 || a->dtype == IG_I64 || a->dtype == IG_U32 || a->dtype == IG_U64;
+  IG_CHECK(ig_dtype_is_float(a->dtype) || (whole && !(p->activation && p->activation[0])),
+           IG_ERR_SHAPE, "input 0 must have a float type, or i32, i64, u32 or u64, found %s",
+           ig_dtype_name(a->dtype));
   IG_CHECK(a->dtype == b->dtype, IG_ERR_SHAPE, "input 1 is %s where input 0 is %s",
            ig_dtype_name(b->dtype), ig_dtype_name(a->dtype));
   bool plain = !p->trans_a && !p->trans_b;

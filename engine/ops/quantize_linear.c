@@ -1,6 +1,6 @@
-/* QuantizeLinear: y = saturate(round(x / scale) + zero point), i8 or u8. The quotient is f32 whatever
- * `precision` says, and `saturate` is of 8-bit floats alone: both are known so that files which name
- * them load. */
+/* QuantizeLinear: y = saturate(round(x / scale) + zero point), as integers of 16 bits and less or as small
+ * floats, for those of 8 bits also without saturation. The quotient is f32, also of 16-bit scales, unless
+ * `precision` names another type. */
 #include "engine/ops/quantize.h"
 
 static const ig_attr_field fields[] = {
@@ -24,7 +24,10 @@ static ig_status result_dtype(const ig_node *node, ig_dtype *out) {
              (long long)named);
     *out = dtype;
   }
-  IG_CHECK(*out == IG_I8 || *out == IG_U8, IG_ERR_UNSUPPORTED, "quantizes to i8 and u8, not to %s",
+  bool narrow = ig_dtype_is_short_int(*out) ||
+                (ig_dtype_is_small_float(*out) && *out != IG_F8E8M0) ||
+                (ig_dtype_is_int(*out) && ig_dtype_bits(*out) <= 16);
+  IG_CHECK(narrow, IG_ERR_UNSUPPORTED, "quantizes to narrow integers and floats, not to %s",
            ig_dtype_name(*out));
   return IG_OK;
 }
@@ -32,11 +35,19 @@ static ig_status result_dtype(const ig_node *node, ig_dtype *out) {
 static ig_status infer(ig_node *node) {
   const ig_value *x = node->inputs[0];
   ig_dtype whole;
-  IG_CHECK(x->dtype == IG_F32 || x->dtype == IG_BF16 || x->dtype == IG_F16, IG_ERR_SHAPE,
-           "input 0 must be f32, bf16 or f16, found %s", ig_dtype_name(x->dtype));
+  int64_t precision = IG_ATTRS_OF(ig_quantize_attrs, node)->precision;
+  IG_CHECK(x->dtype == IG_F32 || x->dtype == IG_BF16 || x->dtype == IG_F16 || x->dtype == IG_I32,
+           IG_ERR_SHAPE, "input 0 must be f32, bf16, f16 or i32, found %s",
+           ig_dtype_name(x->dtype));
+  IG_CHECK(!precision || ig_dtype_is_float(ig_dtype_from_onnx(precision)), IG_ERR_USAGE,
+           "precision is ONNX type %lld, expected a float to compute in", (long long)precision);
   IG_TRY(result_dtype(node, &whole));
   IG_TRY(ig_quantize_check(node, whole));
   return ig_infer_set(node, 0, whole, &x->shape);
+}
+
+static const char *reject_vector(const ig_node *node) {
+  return ig_quantize_reject(node, node->inputs[0], node->outputs[0], false);
 }
 
 static ig_status run_vector(const ig_call *call) {
@@ -54,7 +65,7 @@ static ig_status run_reference(const ig_call *call) {
 }
 
 static const ig_impl impls[] = {
-    {.name = "vector", .reject = ig_reject_not_f32, .run = run_vector},
+    {.name = "vector", .reject = reject_vector, .run = run_vector},
     {.name = "reference", .run = run_reference},
     {0},
 };

@@ -9,7 +9,7 @@ static void grad(const ig_grad *g) {
 
 const ig_op ig_op_softplus = {
     .name = "Softplus",
-    .since = 22,
+    .since = 1,
     .n_in = {1, 1},
     .n_out = {1, 1},
     .flags = IG_ELEMENTWISE_FLAGS,

@@ -1,6 +1,7 @@
 /* ingot.UnaryGrad: dx = dy f'(x), where `of` names f. x is the operand of f, or its result where the
  * derivative is simplest in terms of it (ig_unary_grad_reads_result). Optional operands 2 and 3 are
- * the bounds of Clip; alpha is the slope of LeakyRelu. One operator for all of them, since they
+ * the bounds of Clip; alpha and beta are the numbers of the others (the slope of LeakyRelu, alpha and gamma of
+ * Selu ...). One operator for all of them, since they
  * differ in one line of a kernel. */
 #include <math.h>
 #include <string.h>
@@ -9,7 +10,7 @@
 
 typedef struct unary_grad_attrs {
   const char *of;
-  float alpha;
+  float alpha, beta;
 } unary_grad_attrs;
 
 static const ig_attr_field attrs[] = {
@@ -18,6 +19,7 @@ static const ig_attr_field attrs[] = {
      .offset = offsetof(unary_grad_attrs, of),
      .required = true},
     IG_FIELD_FLOAT(unary_grad_attrs, alpha, 0),
+    IG_FIELD_FLOAT(unary_grad_attrs, beta, 0),
     {0},
 };
 
@@ -37,6 +39,27 @@ static const struct {
     {"Erf", IG_UNARY_ERF},
     {"Abs", IG_UNARY_ABS},
     {"Sqrt", IG_UNARY_SQRT},
+    {"Reciprocal", IG_UNARY_RECIPROCAL},
+    {"Sin", IG_UNARY_SIN},
+    {"Cos", IG_UNARY_COS},
+    {"Tan", IG_UNARY_TAN},
+    {"Asin", IG_UNARY_ASIN},
+    {"Acos", IG_UNARY_ACOS},
+    {"Atan", IG_UNARY_ATAN},
+    {"Sinh", IG_UNARY_SINH},
+    {"Cosh", IG_UNARY_COSH},
+    {"Asinh", IG_UNARY_ASINH},
+    {"Acosh", IG_UNARY_ACOSH},
+    {"Atanh", IG_UNARY_ATANH},
+    {"Elu", IG_UNARY_ELU},
+    {"Celu", IG_UNARY_CELU},
+    {"Selu", IG_UNARY_SELU},
+    {"HardSigmoid", IG_UNARY_HARD_SIGMOID},
+    {"ThresholdedRelu", IG_UNARY_THRESHOLDED_RELU},
+    {"Shrink", IG_UNARY_SHRINK},
+    {"Softsign", IG_UNARY_SOFTSIGN},
+    {"Mish", IG_UNARY_MISH},
+    {"Swish", IG_UNARY_SWISH},
 };
 
 ig_unary ig_unary_grad_kind(const char *name) {
@@ -47,11 +70,15 @@ ig_unary ig_unary_grad_kind(const char *name) {
 }
 
 void ig_grad_unary(const ig_grad *g, const char *of, float alpha) {
+  ig_grad_unary_with(g, of, alpha, 0);
+}
+
+void ig_grad_unary_with(const ig_grad *g, const char *of, float alpha, float beta) {
   bool result = ig_unary_grad_reads_result(ig_unary_grad_kind(of));
   ig_value *in[4] = {g->dy[0], result ? g->node->outputs[0] : g->node->inputs[0]};
   for (int i = 1; i < g->node->n_inputs; i++) in[i + 1] = g->node->inputs[i];
   g->dx[0] = ig_op1(g->graph, "ingot.UnaryGrad", NULL, g->node->n_inputs + 1, in,
-                    IG_ATTRS(IG_STRING("of", of), IG_FLOAT("alpha", alpha)));
+                    IG_ATTRS(IG_STRING("of", of), IG_FLOAT("alpha", alpha), IG_FLOAT("beta", beta)));
 }
 
 static ig_status infer(ig_node *node) {
@@ -77,10 +104,10 @@ static const char *reject_vector(const ig_node *node) {
   return reason ? reason : reject_reference(node);
 }
 
-/* The two numbers that the kernel takes: bounds, or slope and nothing. */
+/* The two numbers that the kernel takes: bounds, or alpha and beta. */
 static void constants(const ig_call *call, ig_unary kind, double *a, double *b) {
   *a = IG_ATTRS_OF(unary_grad_attrs, call->node)->alpha;
-  *b = 0;
+  *b = IG_ATTRS_OF(unary_grad_attrs, call->node)->beta;
   if (kind != IG_UNARY_CLIP) return;
   *a = ig_call_scalar(call, 2, -INFINITY);
   *b = ig_call_scalar(call, 3, INFINITY);

@@ -69,8 +69,8 @@ static ig_status run(const ig_call *call) {
   int64_t found =
       ig_cpu_unique(dtype, &rows, call->in[0], sorted, first, inverse, counts, counts + rows.n);
   size_t list = (size_t)found * sizeof(int64_t);
-  if (output(call, 1)) memcpy(output(call, 1), first, list);
-  if (output(call, 3)) memcpy(output(call, 3), counts, list);
+  if (list && output(call, 1)) memcpy(output(call, 1), first, list);
+  if (list && output(call, 3)) memcpy(output(call, 3), counts, list);
   char *to = call->out[0];
   size_t bytes = (size_t)rows.inner * ig_dtype_size(dtype);
   for (int64_t o = 0; o < rows.outer && to; o++) {

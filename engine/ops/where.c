@@ -26,6 +26,7 @@ static void grad(const ig_grad *g) {
 
 static const char *reject(const ig_node *node) {
   ig_walk walk;
+  if (node->outputs[0]->dtype == IG_STRING) return "texts have no place in a plan";
   return ig_walk_of(node, 3, &walk);
 }
 

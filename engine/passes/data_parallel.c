@@ -12,9 +12,12 @@
 #include "engine/ops/update.h"
 #include "engine/passes/exchange.h"
 
-#define BUCKET_BYTES ((size_t)8 << 20) /* where the options say nothing */
+/* Where the options say nothing: so many buckets, each of at least LEAST and at most MOST bytes. */
+#define BUCKETS 8
+#define LEAST_BYTES ((size_t)256 << 10)
+#define MOST_BYTES ((size_t)4 << 20)
 #define LOSS_DEPTH 6 /* of sums and factors of the loss that are looked through */
-#define TAIL_BYTES ((size_t)1 << 20)   /* of the last bucket */
+#define TAIL_BYTES ((size_t)1 << 20) /* of the last bucket, at most */
 
 /* --- gradients ---------------------------------------------------------------------------------- */
 
@@ -64,6 +67,15 @@ static int unique(ig_gradient *gradients, int n) {
     if (kept == 0 || gradients[kept - 1].value != gradients[i].value) gradients[kept++] = gradients[i];
   }
   return kept;
+}
+
+/* A model with few gradients needs several buckets too, or all of them wait for the last. */
+static void choose_limit(ig_exchange *x, const ig_gradient *gradients, int n) {
+  size_t total = 0;
+  x->limit = x->parallel->bucket_bytes;
+  if (x->limit) return;
+  for (int i = 0; i < n; i++) total += ig_value_bytes(gradients[i].value);
+  x->limit = IG_MIN(IG_MAX(total / BUCKETS, LEAST_BYTES), MOST_BYTES);
 }
 
 int ig_bucket_tail(const ig_exchange *x, const ig_gradient *gradients, int n) {
@@ -191,12 +203,15 @@ static ig_status exchange_all(ig_exchange *x, ig_gradient *gradients) {
   int n = collect(x->graph, gradients);
   if (n == 0 && x->parallel->shard == IG_SHARD_GRADIENTS) {
     n = ig_shard_sums(x->graph, gradients);
+    choose_limit(x, gradients, n);
     return n > 0 ? ig_shard_updates(x, gradients, n) : IG_OK;
   }
   if (n == 0) return IG_OK;
+  if (!sharded) n = unique(gradients, n);
+  choose_limit(x, gradients, n);
   IG_TRY(reduce_rest(x));
   return sharded ? ig_shard_updates(x, gradients, n)
-                 : reduce_gradients(x, gradients, unique(gradients, n));
+                 : reduce_gradients(x, gradients, n);
 }
 
 static ig_status data_parallel_run(ig_graph *graph, const ig_pass_options *options, int *changes) {
@@ -204,8 +219,7 @@ static ig_status data_parallel_run(ig_graph *graph, const ig_pass_options *optio
   if (!parallel || parallel->size <= 1) return IG_OK;
   ig_exchange x = {.graph = graph,
                    .parallel = parallel,
-                   .dtype = parallel->grad_dtype == IG_BF16 ? IG_BF16 : IG_F32,
-                   .limit = parallel->bucket_bytes ? parallel->bucket_bytes : BUCKET_BYTES};
+                   .dtype = parallel->grad_dtype == IG_BF16 ? IG_BF16 : IG_F32};
   size_t room = (size_t)(graph->n_nodes + graph->n_assigns) + 1;
   ig_gradient *gradients = ig_alloc_zero(room, sizeof *gradients);
   IG_CHECK(gradients, IG_ERR_MEMORY, "graph '%s': out of memory", graph->name);

@@ -71,10 +71,12 @@ static bool bound(const ig_node *node, int input, float fallback, float *out) {
   return true;
 }
 
-/* The numbers of a function, and its kind where attributes choose it. */
+/* The numbers of a function, and its kind where attributes choose it. False where chains lack it. */
 static bool read_numbers(const ig_node *node, ig_step *step) {
   if (step->family == IG_STEP_UNARY_GRAD) {
-    step->kind = (uint8_t)ig_unary_grad_kind(ig_attr_string_of(node, "of", ""));
+    ig_unary kind = ig_unary_grad_kind(ig_attr_string_of(node, "of", ""));
+    if (kind >= IG_UNARY_NOT) return false;
+    step->kind = (uint8_t)kind;
     step->x = ig_attr_float_of(node, "alpha", 0);
   } else if (step->kind == IG_UNARY_LEAKY_RELU) {
     step->x = ig_attr_float_of(node, "alpha", 0.01f);

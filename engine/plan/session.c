@@ -11,7 +11,7 @@
 
 #define PLANS 8
 /* Far more than a long decoding loop needs; without it a loop that never ends would not. */
-#define MOST_STEPS ((int64_t)1 << 30)
+#define MOST_STEPS ((int64_t)1 << 25)
 #define REASON_BYTES 1024
 
 typedef struct entry {

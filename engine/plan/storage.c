@@ -1,7 +1,7 @@
-/* Storage decisions, in running order. Three ways to avoid a fresh block: a view takes its input's, as
- * does any output that lies within it;
- * an operator that allows it writes over an input that nothing reads later; the new value of a PARAM
- * or STATE is written over the old one when every reader of the old value has run. */
+/* Storage decisions, in running order. Four ways to avoid a fresh block: a view takes its input's, as
+ * does any output that lies within it; what a bucket gathers is made in the bucket; an operator that
+ * allows it writes over an input that nothing reads later; the new value of a PARAM or STATE is written
+ * over the old one when every reader of the old value has run. */
 #include "engine/plan/storage.h"
 
 #include <limits.h>
@@ -17,6 +17,8 @@ typedef struct assigner {
   int *step_of;  /* by node id */
   int *last_use; /* by value id of the view's root: the last step that reads it */
   int *root;     /* by value id: the value whose bytes a view shows */
+  const ig_node **gathered; /* by value id: the bucket in which it is made, or NULL */
+  size_t *gathered_at;
   ig_storage_map *map;
 } assigner;
 
@@ -141,6 +143,60 @@ static int take_over(const assigner *a, const ig_node *node, int t, int k) {
   return storage;
 }
 
+/* ---- buckets ---- */
+
+static bool begins_bucket(const ig_node *node) {
+  return (node->op->flags & IG_OP_BUCKET) && ig_op_within(node, 0) < 0;
+}
+
+static int operand_of(const ig_node *node) { return (int)ig_attrs_of(node, "operand").i; }
+
+/* Nothing else was in that operand's memory before the node: what comes later comes behind it. */
+static bool is_first_of_operand(const assigner *a, int t) {
+  for (int s = 0; s < t; s++) {
+    const ig_node *other = a->order[s];
+    if (begins_bucket(other) && operand_of(other) == operand_of(a->order[t])) return false;
+  }
+  return true;
+}
+
+/* Whether `v`, whose bytes are `owner`'s, may be made in the bucket of step t: nothing reads it when it
+ * has become a sum, and its own producer gives it memory. */
+static bool may_be_made_there(const assigner *a, const ig_value *v, const ig_value *owner, int t) {
+  if (owner->kind != IG_VALUE_RESULT || a->gathered[owner->id] || a->last_use[owner->id] > t) return false;
+  if (owner->layout != IG_LAYOUT_ROWS || owner->dtype != v->dtype) return false;
+  if (ig_value_bytes(owner) != ig_value_bytes(v)) return false; /* v is all of it */
+  const ig_node *producer = owner->producer;
+  if ((producer->op->flags & IG_OP_BUCKET) || (a->fixed && a->fixed[producer->id])) return false;
+  for (int32_t i = 0; i < a->graph->n_assigns; i++) {
+    if (a->map->in_place[i] && a->graph->assigns[i].source == owner) return false;
+  }
+  return true;
+}
+
+static void gather_in_place(assigner *a) {
+  for (int t = 0; t < a->n; t++) {
+    const ig_node *node = a->order[t];
+    if (!node->op->gathers || !begins_bucket(node) || !is_first_of_operand(a, t)) continue;
+    for (int i = 0; i < ig_op_reads(node); i++) {
+      const ig_value *v = node->inputs[i], *owner = a->graph->values[a->root[v->id]];
+      int64_t at = node->op->gathers(node, i);
+      if (at < 0 || !may_be_made_there(a, v, owner, t)) continue;
+      a->gathered[owner->id] = node;
+      a->gathered_at[owner->id] = (size_t)at;
+    }
+  }
+}
+
+/* The bucket's memory, in use from the first thing that is made in it. */
+static int storage_of_bucket(assigner *a, const ig_node *node, int t) {
+  int *slot = &a->map->of_value[node->outputs[0]->id];
+  if (*slot >= 0) return *slot;
+  *slot = add_storage(a, IG_IN_BUCKET, node->outputs[0], t);
+  a->map->storages[*slot].operand = operand_of(node);
+  return *slot;
+}
+
 static int storage_of_output(assigner *a, const ig_node *node, int t, int k) {
   const ig_value *out = node->outputs[k];
   int64_t within = ig_op_within(node, k);
@@ -148,10 +204,10 @@ static int storage_of_output(assigner *a, const ig_node *node, int t, int k) {
     a->map->offset[out->id] = a->map->offset[node->inputs[0]->id] + (size_t)within;
     return a->map->of_value[node->inputs[0]->id];
   }
-  if ((node->op->flags & IG_OP_BUCKET) && k == 0) {
-    int storage = add_storage(a, IG_IN_BUCKET, out, t);
-    a->map->storages[storage].operand = (int)ig_attrs_of(node, "operand").i;
-    return storage;
+  if ((node->op->flags & IG_OP_BUCKET) && k == 0) return storage_of_bucket(a, node, t);
+  if (a->gathered[out->id]) {
+    a->map->offset[out->id] = a->gathered_at[out->id];
+    return storage_of_bucket(a, a->gathered[out->id], t);
   }
   for (int32_t i = 0; i < a->graph->n_assigns; i++) {
     if (a->map->in_place[i] && a->graph->assigns[i].source == out) {
@@ -170,6 +226,7 @@ static void decide(assigner *a) {
     a->map->in_place[i] = assign_in_place(a, i);
   }
   keep_assigned(a);
+  gather_in_place(a);
   use_leaves(a);
   for (int t = 0; t < a->n; t++) {
     const ig_node *node = a->order[t];
@@ -203,9 +260,11 @@ ig_status ig_storage_assign(const ig_graph *graph, ig_node *const *order, int n,
   a.step_of = ig_alloc_zero(nodes, sizeof *a.step_of);
   a.last_use = ig_alloc_zero(values, sizeof *a.last_use);
   a.root = ig_alloc_zero(values, sizeof *a.root);
+  a.gathered = ig_alloc_zero(values, sizeof *a.gathered);
+  a.gathered_at = ig_alloc_zero(values, sizeof *a.gathered_at);
   ig_status status = IG_OK;
   if (!out->storages || !out->of_value || !out->offset || !out->in_place || !a.step_of ||
-      !a.last_use || !a.root) {
+      !a.last_use || !a.root || !a.gathered || !a.gathered_at) {
     status = ig_fail(IG_ERR_MEMORY, "plan: out of memory");
     ig_storage_map_free(out);
   } else {
@@ -215,5 +274,7 @@ ig_status ig_storage_assign(const ig_graph *graph, ig_node *const *order, int n,
   ig_free(a.step_of);
   ig_free(a.last_use);
   ig_free(a.root);
+  ig_free(a.gathered);
+  ig_free(a.gathered_at);
   return status;
 }

@@ -45,6 +45,8 @@ SEGMENT(sub_segment, float, a - b)
 SEGMENT(mul_segment, float, a *b)
 SEGMENT(div_segment, float, a / b)
 SEGMENT(general_pow_segment, float, powf(a, b))
+SEGMENT(prelu_segment, float, a < 0.0f ? a *b : a)
+SEGMENT(fmod_segment, float, fmodf(a, b))
 SEGMENT(equal_segment, uint8_t, a == b)
 SEGMENT(greater_segment, uint8_t, a > b)
 SEGMENT(less_segment, uint8_t, a < b)
@@ -76,6 +78,8 @@ static segment_loop *const loops[IG_BINARY_COUNT] = {
     [IG_BINARY_MUL] = mul_segment,
     [IG_BINARY_DIV] = div_segment,
     [IG_BINARY_POW] = pow_segment,
+    [IG_BINARY_PRELU] = prelu_segment,
+    [IG_BINARY_FMOD] = fmod_segment,
     [IG_BINARY_EQUAL] = equal_segment,
     [IG_BINARY_GREATER] = greater_segment,
     [IG_BINARY_LESS] = less_segment,
@@ -136,7 +140,7 @@ void ig_cpu_binary_vector(ig_binary kind, ig_dtype dtype, const ig_walk *walk, c
                     .b = b,
                     .y = y};
   int64_t count = ig_walk_count(walk);
-#pragma omp parallel if (count * (kind == IG_BINARY_POW ? 8 : 1) >= IG_PARALLEL_FROM)
+#pragma omp parallel if (count * (kind == IG_BINARY_POW || kind == IG_BINARY_FMOD ? 8 : 1) >= IG_PARALLEL_FROM)
   {
     int64_t begin, end;
     ig_thread_share(count, 64, &begin, &end);

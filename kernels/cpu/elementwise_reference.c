@@ -1,34 +1,20 @@
-/* Elementwise functions the readable way: one element at a time, in double, or in 64-bit integers
- * for integer types. Serves the dtypes that the vector kernels leave out. */
+/* Functions of one element the readable way: one at a time, in double, or in 64-bit integers for integer
+ * types. Serves the dtypes that the vector kernels leave out. */
 #include "kernels/elementwise.h"
 
 #include <math.h>
 
-#include "kernels/cpu/walk.h"
+#include "kernels/cpu/integers.h"
 
 static const double root_2_over_pi = 0.79788456080286535588;
 
-/* Wraps to the width of the type, as C and ONNX's Cast do. */
-static void store_int(ig_dtype dtype, void *data, int64_t i, int64_t value) {
-  ig_convert(IG_I64, &value, dtype, (char *)data + i * (int64_t)ig_dtype_size(dtype), 1);
-}
-
-static int64_t load_int(ig_dtype dtype, const void *data, int64_t i) {
-  return dtype == IG_I64 ? ((const int64_t *)data)[i] : (int64_t)ig_load_f64(dtype, data, i);
-}
-
-/* Two's complement without undefined overflow. */
-static int64_t wrap_add(int64_t a, int64_t b) {
-  return (int64_t)((uint64_t)a + (uint64_t)b);
-}
-static int64_t wrap_sub(int64_t a, int64_t b) {
-  return (int64_t)((uint64_t)a - (uint64_t)b);
-}
-static int64_t wrap_mul(int64_t a, int64_t b) {
-  return (int64_t)((uint64_t)a * (uint64_t)b);
-}
-
 /* --- one element ----------------------------------------------------------------------------- */
+
+/* tanh(softplus(x)) = (e^2x + 2 e^x) / (e^2x + 2 e^x + 2), without what overflows. */
+static double mish_gate(double x) {
+  double e = exp(-fabs(x));
+  return x < 0 ? e * (e + 2) / (e * (e + 2) + 2) : (1 + 2 * e) / (1 + 2 * e + 2 * e * e);
+}
 
 static double unary_f64(ig_unary kind, double x, double a, double b) {
   switch (kind) {
@@ -48,21 +34,48 @@ static double unary_f64(ig_unary kind, double x, double a, double b) {
   case IG_UNARY_GELU_TANH: return x / 2 * (1 + tanh(root_2_over_pi * (x + 0.044715 * x * x * x)));
   case IG_UNARY_HARD_SWISH: return x * fmin(fmax(x / 6 + 0.5, 0), 1);
   case IG_UNARY_SOFTPLUS: return fmax(x, 0) + log1p(exp(-fabs(x)));
+  case IG_UNARY_RECIPROCAL: return 1 / x;
+  case IG_UNARY_CEIL: return ceil(x);
+  case IG_UNARY_FLOOR: return floor(x);
+  case IG_UNARY_ROUND: return nearbyint(x);
+  case IG_UNARY_SIN: return sin(x);
+  case IG_UNARY_COS: return cos(x);
+  case IG_UNARY_TAN: return tan(x);
+  case IG_UNARY_ASIN: return asin(x);
+  case IG_UNARY_ACOS: return acos(x);
+  case IG_UNARY_ATAN: return atan(x);
+  case IG_UNARY_SINH: return sinh(x);
+  case IG_UNARY_COSH: return cosh(x);
+  case IG_UNARY_ASINH: return asinh(x);
+  case IG_UNARY_ACOSH: return acosh(x);
+  case IG_UNARY_ATANH: return atanh(x);
+  case IG_UNARY_ELU: return x < 0 ? a * expm1(x) : x;
+  case IG_UNARY_CELU: return x < 0 ? a * expm1(x / a) : x;
+  case IG_UNARY_SELU: return b * (x < 0 ? a * expm1(x) : x);
+  case IG_UNARY_HARD_SIGMOID: return isnan(x) ? x : fmin(fmax(a * x + b, 0), 1);
+  case IG_UNARY_THRESHOLDED_RELU: return x <= a ? 0 : x;
+  case IG_UNARY_SHRINK: return x < -a ? x + b : x > a ? x - b : isnan(x) ? x : 0;
+  case IG_UNARY_SOFTSIGN: return isinf(x) ? copysign(1, x) : x / (1 + fabs(x));
+  case IG_UNARY_MISH: return x * mish_gate(x);
+  case IG_UNARY_SWISH: return x / (1 + exp(-a * x));
   default: return x == 0;
   }
 }
 
-static int64_t unary_i64(ig_unary kind, int64_t x, double a, double b) {
+/* `natural` integers have no sign, which only 64 bits can tell from their bits here. */
+static int64_t unary_i64(ig_unary kind, int64_t x, bool natural, double a, double b) {
+  bool negative = x < 0 && !natural;
   switch (kind) {
-  case IG_UNARY_NEG: return wrap_sub(0, x);
-  case IG_UNARY_ABS: return x < 0 ? wrap_sub(0, x) : x;
-  case IG_UNARY_SIGN: return (x > 0) - (x < 0);
-  case IG_UNARY_RELU: return x < 0 ? 0 : x;
-  case IG_UNARY_CLIP: {
-    int64_t least, most;
-    ig_store_f64(IG_I64, &least, 0, a); /* infinite bounds saturate */
-    ig_store_f64(IG_I64, &most, 0, b);
-    return x > most || least > most ? most : x < least ? least : x;
+  case IG_UNARY_NEG: return ig_wrap_sub(0, x);
+  case IG_UNARY_ABS: return negative ? ig_wrap_sub(0, x) : x;
+  case IG_UNARY_SIGN: return negative ? -1 : x != 0;
+  case IG_UNARY_RELU: return negative ? 0 : x;
+  case IG_UNARY_BITWISE_NOT: return ~x;
+  case IG_UNARY_SHRINK: { /* the bias in whole numbers, as the result has it */
+    double real = natural ? (double)(uint64_t)x : (double)x, shrunk = unary_f64(kind, real, a, b);
+    int64_t whole;
+    ig_store_f64(natural ? IG_U64 : IG_I64, &whole, 0, shrunk);
+    return whole;
   }
   default: return x == 0; /* NOT */
   }
@@ -89,47 +102,34 @@ static double slope_f64(ig_unary kind, double x, double a, double b) {
   }
   case IG_UNARY_HARD_SWISH: return x <= -3 ? 0 : x >= 3 ? 1 : x / 3 + 0.5;
   case IG_UNARY_SOFTPLUS: return 1 / (1 + exp(-x));
+  case IG_UNARY_RECIPROCAL: return -1 / (x * x);
+  case IG_UNARY_SIN: return cos(x);
+  case IG_UNARY_COS: return -sin(x);
+  case IG_UNARY_TAN: return 1 + tan(x) * tan(x);
+  case IG_UNARY_ASIN: return 1 / sqrt(1 - x * x);
+  case IG_UNARY_ACOS: return -1 / sqrt(1 - x * x);
+  case IG_UNARY_ATAN: return 1 / (1 + x * x);
+  case IG_UNARY_SINH: return cosh(x);
+  case IG_UNARY_COSH: return sinh(x);
+  case IG_UNARY_ASINH: return 1 / sqrt(1 + x * x);
+  case IG_UNARY_ACOSH: return 1 / sqrt(x * x - 1);
+  case IG_UNARY_ATANH: return 1 / (1 - x * x);
+  case IG_UNARY_ELU: return x < 0 ? a * exp(x) : 1;
+  case IG_UNARY_CELU: return x < 0 ? exp(x / a) : 1;
+  case IG_UNARY_SELU: return b * (x < 0 ? a * exp(x) : 1);
+  case IG_UNARY_HARD_SIGMOID: return a * x + b > 0 && a * x + b < 1 ? a : 0;
+  case IG_UNARY_THRESHOLDED_RELU: return x > a;
+  case IG_UNARY_SHRINK: return x < -a || x > a;
+  case IG_UNARY_SOFTSIGN: return 1 / ((1 + fabs(x)) * (1 + fabs(x)));
+  case IG_UNARY_MISH: {
+    double gate = mish_gate(x);
+    return gate + x * (1 - gate * gate) / (1 + exp(-x));
+  }
+  case IG_UNARY_SWISH: {
+    double s = 1 / (1 + exp(-a * x));
+    return s + a * x * s * (1 - s);
+  }
   default: return 0;
-  }
-}
-
-static double binary_f64(ig_binary kind, double a, double b) {
-  switch (kind) {
-  case IG_BINARY_ADD: return a + b;
-  case IG_BINARY_SUB: return a - b;
-  case IG_BINARY_MUL: return a * b;
-  case IG_BINARY_DIV: return a / b;
-  case IG_BINARY_POW: return pow(a, b);
-  case IG_BINARY_EQUAL: return a == b;
-  case IG_BINARY_GREATER: return a > b;
-  case IG_BINARY_LESS: return a < b;
-  case IG_BINARY_GREATER_OR_EQUAL: return a >= b;
-  default: return a <= b;
-  }
-}
-
-static int64_t binary_i64(ig_binary kind, int64_t a, int64_t b) {
-  switch (kind) {
-  case IG_BINARY_ADD: return wrap_add(a, b);
-  case IG_BINARY_SUB: return wrap_sub(a, b);
-  case IG_BINARY_MUL: return wrap_mul(a, b);
-  case IG_BINARY_DIV: return b == 0 ? 0 : b == -1 ? wrap_sub(0, a) : a / b;
-  case IG_BINARY_POW: {
-    if (b < 0) return a == 1 ? 1 : a == -1 ? (b % 2 ? -1 : 1) : 0;
-    int64_t power = 1;
-    for (; b; b >>= 1, a = wrap_mul(a, a)) {
-      if (b & 1) power = wrap_mul(power, a);
-    }
-    return power;
-  }
-  case IG_BINARY_EQUAL: return a == b;
-  case IG_BINARY_GREATER: return a > b;
-  case IG_BINARY_LESS: return a < b;
-  case IG_BINARY_GREATER_OR_EQUAL: return a >= b;
-  case IG_BINARY_LESS_OR_EQUAL: return a <= b;
-  case IG_BINARY_AND: return a && b;
-  case IG_BINARY_OR: return a || b;
-  default: return !a != !b;
   }
 }
 
@@ -143,8 +143,30 @@ void ig_cpu_unary_reference(ig_unary kind, ig_dtype dtype, const void *x, void *
     } else if (dtype == IG_BOOL) {
       ((uint8_t *)y)[i] = !((const uint8_t *)x)[i];
     } else {
-      store_int(dtype, y, i, unary_i64(kind, load_int(dtype, x, i), a, b));
+      int64_t value = unary_i64(kind, ig_load_i64(dtype, x, i), dtype == IG_U64, a, b);
+      ig_store_i64(dtype, y, i, value);
     }
+  }
+}
+
+void ig_cpu_clip_int(ig_dtype dtype, const void *x, const void *low, const void *high, void *y,
+                     int64_t n) {
+  bool natural = dtype == IG_U64;
+  int64_t least = low ? ig_load_i64(dtype, low, 0) : 0, most = high ? ig_load_i64(dtype, high, 0) : 0;
+  for (int64_t i = 0; i < n; i++) {
+    int64_t value = ig_load_i64(dtype, x, i);
+    if (low && ig_int_less(value, least, natural)) value = least;
+    if (high && ig_int_less(most, value, natural)) value = most;
+    ig_store_i64(dtype, y, i, value);
+  }
+}
+
+void ig_cpu_is_special(ig_special wanted, ig_dtype dtype, const void *x, uint8_t *y, int64_t n) {
+  for (int64_t i = 0; i < n; i++) {
+    double value = ig_load_f64(dtype, x, i);
+    y[i] = isnan(value)   ? wanted.nan
+           : isinf(value) ? (value < 0 ? wanted.minus_infinity : wanted.infinity)
+                          : 0;
   }
 }
 
@@ -154,47 +176,4 @@ void ig_cpu_unary_grad_reference(ig_unary kind, ig_dtype dtype, const void *dy, 
     double slope = slope_f64(kind, ig_load_f64(dtype, x, i), a, b);
     ig_store_f64(dtype, dx, i, ig_load_f64(dtype, dy, i) * slope);
   }
-}
-
-typedef struct binary_job {
-  ig_binary kind;
-  ig_dtype dtype, b_dtype, result;
-  int64_t a_stride, b_stride;
-  const void *a, *b;
-  void *y;
-} binary_job;
-
-static void binary_segment(void *context, const int64_t *offset, int64_t to, int64_t n) {
-  const binary_job *j = context;
-  for (int64_t i = 0; i < n; i++) {
-    int64_t ia = offset[0] + i * j->a_stride, ib = offset[1] + i * j->b_stride;
-    if (ig_dtype_is_float(j->dtype)) {
-      double value =
-          binary_f64(j->kind, ig_load_f64(j->dtype, j->a, ia), ig_load_f64(j->b_dtype, j->b, ib));
-      ig_store_f64(j->result, j->y, to + i, value);
-    } else {
-      int64_t value =
-          binary_i64(j->kind, load_int(j->dtype, j->a, ia), load_int(j->b_dtype, j->b, ib));
-      if (j->result == IG_BOOL)
-        ((uint8_t *)j->y)[to + i] = value != 0;
-      else
-        store_int(j->result, j->y, to + i, value);
-    }
-  }
-}
-
-void ig_cpu_binary_reference(ig_binary kind, ig_dtype dtype, ig_dtype b_dtype, const ig_walk *walk,
-                             const void *a, const void *b, void *y) {
-  int inner = walk->rank - 1;
-  binary_job job = {.kind = kind,
-                    .dtype = dtype,
-                    .b_dtype = b_dtype,
-                    .result = kind >= IG_BINARY_EQUAL ? IG_BOOL : dtype,
-                    .a_stride = walk->strides[0][inner],
-                    .b_stride = walk->strides[1][inner],
-                    .a = a,
-                    .b = b,
-                    .y = y};
-  int64_t count = ig_walk_count(walk);
-  if (count) ig_walk_range(walk, 0, count, binary_segment, &job);
 }

@@ -29,6 +29,35 @@ static double addend_at(const ig_matmul *spec, const void *addend, int64_t batch
   return ig_load_f64(spec->c_dtype, addend, at);
 }
 
+/* Element `i` of integers of 32 or 64 bits; sums of their products wrap, as the types do. */
+static uint64_t whole_at(ig_dtype dtype, const void *x, int64_t i) {
+  switch (dtype) {
+  case IG_I32: return (uint64_t)((const int32_t *)x)[i];
+  case IG_U32: return ((const uint32_t *)x)[i];
+  default: return ((const uint64_t *)x)[i];
+  }
+}
+
+static void store_whole(ig_dtype dtype, void *x, int64_t i, uint64_t value) {
+  if (dtype == IG_I32 || dtype == IG_U32) ((uint32_t *)x)[i] = (uint32_t)value;
+  else ((uint64_t *)x)[i] = value;
+}
+
+/* One element of integers: exact, but for a factor or an addend, which are added in double. */
+static void whole_element(const ig_matmul *s, const void *a, const void *b, int64_t depth,
+                          const void *addend, void *c, int64_t at, const int64_t place[3]) {
+  int64_t a_step = s->a_strides[s->rank - 1], b_step = s->b_strides[s->rank - 2];
+  uint64_t sum = 0;
+  for (int64_t k = 0; k < depth; k++) {
+    sum += whole_at(s->dtype, a, k * a_step) * whole_at(s->dtype, b, k * b_step);
+  }
+  store_whole(s->dtype, c, at, sum);
+  if (s->alpha == 1 && !s->addend) return;
+  double value = s->alpha * ig_load_f64(s->dtype, c, at);
+  if (s->addend) value += addend_at(s, addend, place[0], place[1], place[2]);
+  ig_store_f64(s->dtype, c, at, value);
+}
+
 static void reference_row(const ig_matmul *spec, const void *a, const void *b, const void *addend,
                           void *c, int64_t batch, int64_t i) {
   int row = spec->rank - 2, col = spec->rank - 1;
@@ -36,7 +65,14 @@ static void reference_row(const ig_matmul *spec, const void *a, const void *b, c
   int64_t a0 = batch_offset(spec, batch, spec->a_dims, spec->a_strides) + i * spec->a_strides[row];
   int64_t b0 = batch_offset(spec, batch, spec->b_dims, spec->b_strides);
   int64_t c0 = batch_offset(spec, batch, spec->c_dims, spec->c_strides) + i * spec->c_strides[row];
+  size_t size = ig_dtype_size(spec->dtype);
   for (int64_t j = 0; j < n; j++) {
+    if (ig_dtype_is_int(spec->dtype)) {
+      whole_element(spec, (const char *)a + (size_t)a0 * size,
+                    (const char *)b + (size_t)(b0 + j * spec->b_strides[col]) * size, depth, addend, c,
+                    c0 + j * spec->c_strides[col], (const int64_t[]){batch, i, j});
+      continue;
+    }
     double sum = 0;
     for (int64_t k = 0; k < depth; k++) {
       sum += ig_load_f64(spec->dtype, a, a0 + k * spec->a_strides[col]) *

@@ -159,17 +159,36 @@ static int64_t scale_index(const ig_quantize *q, int64_t row, int64_t i) {
   return q->block ? (outer * blocks_of(q) + place / q->block) * q->inner + i : place;
 }
 
+static double rounded_to(ig_dtype dtype, double value) {
+  double cell;
+  ig_store_f64(dtype, &cell, 0, value);
+  return ig_load_f64(dtype, &cell, 0);
+}
+
+/* x / scale, f32 quotients being those of their doubles rounded once. */
+static double quotient(const ig_quantize *q, double x, double scale) {
+  if (q->precision == IG_NONE) return (double)(float)(x / scale);
+  return rounded_to(q->precision, rounded_to(q->precision, x) / rounded_to(q->precision, scale));
+}
+
+static void store_whole(const ig_quantize *q, double ratio, double zero, void *y, int64_t at) {
+  if (ig_dtype_is_small_float(q->whole)) {
+    ig_narrowing how = {.overflows = q->overflows};
+    ((uint8_t *)y)[at] = ig_small_float_encode(q->whole, ratio + zero, how);
+  } else {
+    ig_store_f64(q->whole, y, at, (isnan(ratio) ? 0 : nearbyint(ratio)) + zero); /* saturates */
+  }
+}
+
 void ig_cpu_quantize_reference(const ig_quantize *q, const void *x, const void *scale,
                                const void *zero, void *y) {
-  const double least = q->whole == IG_I8 ? -128 : 0, most = least + 255;
   IG_PARALLEL_FOR(worth_team(q))
   for (int64_t row = 0; row < q->outer * q->n; row++) {
     for (int64_t i = 0; i < q->inner; i++) {
       int64_t at = row * q->inner + i, s = scale_index(q, row, i);
       double z = zero ? ig_load_f64(q->whole, zero, s) : 0;
-      float ratio = (float)(ig_load_f64(q->real, x, at) / ig_load_f64(q->scale, scale, s));
-      double value = (isnan(ratio) ? 0 : nearbyint((double)ratio)) + z;
-      ig_store_f64(q->whole, y, at, fmin(fmax(value, least), most));
+      double ratio = quotient(q, ig_load_f64(q->real, x, at), ig_load_f64(q->scale, scale, s));
+      store_whole(q, ratio, z, y, at);
     }
   }
 }

@@ -84,6 +84,37 @@ static inline float scaled(float x, float slope) {
   return x < 0.0f ? product : x;
 }
 
+/* tanh(softplus(x)) = (e^2x + 2 e^x) / (e^2x + 2 e^x + 2), without what overflows. */
+static inline float mish_gate(float x) {
+  float e = ig_vexp_nonpositive(-fabsf(x));
+  float below = e * (e + 2.0f) / (e * (e + 2.0f) + 2.0f);
+  float above = (1.0f + 2.0f * e) / (1.0f + 2.0f * e + 2.0f * e * e);
+  return x < 0.0f ? below : above;
+}
+
+static inline float mish_slope(float x) {
+  float gate = mish_gate(x);
+  return gate + x * (1.0f - gate * gate) * ig_vsigmoid(x);
+}
+
+static inline float swish_slope(float x, float a) {
+  float s = ig_vsigmoid(a * x);
+  return s + a * x * s * (1.0f - s);
+}
+
+static inline float hard_sigmoid(float x, float a, float b) {
+  return x != x ? x : clip(a * x + b, 0.0f, 1.0f);
+}
+
+static inline float shrink(float x, float a, float b) {
+  float inner = x != x ? x : 0.0f, low = x < -a ? x + b : inner;
+  return x > a ? x - b : low;
+}
+
+static inline float softsign(float x) {
+  return fabsf(x) > 0x1p100f ? copysignf(1.0f, x) : x / (1.0f + fabsf(x));
+}
+
 /* --- one loop a kind -------------------------------------------------------------------------- */
 
 UNARY(neg_loop, -x)
@@ -103,6 +134,32 @@ UNARY(gelu_tanh_loop, gelu_tanh(x))
 UNARY(hard_swish_loop, x *clip(x *(1.0f / 6.0f) + 0.5f, 0.0f, 1.0f))
 UNARY(softplus_loop, ig_vsoftplus(x))
 
+/* libm's, one at a time: rare in hot loops. */
+UNARY(reciprocal_loop, 1.0f / x)
+UNARY(ceil_loop, ceilf(x))
+UNARY(floor_loop, floorf(x))
+UNARY(round_loop, nearbyintf(x))
+UNARY(sin_loop, sinf(x))
+UNARY(cos_loop, cosf(x))
+UNARY(tan_loop, tanf(x))
+UNARY(asin_loop, asinf(x))
+UNARY(acos_loop, acosf(x))
+UNARY(atan_loop, atanf(x))
+UNARY(sinh_loop, sinhf(x))
+UNARY(cosh_loop, coshf(x))
+UNARY(asinh_loop, asinhf(x))
+UNARY(acosh_loop, acoshf(x))
+UNARY(atanh_loop, atanhf(x))
+UNARY(elu_loop, x < 0.0f ? a *expm1f(x) : x)
+UNARY(celu_loop, x < 0.0f ? a *expm1f(x / a) : x)
+UNARY(selu_loop, b *(x < 0.0f ? a *expm1f(x) : x))
+UNARY(hard_sigmoid_loop, hard_sigmoid(x, a, b))
+UNARY(thresholded_relu_loop, x <= a ? 0.0f : x)
+UNARY(shrink_loop, shrink(x, a, b))
+UNARY(softsign_loop, softsign(x))
+UNARY(mish_loop, x *mish_gate(x))
+UNARY(swish_loop, x *ig_vsigmoid(a *x))
+
 GRAD(abs_grad, d *sign(x))
 GRAD(sqrt_grad, 0.5f * d / x)
 GRAD(exp_grad, d *x)
@@ -117,6 +174,27 @@ GRAD(gelu_grad, d *gelu_slope(x))
 GRAD(gelu_tanh_grad, d *gelu_tanh_slope(x))
 GRAD(hard_swish_grad, d *hard_swish_slope(x))
 GRAD(softplus_grad, d *ig_vsigmoid(x))
+GRAD(reciprocal_grad, -d / (x * x))
+GRAD(sin_grad, d *cosf(x))
+GRAD(cos_grad, -d * sinf(x))
+GRAD(tan_grad, d *(1.0f + tanf(x) * tanf(x)))
+GRAD(asin_grad, d / sqrtf(1.0f - x * x))
+GRAD(acos_grad, -d / sqrtf(1.0f - x * x))
+GRAD(atan_grad, d / (1.0f + x * x))
+GRAD(sinh_grad, d *coshf(x))
+GRAD(cosh_grad, d *sinhf(x))
+GRAD(asinh_grad, d / sqrtf(1.0f + x * x))
+GRAD(acosh_grad, d / sqrtf(x * x - 1.0f))
+GRAD(atanh_grad, d / (1.0f - x * x))
+GRAD(elu_grad, d *(x < 0.0f ? a * ig_vexp(x) : 1.0f))
+GRAD(celu_grad, d *(x < 0.0f ? ig_vexp(x / a) : 1.0f))
+GRAD(selu_grad, d *b *(x < 0.0f ? a * ig_vexp(x) : 1.0f))
+GRAD(hard_sigmoid_grad, ((a * x + b > 0.0f) & (a * x + b < 1.0f)) ? d * a : 0.0f)
+GRAD(thresholded_relu_grad, x > a ? d : 0.0f)
+GRAD(shrink_grad, ((x < -a) | (x > a)) ? d : 0.0f)
+GRAD(softsign_grad, d / ((1.0f + fabsf(x)) * (1.0f + fabsf(x))))
+GRAD(mish_grad, d *mish_slope(x))
+GRAD(swish_grad, d *swish_slope(x, a))
 
 /* `heavy` counts how many cheap elements one element is worth when deciding about threads. */
 static const struct {
@@ -140,6 +218,30 @@ static const struct {
     [IG_UNARY_GELU_TANH] = {gelu_tanh_loop, gelu_tanh_grad, 6},
     [IG_UNARY_HARD_SWISH] = {hard_swish_loop, hard_swish_grad, 1},
     [IG_UNARY_SOFTPLUS] = {softplus_loop, softplus_grad, 6},
+    [IG_UNARY_RECIPROCAL] = {reciprocal_loop, reciprocal_grad, 2},
+    [IG_UNARY_CEIL] = {ceil_loop, NULL, 1},
+    [IG_UNARY_FLOOR] = {floor_loop, NULL, 1},
+    [IG_UNARY_ROUND] = {round_loop, NULL, 1},
+    [IG_UNARY_SIN] = {sin_loop, sin_grad, 16},
+    [IG_UNARY_COS] = {cos_loop, cos_grad, 16},
+    [IG_UNARY_TAN] = {tan_loop, tan_grad, 16},
+    [IG_UNARY_ASIN] = {asin_loop, asin_grad, 16},
+    [IG_UNARY_ACOS] = {acos_loop, acos_grad, 16},
+    [IG_UNARY_ATAN] = {atan_loop, atan_grad, 16},
+    [IG_UNARY_SINH] = {sinh_loop, sinh_grad, 16},
+    [IG_UNARY_COSH] = {cosh_loop, cosh_grad, 16},
+    [IG_UNARY_ASINH] = {asinh_loop, asinh_grad, 16},
+    [IG_UNARY_ACOSH] = {acosh_loop, acosh_grad, 16},
+    [IG_UNARY_ATANH] = {atanh_loop, atanh_grad, 16},
+    [IG_UNARY_ELU] = {elu_loop, elu_grad, 12},
+    [IG_UNARY_CELU] = {celu_loop, celu_grad, 12},
+    [IG_UNARY_SELU] = {selu_loop, selu_grad, 12},
+    [IG_UNARY_HARD_SIGMOID] = {hard_sigmoid_loop, hard_sigmoid_grad, 1},
+    [IG_UNARY_THRESHOLDED_RELU] = {thresholded_relu_loop, thresholded_relu_grad, 1},
+    [IG_UNARY_SHRINK] = {shrink_loop, shrink_grad, 1},
+    [IG_UNARY_SOFTSIGN] = {softsign_loop, softsign_grad, 2},
+    [IG_UNARY_MISH] = {mish_loop, mish_grad, 6},
+    [IG_UNARY_SWISH] = {swish_loop, swish_grad, 4},
 };
 
 static const char *at(const void *base, int64_t i, ig_dtype dtype) {

@@ -3,7 +3,7 @@
 
 BINARY_REFERENCE(a + b)
 
-static const ig_op_case cases[] = {BINARY_CASES(-4, 4), BINARY_INT_CASES(-9, 90)};
+static const ig_op_case cases[] = {BINARY_CASES(-4, 4), BINARY_INT_CASES(-9, 90), BINARY_WIDE_CASES(-9, 60)};
 
 const ig_op_cases ig_cases_add = {
     .op = "Add", .reference = reference, .n_cases = IG_COUNT(cases), .cases = cases};

@@ -7,7 +7,7 @@ static void reference(const ig_node *node, const ig_case_array *in, ig_case_arra
   double most = node->n_inputs > 2 && in[2].data ? in[2].data[0] : INFINITY;
   for (int64_t i = 0; i < n; i++) {
     double x = in[0].data[i];
-    out->data[i] = x < least ? least : x > most ? most : x;
+    out->data[i] = fmin(fmax(x, least), most);
   }
 }
 
@@ -30,6 +30,11 @@ static const ig_op_case cases[] = {
     {.name = "i64",
      .inputs = {INT_OPERAND(IG_I64, -9, 9), BOUND(IG_I64, minus_two), BOUND(IG_I64, six)}},
     {.name = "u8", .inputs = {INT_OPERAND(IG_U8, 0, 9), NO_BOUND, BOUND(IG_U8, six)}},
+    {.name = "i16", .inputs = {INT_OPERAND(IG_I16, -99, 99), BOUND(IG_I16, minus_two), BOUND(IG_I16, six)}},
+    {.name = "u64", .inputs = {INT_OPERAND(IG_U64, 0, 9), BOUND(IG_U64, six)}},
+    {.name = "i32 crossed",
+     .inputs = {INT_OPERAND(IG_I32, -9, 9), BOUND(IG_I32, six), BOUND(IG_I32, minus_two)}},
+    {.name = "crossed", .inputs = {SPREAD(IG_F32, -4, 9, 40), BOUND(IG_F32, six), BOUND(IG_F32, minus_two)}},
     {.name = "threads",
      .inputs = {SPREAD(IG_F32, -4, 9, 40000), BOUND(IG_F32, zero), BOUND(IG_F32, six)},
      .no_grad_check = true,

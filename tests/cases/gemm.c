@@ -58,6 +58,13 @@ static const ig_op_case cases[] = {
      .inputs = {MATRIX(2, {5, 7}), MATRIX(2, {7, 3})},
      .n_attrs = 1,
      .attrs = {SCALE("alpha", 2)}},
+    {.name = "i32 with an addend",
+     .inputs = {{.dtype = IG_I32, .shape = {2, {3, 4}}, .fill = IG_FILL_INT, .low = -1000, .high = 1000},
+                {.dtype = IG_I32, .shape = {2, {4, 2}}, .fill = IG_FILL_INT, .low = -1000, .high = 1000},
+                {.dtype = IG_I32, .shape = {1, {2}}, .fill = IG_FILL_INT, .low = -9, .high = 9}}},
+    {.name = "u64",
+     .inputs = {{.dtype = IG_U64, .shape = {2, {3, 4}}, .fill = IG_FILL_INT, .low = 0, .high = 1000},
+                {.dtype = IG_U64, .shape = {2, {4, 2}}, .fill = IG_FILL_INT, .low = 0, .high = 1000}}},
 };
 
 const ig_op_cases ig_cases_gemm = {

@@ -26,6 +26,18 @@ static const ig_op_case cases[] = {
      .inputs = {{.dtype = IG_F64, .shape = {2, {3, 4}}}, {.dtype = IG_F64, .shape = {2, {4, 2}}}}},
     {.name = "no rows", .inputs = {MATRIX(2, {0, 4}), MATRIX(2, {4, 2})}},
     {.name = "nothing to sum", .inputs = {MATRIX(2, {3, 0}), MATRIX(2, {0, 2})}},
+    {.name = "i32",
+     .inputs = {{.dtype = IG_I32, .shape = {2, {3, 4}}, .fill = IG_FILL_INT, .low = -1000, .high = 1000},
+                {.dtype = IG_I32, .shape = {2, {4, 2}}, .fill = IG_FILL_INT, .low = -1000, .high = 1000}}},
+    {.name = "i64",
+     .inputs = {{.dtype = IG_I64, .shape = {2, {3, 4}}, .fill = IG_FILL_INT, .low = -1000, .high = 1000},
+                {.dtype = IG_I64, .shape = {2, {4, 2}}, .fill = IG_FILL_INT, .low = -1000, .high = 1000}}},
+    {.name = "u32",
+     .inputs = {{.dtype = IG_U32, .shape = {2, {3, 4}}, .fill = IG_FILL_INT, .low = 0, .high = 1000},
+                {.dtype = IG_U32, .shape = {2, {4, 2}}, .fill = IG_FILL_INT, .low = 0, .high = 1000}}},
+    {.name = "u64",
+     .inputs = {{.dtype = IG_U64, .shape = {2, {3, 4}}, .fill = IG_FILL_INT, .low = 0, .high = 1000},
+                {.dtype = IG_U64, .shape = {2, {4, 2}}, .fill = IG_FILL_INT, .low = 0, .high = 1000}}},
 };
 
 const ig_op_cases ig_cases_mat_mul = {

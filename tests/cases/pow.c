@@ -1,7 +1,7 @@
 /* Cases of Pow: variable exponents, and the constant ones that have a path of their own. */
 #include "elementwise_cases.h"
 
-BINARY_REFERENCE(pow(a, b))
+BINARY_REFERENCE(ig_dtype_is_int(node->inputs[0]->dtype) ? trunc(pow(a, b)) : pow(a, b))
 
 static const double two[] = {2}, three[] = {3}, one[] = {1}, half[] = {0.5}, minus_one[] = {-1};
 
@@ -34,6 +34,11 @@ static const ig_op_case cases[] = {
     {.name = "integer exponent",
      .inputs = {SPREAD(IG_F32, -3, 3, 9),
                 {.dtype = IG_I64, .shape = DIMS(9), .fill = IG_FILL_INT, .low = -2, .high = 3}}},
+    {.name = "u64 exponent", .inputs = {SPREAD(IG_F32, -3, 3, 4, 9), INT_OPERAND(IG_U64, 0, 4)}},
+    {.name = "f64 exponent", .inputs = {SPREAD(IG_F32, 0.3, 4, 9), SPREAD(IG_F64, -2, 2, 9)}},
+    {.name = "i32 to f32", .inputs = {INT_OPERAND(IG_I32, 0, 9), INT_OPERAND(IG_F32, 0, 4)}},
+    {.name = "i32 to fractions", .inputs = {INT_OPERAND(IG_I32, 0, 99), SPREAD(IG_F64, -1, 2, 4, 9)}},
+    {.name = "u16", .inputs = {INT_OPERAND(IG_U16, 0, 9), INT_OPERAND(IG_U8, 0, 5)}},
     {.name = "i64",
      .inputs = {{.dtype = IG_I64, .shape = DIMS(40), .fill = IG_FILL_INT, .low = -4, .high = 4},
                 {.dtype = IG_I64, .shape = DIMS(40), .fill = IG_FILL_INT, .low = 0, .high = 6}}},

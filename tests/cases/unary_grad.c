@@ -37,6 +37,36 @@ static double leaky_relu(double x) {
 static double softplus(double x) {
   return log1p(exp(x));
 }
+static double reciprocal(double x) {
+  return 1 / x;
+}
+static double elu(double x) {
+  return x < 0 ? 0.25 * expm1(x) : x;
+}
+static double celu(double x) {
+  return x < 0 ? 0.25 * expm1(x / 0.25) : x;
+}
+static double selu(double x) {
+  return 0.125 * elu(x);
+}
+static double hard_sigmoid(double x) {
+  return fmin(fmax(0.25 * x + 0.125, 0), 1);
+}
+static double thresholded_relu(double x) {
+  return x > 0.25 ? x : 0;
+}
+static double shrink(double x) {
+  return x < -0.25 ? x + 0.125 : x > 0.25 ? x - 0.125 : 0;
+}
+static double softsign(double x) {
+  return x / (1 + fabs(x));
+}
+static double mish(double x) {
+  return x * tanh(softplus(x));
+}
+static double swish(double x) {
+  return x * sigmoid(0.25 * x);
+}
 
 /* `operand` gives x from what the operator is given, which is the result for some. */
 static const struct {
@@ -56,6 +86,27 @@ static const struct {
     {"Erf", erf, itself},
     {"Abs", fabs, itself},
     {"Sqrt", sqrt, root_by_square},
+    {"Reciprocal", reciprocal, itself},
+    {"Sin", sin, itself},
+    {"Cos", cos, itself},
+    {"Tan", tan, itself},
+    {"Asin", asin, itself},
+    {"Acos", acos, itself},
+    {"Atan", atan, itself},
+    {"Sinh", sinh, itself},
+    {"Cosh", cosh, itself},
+    {"Asinh", asinh, itself},
+    {"Acosh", acosh, itself},
+    {"Atanh", atanh, itself},
+    {"Elu", elu, itself},
+    {"Celu", celu, itself},
+    {"Selu", selu, itself},
+    {"HardSigmoid", hard_sigmoid, itself},
+    {"ThresholdedRelu", thresholded_relu, itself},
+    {"Shrink", shrink, itself},
+    {"Softsign", softsign, itself},
+    {"Mish", mish, itself},
+    {"Swish", swish, itself},
 };
 
 static void reference(const ig_node *node, const ig_case_array *in, ig_case_array *out) {
@@ -73,8 +124,9 @@ static void reference(const ig_node *node, const ig_case_array *in, ig_case_arra
 static const double zero[] = {0}, two[] = {2};
 
 #define OF(function)                                                                               \
-  .n_attrs = 2, .attrs = {{.name = "of", .type = IG_ATTR_STRING, .s = (function)},                 \
-                          {.name = "alpha", .type = IG_ATTR_FLOAT, .f = 0.25f}}
+  .n_attrs = 3, .attrs = {{.name = "of", .type = IG_ATTR_STRING, .s = (function)},                 \
+                          {.name = "alpha", .type = IG_ATTR_FLOAT, .f = 0.25f},                    \
+                          {.name = "beta", .type = IG_ATTR_FLOAT, .f = 0.125f}}
 #define BOUND(list)                                                                                \
   { .dtype = IG_F32, .fill = IG_FILL_VALUES, .values = (list), .n_values = 1 }
 #define FUNCTION(of, lo, hi)                                                                       \
@@ -107,6 +159,20 @@ static const ig_op_case cases[] = {
     FUNCTION("HardSwish", -6, -3.1), FUNCTION("HardSwish", 3.1, 6),
     FUNCTION("LeakyRelu", -4, 4),    FUNCTION("Softplus", -20, 20),
     FUNCTION("Erf", -4, 4),          FUNCTION("Abs", -4, 4),
+    FUNCTION("Reciprocal", 0.5, 4),  FUNCTION("Reciprocal", -4, -0.5),
+    FUNCTION("Sin", -9, 9),          FUNCTION("Cos", -9, 9),
+    FUNCTION("Tan", -1.2, 1.2),      FUNCTION("Asin", -0.9, 0.9),
+    FUNCTION("Acos", -0.9, 0.9),     FUNCTION("Atan", -4, 4),
+    FUNCTION("Sinh", -4, 4),         FUNCTION("Cosh", -4, 4),
+    FUNCTION("Asinh", -4, 4),        FUNCTION("Acosh", 1.2, 4),
+    FUNCTION("Atanh", -0.9, 0.9),    FUNCTION("Elu", -4, 4),
+    FUNCTION("Celu", -4, 4),         FUNCTION("Selu", -4, 4),
+    FUNCTION("HardSigmoid", -0.4, 3.4), FUNCTION("HardSigmoid", -4, -0.6),
+    FUNCTION("HardSigmoid", 3.6, 9), FUNCTION("ThresholdedRelu", 0.3, 4),
+    FUNCTION("ThresholdedRelu", -4, 0.2), FUNCTION("Shrink", -0.2, 0.2),
+    FUNCTION("Shrink", 0.3, 4),      FUNCTION("Shrink", -4, -0.3),
+    FUNCTION("Softsign", -4, 4),     FUNCTION("Mish", -9, 9),
+    FUNCTION("Mish", -40, 29),       FUNCTION("Swish", -9, 9),
     FUNCTION("Sqrt", 0.3, 4),        CLIP("Clip below", -4, -0.1),
     CLIP("Clip within", 0.1, 1.9),   CLIP("Clip above", 2.1, 4),
 };

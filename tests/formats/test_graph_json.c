@@ -136,7 +136,7 @@ static void constants_of_every_dtype(void **state) {
   IG_UNUSED(state);
   ig_graph *g;
   assert_int_equal(ig_graph_create("constants", &g), IG_OK);
-  for (ig_dtype d = IG_F64; d <= IG_BOOL; d++) {
+  for (ig_dtype d = IG_F64; d <= IG_F4E2M1; d++) {
     for (int64_t n = 0; n <= 40; n += n < 18 ? 1 : 11) {
       unsigned char bytes[40 * 8];
       for (size_t i = 0; i < sizeof bytes; i++) {
@@ -330,10 +330,63 @@ static void deep_nesting_is_refused(void **state) {
   free(text);
 }
 
+/* A deferred graph with a body within a body, an input of which nothing is known, and texts. */
+static void bodies(void **state) {
+  (void)state;
+  ig_graph *body[2], *g = NULL;
+  for (int i = 0; i < 2; i++) {
+    assert_int_equal(ig_graph_create(i ? "inner" : "outer", &body[i]), IG_OK);
+    body[i]->deferred = true;
+  }
+  ig_value *x = ig_graph_input_any(body[1], "x", IG_NONE);
+  ig_graph_output(body[1], "y", ig_op1(body[1], "Neg", NULL, IG_INS(x), IG_NO_ATTRS));
+  ig_value *is = ig_graph_input_any(body[0], "is", IG_BOOL);
+  ig_value *given = ig_graph_input_any(body[0], "given", IG_F16);
+  ig_attr attrs[] = {{.name = "then_branch", .type = IG_ATTR_GRAPH, .graph = body[1]},
+                     {.name = "else_branch", .type = IG_ATTR_GRAPH, .graph = body[1]},
+                     IG_INT("captured", 1)};
+  ig_graph_output(body[0], "y", ig_op1(body[0], "If", "choice", IG_INS(is, given), 3, attrs));
+  assert_int_equal(ig_graph_status(body[0]), IG_OK);
+  assert_int_equal(ig_graph_create("whole", &g), IG_OK);
+  g->deferred = true;
+  ig_value *condition = ig_graph_input(g, "condition", IG_BOOL, IG_SCALAR);
+  const ig_string words[] = {{"", 0}, {"caf\xe9", 4}, {"two\nlines", 9}};
+  ig_value *texts = ig_graph_const(g, "texts", IG_STRING, IG_SHAPE(3), words);
+  ig_value *always = ig_graph_const(g, NULL, IG_BOOL, IG_SCALAR, &(uint8_t){1});
+  attrs[0].graph = attrs[1].graph = body[0];
+  attrs[2].i = 2;
+  ig_graph_output(g, "y",
+                  ig_op1(g, "If", "first", IG_INS(always, condition, texts), 3, attrs));
+  assert_int_equal(ig_graph_status(g), IG_OK);
+  for (int i = 0; i < 2; i++) ig_graph_destroy(body[i]);
+  char *text = to_json(g);
+  ig_graph_destroy(g);
+  g = from_json(text);
+  assert_true(g->deferred);
+  assert_int_equal(ig_graph_verify(g), IG_OK);
+  const ig_string *read = ig_graph_find_value(g, "texts")->data;
+  for (int i = 0; i < 3; i++) {
+    assert_int_equal(read[i].size, words[i].size);
+    assert_memory_equal(read[i].bytes, words[i].bytes, words[i].size);
+  }
+  const ig_graph *outer = ig_attrs_of(g->nodes[0], "else_branch").graph;
+  assert_true(outer->deferred && outer->inputs[1]->any_shape);
+  assert_int_equal(outer->inputs[1]->dtype, IG_F16);
+  const ig_graph *inner = ig_attrs_of(outer->nodes[0], "then_branch").graph;
+  assert_string_equal(inner->nodes[0]->op->name, "Neg");
+  assert_int_equal(inner->inputs[0]->dtype, IG_NONE);
+  char *again = to_json(g);
+  assert_string_equal(text, again);
+  ig_free(text);
+  ig_free(again);
+  ig_graph_destroy(g);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_sample_with_everything),
       cmocka_unit_test(constants_of_every_dtype),
+      cmocka_unit_test(bodies),
       cmocka_unit_test(a_large_constant),
       cmocka_unit_test(presets_round_trip),
       cmocka_unit_test(base64_vectors),

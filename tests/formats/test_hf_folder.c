@@ -149,12 +149,14 @@ static void what_is_refused(void **state) {
   refused("\"hidden_size\": 16", "\"hidden_size\": -1", IG_ERR_INPUT, "embd is \"-1\"");
   refused("\"hidden_size\": 16", "\"hidden_size\": \"16\"", IG_ERR_INPUT,
           "hidden_size is no whole number");
-  refused("\"num_attention_heads\": 4", "\"num_attention_heads\": 0", IG_ERR_INPUT, "heads is \"0\"");
+  refused("\"num_attention_heads\": 4", "\"num_attention_heads\": 0", IG_ERR_INPUT,
+          "heads is \"0\"");
   refused("\"num_hidden_layers\": 1", "\"num_hidden_layers\": 2", IG_ERR_INPUT,
           "no tensor for the parameter 'model.layers.1.input_layernorm.weight'");
   refused("\"model_type\": \"qwen2\"", "\"model_type\": \"llama\"", IG_ERR_UNSUPPORTED,
           "Qwen2ForCausalLM is not supported");
-  refused("\"vocab_size\": 24", "\"vocab_size\": 24, \"vocab_size\": 24", IG_ERR_INPUT, "duplicate");
+  refused("\"vocab_size\": 24", "\"vocab_size\": 24, \"vocab_size\": 24", IG_ERR_INPUT,
+          "duplicate");
   refused("\"vocab_size\": 24", "\"vocab_size\": 99999999999", IG_ERR_INPUT, "vocab_size");
   refused("{", "[", IG_ERR_INPUT, "not a JSON object");
 }
@@ -173,7 +175,7 @@ static void a_tensor_too_many(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(outputs_of_transformers), cmocka_unit_test(there_and_back),
+      cmocka_unit_test(outputs_of_transformers),   cmocka_unit_test(there_and_back),
       cmocka_unit_test(what_is_known_of_the_data), cmocka_unit_test(what_is_refused),
       cmocka_unit_test(a_tensor_too_many),
   };

@@ -24,9 +24,9 @@ static void every_type(void **state) {
   static const struct {
     const char *name;
     ig_dtype dtype;
-  } cases[] = {{"f32", IG_F32}, {"f16", IG_F16}, {"bf16", IG_BF16}, {"f64", IG_F64},
-               {"i64", IG_I64}, {"i32", IG_I32}, {"i8", IG_I8},
-               {"u8", IG_U8},   {"f8e4m3", IG_F8E4M3}};
+  } cases[] = {{"f32", IG_F32}, {"f16", IG_F16}, {"bf16", IG_BF16},
+               {"f64", IG_F64}, {"i64", IG_I64}, {"i32", IG_I32},
+               {"i8", IG_I8},   {"u8", IG_U8},   {"f8e4m3", IG_F8E4M3}};
   ig_safetensors *set = open_ok(GOLDEN("set.safetensors"));
   assert_int_equal(ig_safetensors_count(set), 13);
   for (int i = 0; i < IG_COUNT(cases); i++) {
@@ -68,7 +68,8 @@ static const char *made(const scratch *s, const char *header, size_t data) {
 }
 
 #define TENSOR(name, dtype, shape, from, to)                                                       \
-  "\"" name "\":{\"dtype\":\"" dtype "\",\"shape\":[" shape "],\"data_offsets\":[" #from "," #to "]}"
+  "\"" name "\":{\"dtype\":\"" dtype "\",\"shape\":[" shape "],\"data_offsets\":[" #from "," #to   \
+  "]}"
 
 static void what_is_refused(void **state) {
   (void)state;
@@ -79,14 +80,16 @@ static void what_is_refused(void **state) {
     const char *message;
   } cases[] = {
       {"{" TENSOR("a", "F32", "2", 0, 8) "}", 7, IG_ERR_INPUT, "are outside the 7 bytes of data"},
-      {"{" TENSOR("a", "F32", "2", 0, 8) "}", 9, IG_ERR_INPUT, "the last 1 bytes belong to no tensor"},
+      {"{" TENSOR("a", "F32", "2", 0, 8) "}", 9, IG_ERR_INPUT,
+       "the last 1 bytes belong to no tensor"},
       {"{" TENSOR("a", "F32", "2", 4, 12) "}", 12, IG_ERR_INPUT,
        "4 bytes before tensor 'a' belong to none"},
       {"{" TENSOR("a", "F32", "2", 0, 8) "," TENSOR("b", "F32", "2", 4, 12) "}", 12, IG_ERR_INPUT,
        "tensor 'b' overlaps"},
       {"{" TENSOR("a", "F32", "2", 0, 8) "," TENSOR("b", "F32", "2", 0, 8) "}", 8, IG_ERR_INPUT,
        "overlaps"},
-      {"{" TENSOR("a", "F32", "3", 0, 8) "}", 8, IG_ERR_INPUT, "8 bytes, but f32 of shape [3] has 12"},
+      {"{" TENSOR("a", "F32", "3", 0, 8) "}", 8, IG_ERR_INPUT,
+       "8 bytes, but f32 of shape [3] has 12"},
       {"{" TENSOR("a", "F32", "-1", 0, 8) "}", 8, IG_ERR_INPUT, "dimension 0 is not a count"},
       {"{" TENSOR("a", "F32", "4294967296,4294967296,4", 0, 8) "}", 8, IG_ERR_INPUT, "tensor 'a'"},
       {"{" TENSOR("a", "F32", "1,1,1,1,1,1,1,1,2", 0, 8) "}", 8, IG_ERR_UNSUPPORTED,
@@ -134,8 +137,7 @@ static void shards(void **state) {
   scratch s = scratch_make();
   rename(made(&s, "{" TENSOR("b", "F32", "2", 0, 8) "}", 8), scratch_path(&s, "1.safetensors"));
   rename(made(&s, "{" TENSOR("a", "I8", "3", 0, 3) "}", 3), scratch_path(&s, "2.safetensors"));
-  ig_safetensors *set =
-      open_ok(indexed(&s, "\"b\":\"1.safetensors\",\"a\":\"2.safetensors\""));
+  ig_safetensors *set = open_ok(indexed(&s, "\"b\":\"1.safetensors\",\"a\":\"2.safetensors\""));
   assert_int_equal(ig_safetensors_count(set), 2);
   assert_string_equal(ig_safetensors_at(set, 0)->name, "a");
   assert_string_equal(IG_SHAPE_STR(&ig_safetensors_find(set, "b")->shape), "[2]");

@@ -1,6 +1,7 @@
 /* safetensors files: the reader on whatever comes, and every byte that it then promises. */
 #include "formats/safetensors.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>

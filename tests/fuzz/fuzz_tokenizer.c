@@ -2,20 +2,22 @@
  * text; and training on whatever comes. */
 #include "formats/tokenizer.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "engine/base/memory.h"
 #include "seeds.h"
 
-static void round_trip(const ig_tokenizer *t, const char *text, size_t length) {
+/* Exact, unless a normal form or word pieces stand between. */
+static void round_trip(const ig_tokenizer *t, bool exact, const char *text, size_t length) {
   int32_t *ids;
   int64_t count;
   if (ig_tokenizer_encode(t, text, length, &ids, &count) != IG_OK) return;
   char *back;
   size_t bytes;
   if (ig_tokenizer_decode(t, ids, count, &back, &bytes) != IG_OK) abort();
-  if (bytes != length || memcmp(back, text, length) != 0) abort();
+  if (exact && (bytes != length || memcmp(back, text, length) != 0)) abort();
   ig_free(back);
   ig_free(ids);
 }
@@ -28,8 +30,8 @@ static void read_and_use(const char *json, size_t length, const char *text, size
     if (!*ig_last_error()) abort();
     return;
   }
-  round_trip(t, text, text_length);
   if (ig_tokenizer_to_json(t, &written) != IG_OK) abort();
+  round_trip(t, strncmp(written, "{\"kind\"", 7) == 0, text, text_length); /* our own form */
   if (ig_tokenizer_from_json(written, strlen(written), &again) != IG_OK) abort();
   if (ig_tokenizer_vocabulary(again) != ig_tokenizer_vocabulary(t)) abort();
   ig_tokenizer_destroy(again);
@@ -43,7 +45,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   read_and_use(bytes, json, bytes, size);
   ig_tokenizer *t;
   if (ig_tokenizer_train(bytes, size, 300, &t) != IG_OK) abort();
-  round_trip(t, bytes, size);
+  round_trip(t, true, bytes, size);
   ig_tokenizer_destroy(t);
   return 0;
 }
@@ -65,4 +67,10 @@ void make_seeds(void) {
   seed_trained("", 256);
   seed_trained("the thing the other thing then there the these those", 270);
   seed_file("tests/golden/tokenizer/sample.txt");
+  static const char *const names[] = {"gpt2", "blank", "llama3", "qwen2", "uncased", "cased"};
+  char path[128];
+  for (int i = 0; i < 6; i++) {
+    snprintf(path, sizeof path, "tests/golden/tokenizer_hf/%s.json", names[i]);
+    seed_file(path);
+  }
 }

@@ -30,10 +30,17 @@ static void check_cost(const instance *it) {
 
 static bool is_rare(ig_dtype dtype) { return dtype == IG_F64 || dtype > IG_F8E5M2; }
 
+/* The device's implementation says that it leaves this form of the operator to the CPU. */
+static bool is_left_to_cpu(const instance *it) {
+  const ig_impl *impl = ig_op_impl(it->op, driver_backend->vtable->device, 0);
+  const char *reason = !impl ? "the CPU's" : impl->reject ? impl->reject(it->node) : NULL;
+  return reason && strstr(reason, "the CPU's");
+}
+
 /* f64, the types of models made elsewhere, casts to and from 8-bit floats, which take no scale, blocks of
- * channels, and all operators that it lacks are the CPU's alone: another device may decline them. */
+ * channels, what is left to the CPU and all operators that it lacks: another device may decline them. */
 static bool may_decline(const instance *it) {
-  bool apart = !ig_op_impl(it->op, driver_backend->vtable->device, 0);
+  bool apart = is_left_to_cpu(it);
   for (int i = 0; i < it->n_in; i++) apart = apart || (it->in[i] && is_rare(it->in[i]->dtype));
   for (int i = 0; i < it->n_out; i++) {
     const ig_value *v = it->node->outputs[i];

@@ -4,14 +4,7 @@
 #define IG_TESTS_CAST_CASES_H
 
 #include "case_tools.h"
-
-/* Significant bits kept, ties to even, within the normal range. */
-static inline double rounded(double x, int bits) {
-  if (x == 0 || !isfinite(x)) return x;
-  int exponent;
-  double scale = ldexp(1, bits), fraction = frexp(x, &exponent);
-  return ldexp(nearbyint(fraction * scale) / scale, exponent);
-}
+#include "small_rounding.h"
 
 static inline double wrapped(double x, int bits, bool natural) {
   double range = ldexp(1, bits), low = x - range * floor(x / range);
@@ -23,11 +16,6 @@ static inline double whole(double x, int bits, bool natural, bool from_int) {
   if (from_int || bits < 8) return wrapped(trunc(x), bits, natural);
   double least = natural ? 0 : -ldexp(1, bits - 1), most = ldexp(1, natural ? bits : bits - 1) - 1;
   return fmin(fmax(trunc(x), least), most);
-}
-
-static inline double limited(double x, double most, bool saturate, double beyond) {
-  if (fabs(x) <= most) return x;
-  return copysign(saturate ? most : beyond, x);
 }
 
 static inline double power_above(double x, const char *mode) {

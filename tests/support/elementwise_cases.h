@@ -60,6 +60,14 @@ static const double special_values[] = {0, -0.0, 1,      -1,       INFINITY, -IN
   {.name = "i8", .inputs = {{.dtype = IG_I8, .shape = DIMS(19), .fill = IG_FILL_INT,               \
                              .low = -9, .high = 9}}}
 
+#define UNARY_WHOLE_CASE(type, lo, hi)                                                             \
+  {.name = #type, .inputs = {{.dtype = (type), .shape = DIMS(19), .fill = IG_FILL_INT,             \
+                              .low = (lo), .high = (hi)}}}
+/* The types that models made elsewhere have. */
+#define UNARY_WIDE_CASES                                                                           \
+  UNARY_WHOLE_CASE(IG_U8, 0, 255), UNARY_WHOLE_CASE(IG_U16, 0, 65535),                             \
+  UNARY_WHOLE_CASE(IG_U32, 0, 4294967295.0), UNARY_WHOLE_CASE(IG_I16, -32767, 32767)
+
 /* Element of operand `k` that belongs to element `i` of the result. */
 static inline double broadcast_at(const ig_case_array *operand, const ig_shape *result, int64_t i) {
   int64_t strides[IG_MAX_RANK], at = 0;
@@ -118,6 +126,16 @@ static inline double broadcast_at(const ig_case_array *operand, const ig_shape *
   {.name = "i32", .inputs = {INT_OPERAND(IG_I32, lo, hi), INT_OPERAND(IG_I32, lo, hi)}},     \
   {.name = "u8", .inputs = {INT_OPERAND(IG_U8, IG_MAX(lo, 0), hi),                              \
                             INT_OPERAND(IG_U8, IG_MAX(lo, 0), hi)}}
+
+#define BINARY_WIDE_CASES(lo, hi)                                                                  \
+  {.name = "i8", .inputs = {INT_OPERAND(IG_I8, lo, hi), INT_OPERAND(IG_I8, lo, hi)}},              \
+  {.name = "i16", .inputs = {INT_OPERAND(IG_I16, lo, hi), INT_OPERAND(IG_I16, lo, hi)}},           \
+  {.name = "u16", .inputs = {INT_OPERAND(IG_U16, IG_MAX(lo, 0), hi),                               \
+                             INT_OPERAND(IG_U16, IG_MAX(lo, 0), hi)}},                             \
+  {.name = "u32", .inputs = {INT_OPERAND(IG_U32, IG_MAX(lo, 0), hi),                               \
+                             INT_OPERAND(IG_U32, IG_MAX(lo, 0), hi)}},                             \
+  {.name = "u64", .inputs = {INT_OPERAND(IG_U64, IG_MAX(lo, 0), hi),                               \
+                             INT_OPERAND(IG_U64, IG_MAX(lo, 0), hi)}}
 
 #define BOOL_CASES                                                                                 \
   {.name = "bool", .inputs = {INT_OPERAND(IG_BOOL, 0, 1), INT_OPERAND(IG_BOOL, 0, 1)}},            \

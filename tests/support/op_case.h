@@ -45,7 +45,7 @@ typedef struct ig_op_case {
   const char *name;
   ig_case_tensor inputs[IG_CASE_MAX_INPUTS];
   int n_attrs;
-  ig_attr attrs[12];
+  ig_attr attrs[16];
   int n_outputs; /* 0 means 1 */
   double tolerance;      /* max |got - want| / max(1, |want|) for f32; 0 means 1e-5 */
   double grad_tolerance; /* 0 means 1e-3 */

@@ -1,5 +1,7 @@
 /* Operators whose results' sizes hang on their inputs, and texts that are moved like any element: by the
  * interpreter. Expected values are written out by hand from the definitions. */
+#include <math.h>
+
 #include "data_checks.h"
 
 static ig_datum *texts(ig_shape shape, const char *const *words) {
@@ -168,12 +170,50 @@ static void large_integers(void **state) {
   release(2, in);
 }
 
+/* Of no elements at all: the neutral element, or the end of the type's range. */
+static void empty_sets(void **state) {
+  (void)state;
+  static const struct {
+    const char *op;
+    ig_dtype dtype;
+    double want;
+  } sets[] = {
+      {"ReduceMax", IG_I32, INT32_MIN},
+      {"ReduceMin", IG_I32, INT32_MAX},
+      {"ReduceMax", IG_U8, 0},
+      {"ReduceMin", IG_U8, 255},
+      {"ReduceMin", IG_U16, 65535},
+      {"ReduceMax", IG_I8, -128},
+      {"ReduceMax", IG_BOOL, 0},
+      {"ReduceMin", IG_BOOL, 1},
+      {"ReduceMax", IG_F16, -INFINITY},
+      {"ReduceMin", IG_F64, INFINITY},
+      {"ReduceSum", IG_U32, 0},
+      {"ReduceProd", IG_I64, 1},
+      {"ReduceProd", IG_BF16, 1},
+      {"ReduceL1", IG_F32, 0},
+      {"ReduceL2", IG_F64, 0},
+      {"ReduceSumSquare", IG_F32, 0},
+      {"ReduceLogSum", IG_F32, -INFINITY},
+      {"ReduceLogSumExp", IG_F64, -INFINITY},
+  };
+  for (int i = 0; i < IG_COUNT(sets); i++) {
+    ig_datum *in = NULL, *out = NULL;
+    ig_shape shape = IG_SHAPE(0, 2);
+    GOOD(ig_datum_tensor(sets[i].dtype, &shape, &in));
+    GOOD(interpret(sets[i].op, 1, &in, IG_NO_ATTRS, 1, &out));
+    same_values(out, sets[i].dtype, IG_SHAPE(1, 1), VALUES(sets[i].want));
+    ig_datum_release(out);
+    ig_datum_release(in);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(unique_numbers),        cmocka_unit_test(unique_texts),
       cmocka_unit_test(non_zero_and_compress), cmocka_unit_test(texts_are_moved),
       cmocka_unit_test(texts_are_scattered),   cmocka_unit_test(indices_out_of_range),
-      cmocka_unit_test(large_integers),
+      cmocka_unit_test(large_integers),        cmocka_unit_test(empty_sets),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

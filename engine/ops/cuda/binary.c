@@ -14,6 +14,8 @@ static const char *reject(const ig_node *node) {
     ig_dtype dtype = node->inputs[i]->dtype;
     if (dtype == IG_F64 || dtype > IG_BOOL) return "an element type of the CPU's";
   }
+  if (ig_dtype_is_int(node->inputs[0]->dtype) && ig_dtype_is_float(node->inputs[1]->dtype))
+    return "integers to the power of floats are the CPU's";
   return reject_walk(node, 2);
 }
 

@@ -15,6 +15,16 @@ static ig_status run_dequantize(const ig_call *call) {
                             call->stream);
 }
 
+static const char *reject_quantize(const ig_node *node) {
+  const char *reason = ig_quantize_reject(node, node->inputs[0], node->outputs[0], true);
+  return reason ? "numbers, scales or results of types of the CPU's" : NULL;
+}
+
+static const char *reject_dequantize(const ig_node *node) {
+  const char *reason = ig_quantize_reject(node, node->outputs[0], node->inputs[0], true);
+  return reason ? "numbers, scales or results of types of the CPU's" : NULL;
+}
+
 static size_t dynamic_workspace(const ig_node *node) {
   IG_UNUSED(node);
   return IG_CUDA_QUANTIZE_DYNAMIC;
@@ -25,10 +35,10 @@ static ig_status run_dynamic(const ig_call *call) {
                                   call->out[1], call->out[2], call->workspace, call->stream);
 }
 
-static const ig_impl quantize_impls[] = {{.name = "packs", .device = IG_CUDA, .run = run_quantize},
-                                         {0}};
+static const ig_impl quantize_impls[] = {
+    {.name = "packs", .device = IG_CUDA, .reject = reject_quantize, .run = run_quantize}, {0}};
 static const ig_impl dequantize_impls[] = {
-    {.name = "packs", .device = IG_CUDA, .run = run_dequantize}, {0}};
+    {.name = "packs", .device = IG_CUDA, .reject = reject_dequantize, .run = run_dequantize}, {0}};
 static const ig_impl dynamic_impls[] = {
     {.name = "packs", .device = IG_CUDA, .workspace = dynamic_workspace, .run = run_dynamic}, {0}};
 

@@ -88,6 +88,7 @@ BOUNDED(not, IG_UNARY_NOT)
 /* --- gradients, conversion --------------------------------------------------------------------- */
 
 static const char *reject_grad(const ig_node *node) {
+  if (ig_unary_grad_kind(ig_attrs_of(node, "of").s) >= IG_UNARY_NOT) return "a function of the CPU's";
   if (node->inputs[0]->layout != node->inputs[1]->layout) return "operands differ in memory layout";
   return reject(node);
 }

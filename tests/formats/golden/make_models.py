@@ -7,8 +7,7 @@ Written with safetensors 0.8.0, transformers 5.23.0, torch 2.x (CPU), tokenizers
 """
 import os
 
-import json
-
+import h5py
 import numpy as np
 import safetensors.torch
 import torch
@@ -65,5 +64,56 @@ def folders():
         **small, id2label={0: "bad", 1: "good", 2: "neither"}, label2id={"bad": 0, "good": 1, "neither": 2})))
 
 
+def numbers(*shape):
+    """Element k, in the order of Keras' own layout, is k."""
+    return np.arange(np.prod(shape), dtype="<f4").reshape(shape)
+
+
+# What `lenet:channels=2,width=4` on images of 6 x 6 and 3 classes has, as Keras would hold it: kernels
+# [H, W, in, out], matrices [in, out] with rows of a flattened image in the order [H, W, C].
+LENET = {"conv2d": (numbers(3, 3, 1, 2), numbers(2)), "conv2d_1": (numbers(3, 3, 2, 4), numbers(4)),
+         "flatten": (), "dense": (numbers(36, 4), numbers(4)), "dense_1": (numbers(4, 3), numbers(3))}
+NORMS = {"conv2d": (numbers(3, 3, 3, 4),), "batch_normalization": tuple(numbers(4) + i for i in range(4)),
+         "depthwise_conv2d": (numbers(3, 3, 4, 1), numbers(4))}
+
+
+def keras_2(path, layers, renamed=(), variable=True):
+    """The layout of Keras 2's save_weights: attributes with the names of layers, and of their weights.
+    (keras/saving/legacy/hdf5_format.py, save_weights_to_hdf5_group; written by h5py alone.)"""
+    with h5py.File(path, "w") as f:
+        names = [dict(renamed).get(name, name) for name in layers]
+        names_of = [name.encode() for name in names]
+        f.attrs["layer_names"] = names_of if variable else np.array(names_of, dtype="S64")
+        f.attrs["backend"], f.attrs["keras_version"] = b"tensorflow", b"2.15.0"
+        for name, weights in zip(names, layers.values()):
+            group = f.create_group(name)
+            kinds = ("gamma", "beta", "moving_mean", "moving_variance") if len(weights) == 4 else ("kernel", "bias")
+            full = [f"{name}/{kind}:0" for kind in kinds[:len(weights)]]
+            # Lists of bytes become variable-length strings in h5py 3, fixed-length ones in h5py 2.
+            weight_names = [weight.encode() for weight in full]
+            group.attrs["weight_names"] = weight_names if variable else np.array(weight_names, dtype="S64")
+            for weight, values in zip(full, weights):
+                group.create_dataset(weight, data=values)
+
+
+def keras_3(path, layers):
+    """The layout of Keras 3's .weights.h5: layers/<name>/vars/<i>, names counted by class.
+    (keras/src/saving/saving_lib.py, H5IOStore; written by h5py alone.)"""
+    with h5py.File(path, "w") as f:
+        for name, weights in layers.items():
+            group = f.create_group(f"layers/{name}/vars")
+            for i, values in enumerate(weights):
+                group.create_dataset(str(i), data=values)
+        f.create_group("vars")
+        f.create_group("optimizer/vars").create_dataset("0", data=np.int64(3))
+
+
+def keras():
+    keras_2("keras_legacy.h5", LENET, {"dense": "zz_hidden", "dense_1": "head"}.items())
+    keras_3("keras_v3.weights.h5", LENET)
+    keras_2("keras_norms.h5", NORMS, variable=False)
+
+
 safetensors_set()
 folders()
+keras()

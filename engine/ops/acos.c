@@ -1,0 +1,20 @@
+/* Acos: the inverse cosine, in radians; NaN outside [-1, 1]. */
+#include "engine/ops/elementwise.h"
+
+IG_UNARY_IMPLS(IG_UNARY_ACOS, 0, 0)
+
+static void grad(const ig_grad *g) {
+  ig_grad_unary(g, "Acos", 0);
+}
+
+const ig_op ig_op_acos = {
+    .name = "Acos",
+    .since = 7,
+    .n_in = {1, 1},
+    .n_out = {1, 1},
+    .flags = IG_ELEMENTWISE_FLAGS,
+    .infer = ig_infer_unary_float,
+    .grad = grad,
+    .cost = ig_cost_elementwise,
+    .impls = impls,
+};

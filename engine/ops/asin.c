@@ -1,0 +1,20 @@
+/* Asin: the inverse sine, in radians; NaN outside [-1, 1]. */
+#include "engine/ops/elementwise.h"
+
+IG_UNARY_IMPLS(IG_UNARY_ASIN, 0, 0)
+
+static void grad(const ig_grad *g) {
+  ig_grad_unary(g, "Asin", 0);
+}
+
+const ig_op ig_op_asin = {
+    .name = "Asin",
+    .since = 7,
+    .n_in = {1, 1},
+    .n_out = {1, 1},
+    .flags = IG_ELEMENTWISE_FLAGS,
+    .infer = ig_infer_unary_float,
+    .grad = grad,
+    .cost = ig_cost_elementwise,
+    .impls = impls,
+};

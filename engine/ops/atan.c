@@ -1,0 +1,20 @@
+/* Atan: the inverse tangent, in radians. */
+#include "engine/ops/elementwise.h"
+
+IG_UNARY_IMPLS(IG_UNARY_ATAN, 0, 0)
+
+static void grad(const ig_grad *g) {
+  ig_grad_unary(g, "Atan", 0);
+}
+
+const ig_op ig_op_atan = {
+    .name = "Atan",
+    .since = 7,
+    .n_in = {1, 1},
+    .n_out = {1, 1},
+    .flags = IG_ELEMENTWISE_FLAGS,
+    .infer = ig_infer_unary_float,
+    .grad = grad,
+    .cost = ig_cost_elementwise,
+    .impls = impls,
+};

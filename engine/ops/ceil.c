@@ -1,0 +1,20 @@
+/* Ceil: the least whole number that is not below x. */
+#include "engine/ops/elementwise.h"
+
+IG_UNARY_IMPLS(IG_UNARY_CEIL, 0, 0)
+
+static void grad(const ig_grad *g) {
+  IG_UNUSED(g); /* zero wherever it exists */
+}
+
+const ig_op ig_op_ceil = {
+    .name = "Ceil",
+    .since = 13,
+    .n_in = {1, 1},
+    .n_out = {1, 1},
+    .flags = IG_ELEMENTWISE_FLAGS,
+    .infer = ig_infer_unary_float,
+    .grad = grad,
+    .cost = ig_cost_elementwise,
+    .impls = impls,
+};

@@ -1,0 +1,20 @@
+/* Sinh: the hyperbolic sine. */
+#include "engine/ops/elementwise.h"
+
+IG_UNARY_IMPLS(IG_UNARY_SINH, 0, 0)
+
+static void grad(const ig_grad *g) {
+  ig_grad_unary(g, "Sinh", 0);
+}
+
+const ig_op ig_op_sinh = {
+    .name = "Sinh",
+    .since = 9,
+    .n_in = {1, 1},
+    .n_out = {1, 1},
+    .flags = IG_ELEMENTWISE_FLAGS,
+    .infer = ig_infer_unary_float,
+    .grad = grad,
+    .cost = ig_cost_elementwise,
+    .impls = impls,
+};

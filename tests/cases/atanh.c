@@ -1,0 +1,9 @@
+/* Cases of Atanh. */
+#include "elementwise_cases.h"
+
+UNARY_REFERENCE(atanh(x))
+
+static const ig_op_case cases[] = {UNARY_CASES(-0.9, 0.9), UNARY_SPECIAL_CASE()};
+
+const ig_op_cases ig_cases_atanh = {
+    .op = "Atanh", .reference = reference, .n_cases = IG_COUNT(cases), .cases = cases};

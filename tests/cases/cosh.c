@@ -1,0 +1,9 @@
+/* Cases of Cosh. */
+#include "elementwise_cases.h"
+
+UNARY_REFERENCE(cosh(x))
+
+static const ig_op_case cases[] = {UNARY_CASES(-4, 4), UNARY_SPECIAL_CASE()};
+
+const ig_op_cases ig_cases_cosh = {
+    .op = "Cosh", .reference = reference, .n_cases = IG_COUNT(cases), .cases = cases};

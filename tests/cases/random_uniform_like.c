@@ -1,0 +1,26 @@
+/* Cases of RandomUniformLike. */
+#include "noise_cases.h"
+
+static const char *check(const ig_node *node, const ig_case_array *in, const ig_case_array *out) {
+  IG_UNUSED(in);
+  double low = attr_float(node, "low"), high = attr_float(node, "high");
+  for (int64_t i = 0; i < count_of(out); i++) {
+    if (!(out->data[i] >= low && out->data[i] <= high)) return "a number is out of range";
+  }
+  return check_moments(out, (low + high) / 2, (high - low) / sqrt(12), 1.8);
+}
+
+static const ig_op_case cases[] = {
+    {.name = "default", .inputs = {NORMAL(IG_F32, 30, 101)}},
+    {.name = "moved", .inputs = {NORMAL(IG_F32, 3, 1001)}, .n_attrs = 2, .attrs = {A_FLOAT("low", -3), A_FLOAT("high", 5)}},
+    {.name = "f64 from integers",
+     .inputs = {INTS(IG_I64, 0, 9, 2, 1001)},
+     .n_attrs = 1,
+     .attrs = {A_INT("dtype", 11)}},
+    {.name = "scalar", .inputs = {SCALAR_AS(IG_F32, false, 1)}},
+    {.name = "empty", .inputs = {NORMAL(IG_F32, 0, 3)}},
+    {.name = "threads", .inputs = {NORMAL(IG_F32, 3, 40001)}},
+};
+
+const ig_op_cases ig_cases_random_uniform_like = {
+    .op = "RandomUniformLike", .n_cases = IG_COUNT(cases), .cases = cases, .check = check};

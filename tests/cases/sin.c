@@ -1,0 +1,9 @@
+/* Cases of Sin. */
+#include "elementwise_cases.h"
+
+UNARY_REFERENCE(sin(x))
+
+static const ig_op_case cases[] = {UNARY_CASES(-9, 9), UNARY_SPECIAL_CASE()};
+
+const ig_op_cases ig_cases_sin = {
+    .op = "Sin", .reference = reference, .n_cases = IG_COUNT(cases), .cases = cases};

@@ -1,0 +1,173 @@
+/* Patterns in pieces, as exporters write them, against the one operator that passes make of them: equal
+ * numbers and gradients; and near misses, which stay as they are. */
+#include <math.h>
+
+#include "pass_checks.h"
+
+static ig_value *number(ig_graph *g, double value) { return ig_graph_const_f32(g, (float)value); }
+
+static ig_value *param(ig_graph *g, const char *name, ig_shape shape) {
+  return ig_graph_param(g, name, IG_F32, shape, noise, true);
+}
+
+static void check(const ig_graph *g, const char *name, const char *made, int count) {
+  run_env env = run_env_open();
+  ig_graph *after = same_numbers(&env, g, name, &training, 1e-5);
+  assert_int_equal(run_count(after, made), count);
+  ig_graph *cleaned = same_numbers(&env, after, "dce", &training, 0);
+  assert_int_equal(run_count(cleaned, made), count);
+  if (count) same_gradients(&env, g, name, 1e-4);
+  ig_graph_destroy(cleaned);
+  ig_graph_destroy(after);
+  run_env_close(&env);
+}
+
+/* --- GELU ------------------------------------------------------------------------------------ */
+
+static ig_value *erf_sum(ig_graph *g, ig_value *x, bool divided, double root) {
+  ig_value *inside = divided ? op2(g, "Div", x, number(g, root)) : op2(g, "Mul", x, number(g, 1 / root));
+  return op2(g, "Add", op(g, "Erf", inside), number(g, 1));
+}
+
+static ig_value *tanh_sum(ig_graph *g, ig_value *x, bool pow, double factor) {
+  ig_value *cube = pow ? op2(g, "Pow", x, number(g, 3)) : op2(g, "Mul", op2(g, "Mul", x, x), x);
+  ig_value *inside = op2(g, "Add", x, op2(g, "Mul", cube, number(g, factor)));
+  return op2(g, "Add", number(g, 1), op(g, "Tanh", op2(g, "Mul", inside, number(g, 0.7978845608))));
+}
+
+/* The three orders of x, 1/2 and the sum. */
+static ig_value *factors(ig_graph *g, ig_value *x, ig_value *sum, int order, double half) {
+  if (order == 0) return op2(g, "Mul", op2(g, "Mul", x, sum), number(g, half));
+  if (order == 1) return op2(g, "Mul", x, op2(g, "Mul", number(g, half), sum));
+  return op2(g, "Mul", op2(g, "Mul", number(g, half), x), sum);
+}
+
+static void gelu_one(int order, bool tanh_form, bool variant, double constant, double half, int count) {
+  ig_graph *g = fresh();
+  ig_value *x = op2(g, "Add", ig_graph_input(g, "x", IG_F32, IG_SHAPE(4, 6)), param(g, "w", IG_SHAPE(4, 6)));
+  ig_value *sum = tanh_form ? tanh_sum(g, x, variant, constant) : erf_sum(g, x, variant, constant);
+  ig_graph_output(g, "y", factors(g, x, sum, order, half));
+  check(g, "recognise_gelu", "Gelu", count);
+  ig_graph_destroy(g);
+}
+
+static void gelu(void **state) {
+  (void)state;
+  for (int order = 0; order < 3; order++) {
+    for (int variant = 0; variant < 2; variant++) {
+      gelu_one(order, false, variant, sqrt(2), 0.5, 1);
+      gelu_one(order, true, variant, 0.044715, 0.5, 1);
+    }
+  }
+}
+
+static void gelu_declines(void **state) {
+  (void)state;
+  gelu_one(0, false, true, 1.5, 0.5, 0);
+  gelu_one(1, true, true, 0.05, 0.5, 0);
+  gelu_one(2, false, true, sqrt(2), 0.6, 0);
+}
+
+/* --- attention ------------------------------------------------------------------------------- */
+
+typedef struct sdpa {
+  bool split_scale, divided, batched, guard, mask, learned_mask;
+  int softmax_axis;
+} sdpa;
+
+static ig_value *transpose(ig_graph *g, ig_value *x, int n, const int64_t *perm) {
+  return ig_op1(g, "Transpose", NULL, IG_INS(x), IG_ATTRS(IG_INTS("perm", n, perm)));
+}
+
+static ig_value *reshape(ig_graph *g, ig_value *x, int n, const int64_t *dims) {
+  return op2(g, "Reshape", x, ig_graph_const_i64s(g, n, dims));
+}
+
+static ig_value *keys_turned(ig_graph *g, ig_value *k, bool batched) {
+  if (!batched) return transpose(g, k, 4, (const int64_t[]){0, 1, 3, 2});
+  ig_value *flat = reshape(g, k, 3, (const int64_t[]){6, 7, 8});
+  ig_value *turned = transpose(g, flat, 3, (const int64_t[]){0, 2, 1});
+  return reshape(g, turned, 4, (const int64_t[]){2, 3, 8, 7});
+}
+
+static void attention_one(sdpa s, int count) {
+  ig_graph *g = fresh();
+  ig_value *x = ig_graph_input(g, "x", IG_F32, IG_SHAPE(2, 3, 5, 8));
+  ig_value *q = op2(g, "Mul", x, param(g, "q", IG_SHAPE(8)));
+  ig_value *k = param(g, "k", IG_SHAPE(2, 3, 7, 8)), *v = param(g, "v", IG_SHAPE(2, 3, 7, 4));
+  ig_value *turned = keys_turned(g, k, s.batched);
+  if (s.split_scale) {
+    q = op2(g, "Mul", q, number(g, 0.7));
+    turned = op2(g, "Mul", turned, number(g, 0.7));
+  }
+  ig_value *scores = op2(g, "MatMul", q, turned);
+  if (s.divided) scores = op2(g, "Div", scores, number(g, 2.5));
+  float hidden[2 * 5 * 7] = {0};
+  for (int i = 0; i < 2 * 5 * 7; i += 3) hidden[i] = -INFINITY;
+  ig_value *mask = ig_graph_const(g, NULL, IG_F32, IG_SHAPE(2, 1, 5, 7), hidden);
+  if (s.learned_mask) mask = param(g, "mask", IG_SHAPE(1, 3, 5, 7));
+  if (s.mask) scores = op2(g, "Add", scores, mask);
+  ig_value *p = ig_op1(g, "Softmax", NULL, IG_INS(scores), IG_ATTRS(IG_INT("axis", s.softmax_axis)));
+  if (s.guard) p = ig_op1(g, "Where", NULL, IG_INS(op(g, "IsNaN", p), number(g, 0), p), IG_NO_ATTRS);
+  ig_graph_output(g, "y", op2(g, "MatMul", p, v));
+  check(g, "recognise_attention", "Attention", count);
+  ig_graph_destroy(g);
+}
+
+static void attention(void **state) {
+  (void)state;
+  attention_one((sdpa){.split_scale = true, .batched = true, .mask = true, .softmax_axis = -1}, 1);
+  attention_one((sdpa){.divided = true, .mask = true, .softmax_axis = 3}, 1);
+  attention_one((sdpa){.guard = true, .softmax_axis = -1}, 1);
+}
+
+static void attention_declines(void **state) {
+  (void)state;
+  attention_one((sdpa){.softmax_axis = 2}, 0);
+  attention_one((sdpa){.mask = true, .learned_mask = true, .softmax_axis = -1}, 0);
+}
+
+/* --- normalisation --------------------------------------------------------------------------- */
+
+static ig_value *mean(ig_graph *g, ig_value *x, int64_t axis) {
+  return op2(g, "ReduceMean", x, ig_graph_const_i64s(g, 1, &axis));
+}
+
+static void norm_one(bool layer, bool divides, bool bias, int64_t axis, const char *made, int count) {
+  ig_graph *g = fresh();
+  ig_value *x = ig_graph_input(g, "x", IG_F32, IG_SHAPE(6, 6));
+  x = op2(g, "Add", x, param(g, "w", IG_SHAPE(6, 6)));
+  ig_value *v = layer ? op2(g, "Sub", x, mean(g, x, -1)) : x;
+  ig_value *square = divides ? op2(g, "Pow", v, number(g, 2)) : op2(g, "Mul", v, v);
+  ig_value *root = op(g, "Sqrt", op2(g, "Add", mean(g, square, axis), number(g, 1e-3)));
+  ig_value *y = divides ? op2(g, "Div", v, root) : op2(g, "Mul", v, op(g, "Reciprocal", root));
+  y = op2(g, "Mul", param(g, "scale", IG_SHAPE(6)), y);
+  if (bias) y = op2(g, "Add", y, param(g, "bias", IG_SHAPE(6)));
+  ig_graph_output(g, "y", op(g, "Tanh", y));
+  check(g, "recognise_norm", made, count);
+  ig_graph_destroy(g);
+}
+
+static void normalisation(void **state) {
+  (void)state;
+  for (int divides = 0; divides < 2; divides++) {
+    norm_one(true, divides, true, -1, "LayerNormalization", 1);
+    norm_one(true, divides, false, 1, "LayerNormalization", 1);
+    norm_one(false, divides, false, -1, "RMSNormalization", 1);
+  }
+}
+
+static void normalisation_declines(void **state) {
+  (void)state;
+  norm_one(true, true, true, 0, "LayerNormalization", 0); /* variance by column */
+  norm_one(false, false, false, 0, "RMSNormalization", 0);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(gelu),          cmocka_unit_test(gelu_declines),
+      cmocka_unit_test(attention),     cmocka_unit_test(attention_declines),
+      cmocka_unit_test(normalisation), cmocka_unit_test(normalisation_declines),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
