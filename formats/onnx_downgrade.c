@@ -89,6 +89,12 @@ static void split_evenly(ig_onnx_out *out) {
   if (size < 0 || size % n) refuse(out, "parts that may differ need opset 18");
 }
 
+/* From 18 on, equal parts are asked for by their number. */
+static void split_by_number(ig_onnx_out *out) {
+  bool says = is_given(out, 1) || ig_onnx_find_attr(out, "num_outputs");
+  if (out->block->exporter->opset >= 18 && !says) set(out, IG_INT("num_outputs", out->n_out));
+}
+
 static void pad_modes(ig_onnx_out *out) {
   if (text_is(out, "mode", "wrap")) refuse(out, "mode 'wrap' needs opset 19");
 }
@@ -198,6 +204,7 @@ static const struct row {
     {"ScatterElements", 18, reductions},
     {"ScatterND", 18, reductions},
     {"Shape", 15, slice_of_shape},
+    {"Split", INT64_MAX, split_by_number},
     {"Split", 18, split_evenly},
     {"Swish", 24, ig_onnx_lower_swish},
 };

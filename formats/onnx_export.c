@@ -201,7 +201,7 @@ static ig_status start_block(ig_onnx_block *block, int n_outer, const ig_onnx_ar
 
 static const ig_onnx_arg absent = {.name = "", .known = {.rank = -1}};
 
-static ig_status write_body(ig_onnx_exporter *x, const ig_graph *body, int n_outer,
+static ig_status write_body(ig_onnx_exporter *x, const ig_node *node, const ig_graph *body, int n_outer,
                             const ig_onnx_arg *outer, const ig_onnx_graph **out);
 
 /* Outputs that nothing reads, of those that an operator need not give, are left out. */
@@ -221,7 +221,7 @@ static ig_status write_bodies(ig_onnx_block *block, const ig_node *node, ig_onnx
     if (!body) continue;
     ig_onnx_attr *to = &bodies[out->n_bodies++];
     *to = (ig_onnx_attr){.name = f->name, .type = IG_ONNX_GRAPH};
-    IG_TRY(write_body(x, body, n_outer, out->in + inner, &to->graph));
+    IG_TRY(write_body(x, node, body, n_outer, out->in + inner, &to->graph));
   }
   out->bodies = bodies;
   out->n_in = inner;
@@ -302,10 +302,11 @@ static const ig_onnx_type *said(int64_t n, const ig_onnx_value *values, const ch
 }
 
 /* What the file that the graph came from said, where that is more. */
-static ig_status typed(ig_onnx_exporter *x, const ig_onnx_known *known, int64_t n,
+static ig_status typed(ig_onnx_exporter *x, bool body, const ig_onnx_known *known, int64_t n,
                        const ig_onnx_value *source, ig_onnx_value *out) {
   if (known->dtype == IG_NONE || known->rank < 0) out->type = said(n, source, out->name);
-  return out->type ? IG_OK : type_of(x, known, &out->type);
+  if (out->type || (body && known->rank < 0)) return IG_OK; /* without rank, some readers take it ill */
+  return type_of(x, known, &out->type);
 }
 
 static ig_status write_borders(ig_onnx_block *block, bool body, int n_outer,
@@ -320,13 +321,15 @@ static ig_status write_borders(ig_onnx_block *block, bool body, int n_outer,
   for (int64_t i = 0; i < n_in; i++) {
     const ig_onnx_arg *arg = &block->args[g->inputs[i]->id];
     in[i].name = arg->name;
-    IG_TRY(typed(x, &arg->known, source ? source->n_inputs : 0, source ? source->inputs : NULL, &in[i]));
+    IG_TRY(typed(x, body, &arg->known, source ? source->n_inputs : 0, source ? source->inputs : NULL,
+                 &in[i]));
     IG_CHECK(in[i].type || body, IG_ERR_UNSUPPORTED, "input '%s': its type is not known", arg->name);
   }
   for (int64_t i = 0; i < n_out; i++) {
     const ig_onnx_known *known = &block->args[g->outputs[i]->id].known;
     results[i].name = output_names[i];
-    IG_TRY(typed(x, known, source ? source->n_outputs : 0, source ? source->outputs : NULL, &results[i]));
+    IG_TRY(typed(x, body, known, source ? source->n_outputs : 0, source ? source->outputs : NULL,
+                 &results[i]));
     IG_CHECK(results[i].type || body, IG_ERR_UNSUPPORTED, "output '%s': its type is not known",
              output_names[i]);
   }
@@ -365,7 +368,16 @@ static ig_status settle(ig_onnx_exporter *x, ig_onnx_graph *g) {
   return g->nodes && g->initializers ? IG_OK : out_of_memory(x);
 }
 
-static ig_status write_body(ig_onnx_exporter *x, const ig_graph *body, int n_outer,
+/* The count and the condition that a Loop's body begins with are scalars, which ONNX Runtime wants said. */
+static void know_loop_inputs(const ig_node *node, ig_onnx_block *block) {
+  const ig_graph *body = block->graph;
+  const ig_dtype dtypes[] = {IG_I64, IG_BOOL};
+  for (int i = 0; i < 2 && i < body->n_inputs && strcmp(node->op->name, "Loop") == 0; i++) {
+    block->args[body->inputs[i]->id].known = (ig_onnx_known){.dtype = dtypes[i], .rank = 0};
+  }
+}
+
+static ig_status write_body(ig_onnx_exporter *x, const ig_node *node, const ig_graph *body, int n_outer,
                             const ig_onnx_arg *outer, const ig_onnx_graph **out) {
   size_t n = (size_t)body->n_values + 1;
   ig_onnx_block block = {.exporter = x, .graph = body, .args = ig_arena_alloc(x->arena, n * sizeof *block.args)};
@@ -377,6 +389,7 @@ static ig_status write_body(ig_onnx_exporter *x, const ig_graph *body, int n_out
     known->rank = -1;
     known->dtype = body->values[i]->dtype;
   }
+  know_loop_inputs(node, &block);
   ig_status status = start_block(&block, n_outer, outer, names);
   if (status == IG_OK) status = write_nodes(&block, true, names);
   if (status == IG_OK) status = write_borders(&block, true, n_outer, names, made);

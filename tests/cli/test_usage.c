@@ -48,6 +48,8 @@ static const slip slips[] = {
     {{"export", "--model", "m.h5", "--out", "m.pt"},
      "^ingot export: --out: '.pt' is no format to export to \\(valid: .h5, .onnx, .safetensors, "
      ".npz, or FOLDER/ for transformers\\)$"},
+    {{"export", "--model", "m.h5", "--out", "m.onnx"}, "^ingot export: m.h5: cannot open: "},
+    {{"export", "--model", "m.h5", "--out", "m.onnx", "--opset", "28"}, "^ingot export: --opset"},
     {{"data"}, "^ingot data: action is missing: validate\\|stats\\|convert\\|split$"},
     {{"data", "validat", "x"},
      "^ingot data: action: 'validat' is unknown; did you mean 'validate'\\?"},
