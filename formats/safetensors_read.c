@@ -237,7 +237,7 @@ static ig_status take_mapped(ig_safetensors *set, const char *folder, const char
   IG_TRY(check_shard_name(index, file));
   char *path = ig_format("%s/%s", folder, file);
   IG_CHECK_ALLOC(path);
-  const shard *s;
+  const shard *s = NULL;
   ig_status status = shard_of(set, path, &s);
   ig_free(path);
   IG_TRY(status);

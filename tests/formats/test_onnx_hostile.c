@@ -184,7 +184,7 @@ static void recursion(void **state) {
   refused(m, "nest more than 32 deep");
   m = model_bytes(one_node(call_bytes("F0", "x", "y")), 18);
   for (int i = 0; i < 31; i++) {
-    char name[8], next[8];
+    char name[16], next[16];
     snprintf(name, sizeof name, "F%d", i);
     snprintf(next, sizeof next, "F%d", i + 1);
     message f = function_bytes(name, call_bytes(next, "a", "c"));

@@ -30,7 +30,7 @@ static ig_status interpret(const char *op, int n_in, ig_datum *const *in, int n_
                            const ig_attr *attrs, int n_out, ig_datum **out) {
   ig_graph *g = deferred("one");
   ig_value *values[3];
-  char name[8];
+  char name[16];
   for (int i = 0; i < n_in; i++) {
     snprintf(name, sizeof name, "in%d", i);
     values[i] = free_input(g, name, in[i]->dtype, in[i]->shape.rank);

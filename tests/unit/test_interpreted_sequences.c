@@ -27,7 +27,7 @@ static ig_status run_node(const char *op, int n_in, ig_datum *const *in, int n_a
            (ig_datum *[]){__VA_ARGS__}, n_attrs, attrs, 1, &out)
 
 static ig_datum *numbers(int n) { /* the sequence [0], [1], ... */
-  ig_datum *items[MOST], *sequence = NULL;
+  ig_datum *items[MOST] = {0}, *sequence = NULL;
   for (int i = 0; i < n; i++) items[i] = VECTOR(IG_F32, i);
   GOOD(ig_datum_sequence(IG_F32, n, items, &sequence));
   release(n, items);
