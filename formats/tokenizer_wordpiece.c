@@ -127,6 +127,7 @@ static ig_status to_lower(encoding *e) {
     if (p == 0x130) IG_TRY(push(e, 0x307));
   }
   e->n_points -= count;
+  if (e->n_points == 0) return IG_OK; /* an empty text has no array */
   memmove(e->points, e->points + count, (size_t)e->n_points * sizeof *e->points);
   return IG_OK;
 }
