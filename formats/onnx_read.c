@@ -190,8 +190,9 @@ static ig_status read_text(reader *r, span bytes, const char **out) {
 static ig_status append_numbers(const reader *r, const ig_onnx_field *field, const wire_field *f,
                                 char *list, int64_t *count) {
   size_t size = element_size(field);
-  if (f->type == 2 && f->bytes.at == f->bytes.end) return IG_OK; /* an empty list needs no array */
-  char *at = list + (size_t)*count * size;
+  /* Without an array there is no whole number: nothing at all, or one that does not end. */
+  char *at = list ? list + (size_t)*count * size : NULL;
+  if (f->type == 2 && f->bytes.at == f->bytes.end) return IG_OK;
   if (field->kind != IG_ONNX_F_INTS) {
     size_t bytes = (size_t)(f->bytes.end - f->bytes.at);
     memcpy(at, f->bytes.at, bytes);
