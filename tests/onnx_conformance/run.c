@@ -318,6 +318,8 @@ int main(int argc, char **argv) {
     if (o.verdict == PASSED && reason) printf("PASSES, but is expected to fail: %s (%s)\n", name, reason);
     else if (o.verdict != PASSED && !reason) printf("FAIL %s: %s\n", name, o.why);
   }
+  for (int i = 0; i < n; i++) free(entries[i]);
+  free(entries);
   for (int i = 0; i < n_expected; i++) {
     if (expected[i].met || first < argc) continue;
     printf("no such case: %s, of the expected failures\n", expected[i].name);
