@@ -7,7 +7,7 @@
 
 static const char *reject(const ig_node *node) {
   ig_dtype dtype = node->inputs[0]->dtype;
-  return dtype == IG_F32 || dtype == IG_BF16 || dtype == IG_F16 ? NULL : "not f32, bf16 or f16";
+  return dtype == IG_F32 || dtype == IG_BF16 || dtype == IG_F16 ? NULL : "not f32, bf16 or f16: an element type of the CPU's";
 }
 
 static const char *reject_cublas(const ig_node *node) {
