@@ -370,8 +370,14 @@ static void read_by_one(void **state) {
   check_shared(GOLDEN("images.npz"), &plain, true);
   check_shared(GOLDEN("table_fortran.npy"), &plain, true);
   check_shared(GOLDEN("table_be_f4.npy"), &plain, false);
-  check_shared(write_hdf5("chunked.h5", true, 100), &plain, true);
-  check_shared(write_hdf5("plain.h5", false, 100), &plain, false);
+  /* HDF5 files are probed in a forked child (formats/hdf5.h). Ranks are threads here, and a fork while another
+   * thread holds a lock of a sanitizer's allocator leaves a child that waits for ever. */
+  if (SANITIZED) {
+    print_message("HDF5 is left out: sanitizers do not survive forks beside other threads\n");
+  } else {
+    check_shared(write_hdf5("chunked.h5", true, 100), &plain, true);
+    check_shared(write_hdf5("plain.h5", false, 100), &plain, false);
+  }
   const char *text = write_text("long.txt", long_text());
   for (int64_t context = 5; context <= 70; context += 13) {
     for (int64_t stride = 1; stride <= 2 * context; stride = 3 * stride + 1) {
