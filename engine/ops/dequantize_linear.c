@@ -57,5 +57,6 @@ const ig_op ig_op_dequantize_linear = {
     .attrs_size = sizeof(ig_quantize_attrs),
     .infer = infer,
     .cost = ig_quantize_cost,
+    .settings = 1 << 1 | 1 << 2,
     .impls = impls,
 };

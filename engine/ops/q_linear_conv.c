@@ -90,5 +90,6 @@ const ig_op ig_op_q_linear_conv = {
     .attrs_size = sizeof(ig_conv_attrs),
     .infer = infer,
     .cost = ig_integer_conv_cost,
+    .settings = 1 << 1 | 1 << 4 | 1 << 6,
     .impls = impls,
 };

@@ -45,5 +45,6 @@ const ig_op ig_op_q_linear_mat_mul = {
     .flags = IG_OP_PURE,
     .infer = infer,
     .cost = ig_matmul_integer_cost,
+    .settings = 1 << 1 | 1 << 4 | 1 << 6,
     .impls = impls,
 };

@@ -80,5 +80,6 @@ const ig_op ig_op_quantize_linear = {
     .attrs_size = sizeof(ig_quantize_attrs),
     .infer = infer,
     .cost = ig_quantize_cost,
+    .settings = 1 << 1 | 1 << 2,
     .impls = impls,
 };

@@ -73,5 +73,6 @@ const ig_op ig_op_resize = {
     .infer = resize_infer,
     .grad = resize_grad,
     .cost = resize_cost,
+    .settings = 1 << 1 | 1 << 2,
     .impls = resize_impls,
 };

@@ -301,6 +301,16 @@ static void indexes(void **state) {
   refused(model_bytes(one_node(node), 18), "the_node|Softmax|axis");
 }
 
+/* An honest one: the scales of Resize are floats, but no parameter, and must be known to plan it. */
+static void settings_are_constants(void **state) {
+  IG_UNUSED(state);
+  const float scales[] = {1, 1, 2, 2};
+  const int64_t four[] = {4};
+  message g = one_node(node_bytes("Resize", "x - s", "y"));
+  put_message(&g, 5, tensor_bytes("s", FLOAT, 1, four, scales, sizeof scales));
+  if (run(model_bytes(g, 18)) != IG_OK) fail_msg("%s", ig_last_error());
+}
+
 static void versions(void **state) {
   IG_UNUSED(state);
   refused(model_bytes(one_node(node_bytes("Relu", "x", "y")), 99), "opset|99");
@@ -402,6 +412,7 @@ int main(void) {
       cmocka_unit_test(convolutions),
       cmocka_unit_test(bombs),
       cmocka_unit_test(indexes),
+      cmocka_unit_test(settings_are_constants),
       cmocka_unit_test(versions),
       cmocka_unit_test(outside),
   };
