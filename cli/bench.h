@@ -42,6 +42,8 @@ void ig_bench_machine(const ig_cli *cli, ig_backend *backend, json_t *result);
 /* Prints the result: as JSON, or a line a key for people. Takes the reference. */
 ig_status ig_bench_report(const ig_cli *cli, json_t *result);
 
+/* bench_file.c: the model is a file. */
+ig_status ig_bench_file(const ig_cli *cli, const ig_bench_values *values, ig_backend *backend);
 /* bench_ops.c */
 ig_status ig_bench_ops(const ig_cli *cli, const ig_bench_values *values, ig_backend *backend);
 
