@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/base/status.h"
+
 #define IG_FAKE_LEAST_SCALE 0x1p-100f
 
 /* A tensor [outer, channels, inner], row-major, with one scale a channel. */
@@ -28,5 +30,15 @@ size_t ig_cpu_fake_quantize_grad_workspace(const ig_fake_quantize *q);
 /* dx may be dy; `dx` or `dscale` may be NULL. */
 void ig_cpu_fake_quantize_grad(const ig_fake_quantize *q, const float *dy, const float *x,
                                const float *scale, float *dx, float *dscale, void *workspace);
+
+/* --- on a CUDA device -------------------------------------------------------------------------- */
+
+ig_status ig_cuda_fake_quantize(const ig_fake_quantize *q, const float *x, const float *scale,
+                                float *y, void *stream);
+size_t ig_cuda_fake_quantize_grad_workspace(const ig_fake_quantize *q);
+/* As on the CPU, except that `dscale` is wanted always. */
+ig_status ig_cuda_fake_quantize_grad(const ig_fake_quantize *q, const float *dy, const float *x,
+                                     const float *scale, float *dx, float *dscale, void *workspace,
+                                     void *stream);
 
 #endif

@@ -6,7 +6,6 @@
 #include <math.h>
 #include <stdbool.h>
 
-#include "engine/base/status.h"
 #include "kernels/cpu/parallel.h"
 
 #define PIECE 4096    /* elements of a row at a time */
