@@ -3,15 +3,15 @@
 
 Each model is exported to ONNX with random weights and quantized by onnxruntime.quantization into the QDQ
 form (u8 activations, i8 weights a channel; of the encoder the linear layers, not the products of
-attention). Both engines run the same file. What is compared is the median of the ratios of runs that
-stand next to each other, so that a load from elsewhere hits all alike.
+attention). Both engines run the same file. A round is a few runs of each by turns, of which the fastest
+counts; what is compared is the median over the rounds of the ratios within one, so that a load from
+elsewhere hits all alike.
 
-    int8_infer.py --library build/release/libingot.so [--models resnet50,mobilenetv2,bert]
-                  [--batches 1,32] [--rounds 15] [--threads 2] [--keep FOLDER] [--json]
+    int8_infer.py --ingot build/release/ingot [--models resnet50,mobilenetv2,bert] [--batches 1,32]
+                  [--rounds 5] [--steps 10] [--threads 2] [--keep FOLDER] [--json]
 """
 
 import argparse
-import ctypes
 import json
 import pathlib
 import statistics
@@ -28,10 +28,11 @@ SHAPES = {"resnet50": (3, 224, 224), "mobilenetv2": (3, 224, 224), "bert": (128,
 
 def parse():
     parser = argparse.ArgumentParser(description="Times quantized models on the CPU.")
-    parser.add_argument("--library", default="build/release/libingot.so")
+    parser.add_argument("--ingot", default="build/release/ingot")
     parser.add_argument("--models", default=",".join(MODELS))
     parser.add_argument("--batches", default="1,32")
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--keep", type=pathlib.Path, help="models are made in this folder and kept")
     parser.add_argument("--make", metavar="MODEL", help=argparse.SUPPRESS)
@@ -99,102 +100,91 @@ def make(name, folder):
                     weight_type=QuantType.QInt8, activation_type=QuantType.QUInt8, **options)
 
 
-class Ingot:
-    class Options(ctypes.Structure):
-        _fields_ = [("device", ctypes.c_char_p), ("threads", ctypes.c_int)]
-
-    class Info(ctypes.Structure):
-        _fields_ = [("name", ctypes.c_char_p), ("dtype", ctypes.c_int), ("rank", ctypes.c_int),
-                    ("dims", ctypes.c_int64 * 8), ("sample_bytes", ctypes.c_size_t)]
-
-    def __init__(self, library, path, threads):
-        self.library = library
-        self.model = ctypes.c_void_p()
-        options = self.Options(b"cpu", threads)
-        self.check(library.ig_model_open(str(path).encode(), ctypes.byref(options),
-                                         ctypes.byref(self.model)))
-        info = self.Info()
-        self.check(library.ig_model_output(self.model, 0, ctypes.byref(info)))
-        self.sample = info.sample_bytes // 4
-
-    def check(self, status):
-        if status:
-            raise SystemExit("int8_infer.py: " + self.library.ig_last_error().decode())
-
-    def __call__(self, x):
-        import numpy
-
-        y = numpy.empty((x.shape[0], self.sample), numpy.float32)
-        inputs = (ctypes.c_void_p * 1)(x.ctypes.data)
-        outputs = (ctypes.c_void_p * 1)(y.ctypes.data)
-        self.check(self.library.ig_model_run(self.model, ctypes.c_int64(x.shape[0]), inputs, outputs))
-        return y
+def ingot(args, *words):
+    command = [args.ingot, *words, "--threads", str(args.threads), "--json"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    if done.returncode != 0:
+        raise SystemExit(done.stderr)
+    return json.loads(done.stdout)
 
 
-class Runtime:
-    def __init__(self, path, threads):
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        self.session = onnxruntime.InferenceSession(str(path), options,
-                                                    providers=["CPUExecutionProvider"])
-
-    def __call__(self, x):
-        return self.session.run(None, {"x": x})[0].reshape(x.shape[0], -1)
+def ingot_ms(args, model, batch):
+    return ingot(args, "bench", "infer", "--model", str(model), "--batch", str(batch),
+                 "--steps", str(args.steps), "--warmup", "2")["latency_ms_min"]
 
 
-def seconds(run, x):
-    begin = time.perf_counter()
-    run(x)
-    return time.perf_counter() - begin
+def session(model, threads):
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0" if threads == 1 else "1")
+    return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
 
 
-def compare(name, batch, engines, rounds):
+def runtime_ms(args, model, x):
+    opened = session(model, args.threads)
+    times = []
+    for _ in range(args.steps + 2):
+        begin = time.perf_counter()
+        opened.run(None, {"x": x})
+        times.append(time.perf_counter() - begin)
+    return 1e3 * min(times[2:])
+
+
+def speed(args, name, batch, plain, small):
     import numpy
 
     x = numpy.random.default_rng(batch).standard_normal((batch, *SHAPES[name]), dtype=numpy.float32)
-    results = {key: run(x) for key, run in engines.items()}
-    if batch * len(SHAPES[name]) == 1:
-        rounds *= 2
-    times = [{key: seconds(run, x) for key, run in engines.items()} for _ in range(rounds)]
-    ours, theirs, plain = results["int8"], results["ort_int8"], results["f32"]
-    width = ours.shape[1] // SHAPES[name][0] if name == "bert" else ours.shape[1]
-    rows = [array.reshape(-1, width) for array in (ours, theirs, plain)]
-    return {
-        "model": name, "batch": batch,
-        **{key + "_ms": 1e3 * statistics.median(t[key] for t in times) for key in engines},
-        "f32_to_int8": statistics.median(t["f32"] / t["int8"] for t in times),
-        "ort_to_int8": statistics.median(t["ort_int8"] / t["int8"] for t in times),
-        "same_top1_as_ort": float(numpy.mean(rows[0].argmax(1) == rows[1].argmax(1))),
-        "difference_from_ort": float(numpy.abs(ours - theirs).max() / numpy.abs(theirs).max()),
-        "difference_from_f32": float(numpy.linalg.norm(ours - plain) / numpy.linalg.norm(plain)),
-        "ort_from_f32": float(numpy.linalg.norm(theirs - plain) / numpy.linalg.norm(plain)),
-    }
+    rounds = [{"f32": ingot_ms(args, plain, batch), "int8": ingot_ms(args, small, batch),
+               "ort_int8": runtime_ms(args, small, x)} for _ in range(args.rounds)]
+    result = {"model": name, "batch": batch}
+    for key in rounds[0]:
+        result[key + "_ms"] = min(r[key] for r in rounds)
+    for key in ("f32", "ort_int8"):
+        result[key + "_to_int8"] = statistics.median(r[key] / r["int8"] for r in rounds)
+    return result
+
+
+def agreement(args, name, plain, small, folder):
+    """How far results lie from each other, as a share of their size; and equal greatest outputs."""
+    import numpy
+
+    x = numpy.random.default_rng(7).standard_normal((4, *SHAPES[name]), dtype=numpy.float32)
+    numpy.savez(folder / "x.npz", x=x)
+    ours = []
+    for model in (plain, small):
+        ingot(args, "infer", "--model", str(model), "--data", str(folder / "x.npz"),
+              "--out", str(folder / "y.npz"))
+        ours.append(numpy.load(folder / "y.npz")["y"])
+    theirs = session(small, args.threads).run(None, {"x": x})[0]
+    width = ours[0].shape[-1]
+
+    def apart(a, b):
+        return float(numpy.linalg.norm(a - b) / numpy.linalg.norm(b))
+
+    same = ours[1].reshape(-1, width).argmax(1) == theirs.reshape(-1, width).argmax(1)
+    return {"int8_from_f32": apart(ours[1], ours[0]), "ort_int8_from_f32": apart(theirs, ours[0]),
+            "int8_from_ort_int8": apart(ours[1], theirs), "same_top1": float(numpy.mean(same))}
 
 
 def run(args, folder):
-    library = ctypes.CDLL(str(pathlib.Path(args.library).resolve()))
-    library.ig_last_error.restype = ctypes.c_char_p
     results = []
     for name in args.models.split(","):
-        paths = folder / f"{name}.onnx", folder / f"{name}.int8.onnx"
-        if not paths[1].exists():  # in a process of its own: PyTorch's threads would stay
+        plain, small = folder / f"{name}.onnx", folder / f"{name}.int8.onnx"
+        if not small.exists():  # in a process of its own: PyTorch's threads would stay
             subprocess.run([sys.executable, __file__, "--make", name, "--keep", str(folder)],
                            check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        engines = {"f32": Ingot(library, paths[0], args.threads),
-                   "int8": Ingot(library, paths[1], args.threads),
-                   "ort_int8": Runtime(paths[1], args.threads)}
+        agrees = agreement(args, name, plain, small, folder)
         for batch in args.batches.split(","):
-            result = compare(name, int(batch), engines, args.rounds)
-            results.append(result)
+            results.append({**speed(args, name, int(batch), plain, small), **agrees})
             if not args.json:
                 print("  ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}"
-                                for k, v in result.items()), flush=True)
+                                for k, v in results[-1].items()), flush=True)
     if args.json:
-        print(json.dumps({"threads": args.threads, "rounds": args.rounds, "cpu": measure.cpu_name(),
-                          "results": results}))
+        print(json.dumps({"threads": args.threads, "rounds": args.rounds, "steps": args.steps,
+                          "cpu": measure.cpu_name(), "results": results}))
 
 
 def main():

@@ -52,13 +52,32 @@ static void concat_grad(const ig_grad *grad) {
   for (int i = 0; split && i < n; i++) grad->dx[i] = split->outputs[i];
 }
 
+/* A tensor's dimensions in the order of its memory, and where `axis` is there. */
+static ig_shape in_memory(const ig_value *value, int *axis) {
+  static const int places[] = {0, 3, 1, 2}; /* of N, C, H, W with channels last */
+  const int64_t *d = value->shape.dims;
+  if (value->layout != IG_LAYOUT_NHWC) return value->shape;
+  *axis = places[*axis];
+  return IG_SHAPE(d[0], d[2], d[3], d[1]);
+}
+
+static const char *concat_reject(const ig_node *node) {
+  ig_layout layout = node->outputs[0]->layout;
+  if (layout == IG_LAYOUT_BLOCK16) return "blocks of channels";
+  for (int i = 0; i < node->n_inputs; i++) {
+    if (node->inputs[i]->layout != layout) return "operands differ in memory layout";
+  }
+  return NULL;
+}
+
 static ig_status concat_run(const ig_call *call) {
   const ig_node *node = call->node;
-  const ig_shape *out = &node->outputs[0]->shape;
-  int axis = ig_shape_axis(out, IG_ATTRS_OF(concat_attrs, node)->axis);
+  int axis = ig_shape_axis(&node->outputs[0]->shape, IG_ATTRS_OF(concat_attrs, node)->axis);
+  int along = axis;
+  const ig_shape joined = in_memory(node->outputs[0], &along), *out = &joined;
   size_t size = ig_dtype_size(node->outputs[0]->dtype);
-  int64_t outer = ig_shape_span(out, 0, axis), inner = ig_shape_span(out, axis + 1, out->rank);
-  int64_t row = out->dims[axis] * inner, at = 0;
+  int64_t outer = ig_shape_span(out, 0, along), inner = ig_shape_span(out, along + 1, out->rank);
+  int64_t row = out->dims[along] * inner, at = 0;
   for (int i = 0; i < node->n_inputs; i++) {
     int64_t mine = node->inputs[i]->shape.dims[axis] * inner;
     ig_cpu_strided_copy(size, 2, (int64_t[]){outer, mine}, call->in[i], (int64_t[]){mine, 1},
@@ -69,7 +88,7 @@ static ig_status concat_run(const ig_call *call) {
 }
 
 static const ig_impl concat_impls[] = {
-    {.name = "cpu",      .device = IG_CPU, .run = concat_run},
+    {.name = "cpu", .device = IG_CPU, .reject = concat_reject, .run = concat_run},
     {.name = NULL},
 };
 
@@ -78,7 +97,7 @@ const ig_op ig_op_concat = {
     .since = 13,
     .n_in = {1, IG_VARIADIC},
     .n_out = {1, 1          },
-    .flags = IG_OP_PURE,
+    .flags = IG_OP_PURE | IG_OP_LAYOUT,
     .attrs = concat_fields,
     .attrs_size = sizeof(concat_attrs),
     .infer = concat_infer,

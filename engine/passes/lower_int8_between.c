@@ -66,16 +66,32 @@ static ig_status lower_add(ig_graph *graph, ig_node *node, int *changes) {
 
 /* --- means ------------------------------------------------------------------------------------ */
 
+/* Whether the node takes the mean of each channel of [N, C, spatial...]. */
+static bool is_whole_mean(const ig_node *node) {
+  if (ig_node_is(node, "GlobalAveragePool")) return true;
+  if (!ig_node_is(node, "ReduceMean")) return false;
+  int64_t axes[IG_MAX_RANK];
+  int n = 0, rank = node->inputs[0]->shape.rank;
+  unsigned seen = 0;
+  if (node->n_inputs < 2 || !ig_value_is_const(node->inputs[1]) || rank < 3) return false;
+  if (ig_value_const_ints(node->inputs[1], "axes", IG_MAX_RANK, axes, &n) != IG_OK) {
+    ig_clear_error();
+    return false;
+  }
+  for (int i = 0; i < n; i++) seen |= 1u << (axes[i] < 0 ? axes[i] + rank : axes[i]);
+  return seen == ((1u << rank) - 1) - 3; /* all but the first two */
+}
+
 static ig_status lower_pool(ig_graph *graph, ig_node *node, int *changes) {
   ig_coded x, y = {.scale = 1, .dtype = IG_F32};
   ig_attr attrs[IG_MOST_ATTRS];
-  bool whole = ig_node_is(node, "GlobalAveragePool");
+  bool whole = is_whole_mean(node);
   if ((!whole && !ig_node_is(node, "AveragePool")) || !ig_coded_source(node->inputs[0], &x)) {
     return IG_OK;
   }
   const ig_shape *shape = &x.codes->shape;
   if (shape->rank > 4) return IG_OK;
-  int n = ig_attr_list(node, attrs);
+  int n = whole ? 0 : ig_attr_list(node, attrs);
   if (whole) ig_attr_put(attrs, &n, IG_INTS("kernel_shape", shape->rank - 2, shape->dims + 2));
   ig_node *encode = ig_coded_sink(graph, node->outputs[0], &y);
   ig_attr_put(attrs, &n, IG_FLOAT("x_scale", x.scale));
@@ -85,10 +101,16 @@ static ig_status lower_pool(ig_graph *graph, ig_node *node, int *changes) {
   ig_attr_put(attrs, &n, IG_INT("to", ig_dtype_to_onnx(y.dtype)));
   ig_node *made = ig_graph_node(graph, "ingot.QuantizedAveragePool", node->name, IG_INS(x.codes), n,
                                 attrs, 1);
+  ig_value *result = made ? made->outputs[0] : NULL;
+  if (result && !ig_shape_equal(&result->shape, &node->outputs[0]->shape)) { /* dimensions not kept */
+    const ig_shape *to = &node->outputs[0]->shape;
+    result = ig_op1(graph, "Reshape", NULL,
+                    IG_INS(result, ig_graph_const_i64s(graph, to->rank, to->dims)), IG_NO_ATTRS);
+  }
   IG_TRY(ig_graph_status(graph));
   (*changes)++;
-  if (!encode) return ig_node_replace(graph, node, made, 1);
-  IG_TRY(ig_node_replace(graph, encode, made, 1));
+  IG_TRY(ig_value_replace(graph, encode ? encode->outputs[0] : node->outputs[0], result));
+  if (encode) ig_node_remove(graph, encode);
   ig_node_remove(graph, node);
   return IG_OK;
 }
@@ -102,8 +124,9 @@ typedef struct tree {
   ig_node *nodes[MOST_TREE];
   ig_value *made[MOST_TREE];
   int n;
-  ig_coded x;
-  const ig_value *decoded;
+  bool backwards; /* look at a node's last operand first */
+  ig_coded x;     /* the first tensor of codes that is met */
+  bool found;
 } tree;
 
 static int place_of(const tree *t, const ig_node *node) {
@@ -113,22 +136,31 @@ static int place_of(const tree *t, const ig_node *node) {
   return -1;
 }
 
-/* Whether `value` is a function of one quantized tensor alone; gathers its nodes, operands first. */
+/* A quantization and its end are functions of one number like others. */
+static bool is_function(const ig_node *node) {
+  ig_coded codes;
+  if (ig_coded_read(node, &codes)) return true;
+  return node->op->flags & IG_OP_ELEMENTWISE && node->op->flags & IG_OP_PURE &&
+         node->n_outputs == 1 && node->outputs[0]->dtype == IG_F32;
+}
+
+/* Whether `value` is a function of one quantized tensor alone; gathers its nodes, operands first. Another
+ * tensor of codes will do where it is a function of that one: x sigmoid(x) with a quantization between. */
 static bool gather(tree *t, ig_value *value, int depth) {
   ig_coded x;
   if (ig_value_is_const(value)) return ig_value_count(value) == 1;
-  if (ig_coded_source(value, &x)) {
-    bool same = !t->decoded || (t->x.codes == x.codes && ig_coded_alike(&t->x, &x));
-    t->decoded = value;
+  bool coded = ig_coded_source(value, &x);
+  if (coded && !t->found) {
     t->x = x;
-    return same;
+    return t->found = true;
   }
+  if (coded && t->x.codes == x.codes && ig_coded_alike(&t->x, &x)) return true;
   ig_node *node = value->kind == IG_VALUE_RESULT ? value->producer : NULL;
-  if (!node || depth == 0 || node->n_outputs != 1 || value->dtype != IG_F32) return false;
-  if (!(node->op->flags & IG_OP_ELEMENTWISE) || !(node->op->flags & IG_OP_PURE)) return false;
+  if (!node || depth == 0 || !is_function(node)) return false;
   if (place_of(t, node) >= 0) return true;
   for (int i = 0; i < node->n_inputs; i++) {
-    if (node->inputs[i] && !gather(t, node->inputs[i], depth - 1)) return false;
+    ig_value *in = node->inputs[t->backwards ? node->n_inputs - 1 - i : i];
+    if (in && !gather(t, in, depth - 1)) return false;
   }
   if (t->n == MOST_TREE) return false;
   t->nodes[t->n++] = node;
@@ -167,7 +199,12 @@ static ig_status lower_tree(ig_graph *graph, ig_node *node, int *changes) {
   ig_coded y;
   tree t = {0};
   if (!ig_node_is(node, "QuantizeLinear") || !ig_coded_read(node, &y)) return IG_OK;
-  if (!gather(&t, node->inputs[0], MOST_TREE) || !t.decoded) return IG_OK;
+  bool whole = gather(&t, node->inputs[0], MOST_TREE);
+  if (!whole) {
+    t = (tree){.backwards = true};
+    whole = gather(&t, node->inputs[0], MOST_TREE);
+  }
+  if (!whole || !t.found) return IG_OK;
   if (!ig_shape_equal(&node->inputs[0]->shape, &t.x.codes->shape)) return IG_OK;
   if (ig_value_count(node->inputs[0]) == 1 || ig_value_is_const(t.x.codes)) return IG_OK;
   ig_value *table = table_of(graph, &t, &y);
@@ -217,8 +254,9 @@ static ig_status lower_int8_between_run(ig_graph *graph, const ig_pass_options *
     if (ig_node_is_live(node)) IG_TRY(lower_pool(graph, node, changes));
     if (ig_node_is_live(node)) IG_TRY(lower_concat(graph, node, changes));
   }
-  n_nodes = graph->n_nodes; /* tables have trees of their own, which are left alone */
-  for (int32_t i = 0; i < n_nodes; i++) {
+  /* From the outputs on, so that a tree is not cut by a table within it; the trees of tables, which are
+   * appended, are left alone. */
+  for (int32_t i = graph->n_nodes - 1; i >= 0; i--) {
     ig_node *node = graph->nodes[i];
     if (ig_node_is_live(node)) IG_TRY(lower_tree(graph, node, changes));
   }

@@ -1,13 +1,33 @@
 /* Cases of ingot.QuantizedConv: weights known and not, every kind of end. */
 #include "quantized_cases.h"
 
+/* Three dimensions, without pads, strides and groups. */
+static void volume_sums(const ig_case_array *x, const ig_case_array *w, double zero,
+                        ig_case_array *y) {
+  const int64_t *s = x->shape.dims, *k = w->shape.dims, *d = y->shape.dims;
+  for (int64_t i = 0; i < ig_shape_count(&y->shape); i++) {
+    int64_t at[5], rest = i;
+    for (int a = 4; a >= 0; rest /= d[a], a--) at[a] = rest % d[a];
+    y->data[i] = 0;
+    for (int64_t j = 0; j < ig_shape_count(&w->shape) / k[0]; j++) {
+      int64_t q[4], left = j;
+      for (int a = 3; a >= 0; left /= k[1 + a], a--) q[a] = left % k[1 + a];
+      int64_t from = (((at[0] * s[1] + q[0]) * s[2] + at[2] + q[1]) * s[3] + at[3] + q[2]) * s[4] +
+                     at[4] + q[3];
+      y->data[i] += (x->data[from] - zero) * w->data[at[1] * (k[1] * k[2] * k[3] * k[4]) + j];
+    }
+  }
+}
+
 static void reference(const ig_node *node, const ig_case_array *in, ig_case_array *out) {
-  int64_t d[4];
+  int64_t channels = out->shape.dims[1];
   double number = (double)ig_attr_int_of(node, "x_zero", 0);
   const ig_case_array zero = {.shape = IG_SCALAR, .data = &number};
-  four_dims(&out->shape, d);
-  integer_conv(node, &in[0], &in[1], &zero, NULL, &out->shape, out->data);
-  quantized_end(node, in, d[1], ig_shape_span(&out->shape, 2, out->shape.rank), out);
+  if (out->shape.rank == 5)
+    volume_sums(&in[0], &in[1], number, out);
+  else
+    integer_conv(node, &in[0], &in[1], &zero, NULL, &out->shape, out->data);
+  quantized_end(node, in, channels, ig_shape_span(&out->shape, 2, out->shape.rank), out);
 }
 
 #define OF_SIGNED X_STEP(0x1p-4f), X_ZERO(3)
