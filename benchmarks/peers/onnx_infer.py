@@ -52,12 +52,13 @@ def time_runtime(args):
 
 
 def as_array(output):
-    """A sequence of maps, from class to probability, as the rows that Ingot gives."""
+    """Texts as Unicode; a sequence of maps, from class to probability, as the rows that Ingot gives."""
     import numpy
 
     if isinstance(output, list) and output and isinstance(output[0], dict):
         return numpy.array([list(row.values()) for row in output])
-    return numpy.asarray(output)
+    output = numpy.asarray(output)
+    return output.astype(str) if output.dtype.kind == "O" else output
 
 
 def run(*command):
