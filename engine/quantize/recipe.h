@@ -22,6 +22,8 @@ typedef enum ig_quant_format {
 
 /* "f32", "fp16", "bf16", "int8", "int8-dynamic", "int8-weights", "int4-weights", "fp8". */
 const char *ig_quant_format_name(ig_quant_format format);
+/* Fails with IG_ERR_USAGE for another word. */
+ig_status ig_quant_format_parse(const char *name, ig_quant_format *out);
 
 /* How the range of an activation follows from what calibration saw. */
 typedef enum ig_range_method {
