@@ -120,9 +120,8 @@ static ig_status moved_bias(ig_rebuild *r, const ig_node *node, const affine *f,
     double b = given ? beta * bias[given == 1 ? 0 : c] : 0;
     moved[c] = (float)(b * f->a[c] + f->b[c]);
   }
-  if (status == IG_OK) {
-    status = ig_rebuild_param(r, name, IG_F32, &IG_SHAPE(f->n), moved, false, out);
-  }
+  const ig_shape shape = {.rank = 1, .dims = {f->n}};
+  if (status == IG_OK) status = ig_rebuild_param(r, name, IG_F32, &shape, moved, false, out);
   ig_free(bias);
   ig_free(moved);
   return status;
@@ -162,7 +161,7 @@ static ig_status fold(ig_rebuild *r, const ig_node *node, const ig_node *norm) {
   ig_value *x, *weight, *bias;
   affine f;
   double *w = NULL;
-  const char *name;
+  const char *name = NULL;
   IG_TRY(ig_rebuild_value(r, node->inputs[0], &x));
   IG_TRY(bias_name(r, node, &name));
   IG_TRY(affine_of(r, norm, &f));
@@ -222,6 +221,21 @@ static ig_status recognise(ig_graph *graph) {
   IG_TRY(ig_passes_run(graph, passes, &options));
   IG_TRY(ig_graph_sort(graph));
   return ig_graph_compact(graph, false);
+}
+
+bool ig_graph_is_quantized(const ig_graph *graph, const char **node) {
+  static const char *const names[] = {
+      "QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "MatMulInteger",
+      "ConvInteger",    "QLinearConv",      "QLinearMatMul",         NULL};
+  for (int32_t i = 0; i < graph->n_nodes; i++) {
+    if (!ig_node_is_live(graph->nodes[i])) continue;
+    for (int k = 0; names[k]; k++) {
+      if (!ig_node_is(graph->nodes[i], names[k])) continue;
+      *node = graph->nodes[i]->name;
+      return true;
+    }
+  }
+  return false;
 }
 
 static ig_status finish(ig_rebuild *r, ig_graph **out, ig_store **out_store) {
