@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "engine/passes/rewrite.h"
-#include "engine/quantize/calibrate.h"
+#include "engine/quantize/roles.h"
 
 #define QUANTIZE "QuantizeLinear"
 #define DEQUANTIZE "DequantizeLinear"
@@ -113,12 +113,23 @@ static ig_status bounds_of(const ig_value *zero, ig_attr out[2]) {
   return IG_OK;
 }
 
+/* The scale that moved numbers were rounded with before they were moved; NULL where they were not. */
+static ig_value *scale_before_moves(const ig_value *x, const ig_attr bounds[2]) {
+  ig_quant_layer unused;
+  const ig_node *node = x->producer;
+  while (node && ig_quant_role_of(node, &unused) == IG_QUANT_MOVE) node = node->inputs[0]->producer;
+  bool same = node && ig_node_is(node, FAKE) && ig_attr_int_of(node, "low", -128) == bounds[0].i &&
+              ig_attr_int_of(node, "high", 127) == bounds[1].i;
+  return same ? node->inputs[1] : NULL;
+}
+
 /* QuantizeLinear with the DequantizeLinear nodes that read it. */
 static ig_status fake_activation(fake *f, ig_node *quantize) {
-  ig_value *x = quantize->inputs[0], *scale = NULL;
+  ig_value *x = quantize->inputs[0];
   ig_attr bounds[2];
   IG_TRY(bounds_of(quantize->n_inputs > 2 ? quantize->inputs[2] : NULL, bounds));
-  IG_TRY(scale_param(f, quantize->inputs[1], x->name, &scale));
+  ig_value *scale = scale_before_moves(x, bounds);
+  if (!scale) IG_TRY(scale_param(f, quantize->inputs[1], x->name, &scale));
   ig_value *y = ig_op1(f->graph, FAKE, NULL, IG_INS(x, scale), 2, bounds);
   IG_TRY(ig_graph_status(f->graph));
   ig_value *codes = quantize->outputs[0];
