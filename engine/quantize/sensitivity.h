@@ -6,7 +6,7 @@
 #include "engine/quantize/apply.h"
 
 /* What a mix is judged by: the program makes it of an evaluator over --eval, or of the output's error where
- * there is no metric. Of several ranks all call it together and get the same numbers. */
+ * there is no metric. */
 typedef struct ig_quant_judge {
   void *context;
   /* The metric of a model, higher is better (accuracy; -loss; -output error). */

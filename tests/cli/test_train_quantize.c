@@ -47,7 +47,7 @@ static float *numbers_of(const ig_snapshot *snapshot, const char *name) {
 static void goes_on_from_a_trained_model(void **state) {
   (void)state;
   path base = in("base"), run = in("whole"), latest = in("whole/latest.h5"), best = in("base/best.h5");
-  assert_succeeded(RUN("train", "--model", "mlp:48", "--data", DIGITS ":train", "--epochs", "6", "--out",
+  assert_succeeded(RUN("train", "--model", "mlp:48", "--data", DIGITS ":train", "--epochs", "30", "--out",
                        base.text, "--quiet"));
   assert_succeeded(RUN(ROUNDED(base.text, run.text, "60")));
   double before = accuracy_of(base.text), after = accuracy_of(run.text);
