@@ -23,6 +23,8 @@ const char *const ig_pipeline_inference[] = {
     "fold_pads",
     "fuse_conv_bn",
     "fuse_batch_norm",
+    "lower_weight_only",
+    "lower_dynamic",
     "fuse_bias_activation",
     "fuse_add_layernorm",
     "mixed_precision",
