@@ -108,8 +108,8 @@ def ingot(args, *words):
     return json.loads(done.stdout)
 
 
-def ingot_ms(args, model, batch):
-    return ingot(args, "bench", "infer", "--model", str(model), "--batch", str(batch),
+def ingot_ms(args, model, data):
+    return ingot(args, "bench", "infer", "--model", str(model), "--data", str(data),
                  "--steps", str(args.steps), "--warmup", "2")["latency_ms_min"]
 
 
@@ -133,11 +133,13 @@ def runtime_ms(args, model, x):
     return 1e3 * min(times[2:])
 
 
-def speed(args, name, batch, plain, small):
+def speed(args, name, batch, plain, small, folder):
     import numpy
 
     x = numpy.random.default_rng(batch).standard_normal((batch, *SHAPES[name]), dtype=numpy.float32)
-    rounds = [{"f32": ingot_ms(args, plain, batch), "int8": ingot_ms(args, small, batch),
+    data = folder / "batch.npz"
+    numpy.savez(data, x=x)
+    rounds = [{"f32": ingot_ms(args, plain, data), "int8": ingot_ms(args, small, data),
                "ort_int8": runtime_ms(args, small, x)} for _ in range(args.rounds)]
     result = {"model": name, "batch": batch}
     for key in rounds[0]:
@@ -178,7 +180,7 @@ def run(args, folder):
                            check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         agrees = agreement(args, name, plain, small, folder)
         for batch in args.batches.split(","):
-            results.append({**speed(args, name, int(batch), plain, small), **agrees})
+            results.append({**speed(args, name, int(batch), plain, small, folder), **agrees})
             if not args.json:
                 print("  ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}"
                                 for k, v in results[-1].items()), flush=True)

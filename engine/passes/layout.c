@@ -97,6 +97,21 @@ static ig_layout found_layout(const ig_node *node) {
   return IG_LAYOUT_ROWS;
 }
 
+/* An operator of many inputs, which only moves them, follows where most of their elements are. */
+static bool most_inputs_in_region(const ig_node *node) {
+  int64_t inside = 0, outside = 0;
+  for (int i = 0; i < node->n_inputs; i++) {
+    const ig_value *v = laid_out(node, i);
+    if (v) *(v->layout != IG_LAYOUT_ROWS ? &inside : &outside) += ig_value_count(v);
+  }
+  return inside > outside;
+}
+
+static bool inputs_in_region(const ig_node *node) {
+  if (node->op->n_in[1] == IG_VARIADIC) return most_inputs_in_region(node);
+  return found_layout(node) != IG_LAYOUT_ROWS;
+}
+
 /* The layout that a node's operands share; for a node with a filter, whether it uses any. */
 static ig_layout shared_layout(const layouts *l, const ig_node *node) {
   if (!takes_part(node)) return IG_LAYOUT_ROWS;
@@ -105,8 +120,8 @@ static ig_layout shared_layout(const layouts *l, const ig_node *node) {
     const ig_value *v = laid_out(node, i);
     if (v && is_pinned(l->graph, v)) return IG_LAYOUT_ROWS;
   }
-  ig_layout found = found_layout(node);
-  return found != IG_LAYOUT_ROWS && has_bytes(node) ? IG_LAYOUT_NHWC : found;
+  if (!inputs_in_region(node)) return IG_LAYOUT_ROWS;
+  return has_bytes(node) ? IG_LAYOUT_NHWC : found_layout(node);
 }
 
 /* `value` in `layout`, by a reorder that all who want it share. */

@@ -117,15 +117,14 @@ static ig_status run_split(const ig_call *call) {
   return IG_OK;
 }
 
-static const char *reject_channels_last(const ig_node *node) {
-  for (int i = 0; i < node->n_inputs; i++) {
-    if (node->inputs[i]->layout != IG_LAYOUT_ROWS) return "memory layouts are the CPU's";
-  }
-  return node->outputs[0]->layout == IG_LAYOUT_ROWS ? NULL : "memory layouts are the CPU's";
+static const char *reject_concat(const ig_node *node) {
+  return node->outputs[0]->layout != IG_LAYOUT_ROWS ? "not row-major" : NULL;
 }
 
 static const ig_impl concat_impls[] = {
-    {.name = "vector", .device = IG_CUDA, .reject = reject_channels_last, .run = run_concat}, {0}};
+    {.name = "vector", .device = IG_CUDA, .reject = reject_concat, .run = run_concat},
+    {0},
+};
 IMPLS(split)
 
 /* --- padding ------------------------------------------------------------------------------------ */
