@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "engine/quantize/follow.h"
 #include "engine/train/match.h"
 #include "formats/checkpoint_h5.h"
 #include "formats/graph_json.h"
@@ -248,7 +249,13 @@ ig_status ig_model_source_fit(ig_model_source *source, const ig_dataset *data) {
   ig_model_spec spec = source->spec;
   spec.input = is->shape;
   ig_graph *graph;
+  int narrow;
   IG_TRY(ig_model_build(source->snapshot->model, &spec, &graph));
+  ig_status status = ig_quantize_follow(graph, source->graph, &narrow);
+  if (status != IG_OK) {
+    ig_graph_destroy(graph);
+    return status;
+  }
   ig_graph_destroy(source->graph);
   source->graph = graph;
   source->spec = spec;
