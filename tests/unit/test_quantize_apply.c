@@ -145,7 +145,8 @@ static void check_format(ig_quant_settings settings, ig_dtype dtype, const char 
   const ig_store_entry *w = ig_store_find(store, "fc1.weight");
   assert_non_null(w);
   assert_int_equal(w->dtype, dtype);
-  assert_true(run_count(q, op) >= 4);
+  bool borders = settings.format == IG_QUANT_F16 && !settings.store_only; /* casts at both ends alone */
+  assert_true(borders ? run_count(q, op) == 2 : run_count(q, op) >= 4);
   double error = relative_error(&s, q, store);
   if (!(error < most && error > 0)) {
     fail_msg("%s changes the output by %g", ig_quant_format_name(settings.format), error);
@@ -204,7 +205,12 @@ static void test_shared_parameter(void **state) {
   ig_graph_destroy(concrete);
   GOOD(ig_graph_specialize(prepared, NULL, &concrete));
   double *want = run_graph(&wide, concrete, true, 9, 0, &n);
-  assert_true(run_difference(got, want, n) < 0.2);
+  double off = 0, size = 0;
+  for (int64_t i = 0; i < n; i++) {
+    off += (got[i] - want[i]) * (got[i] - want[i]);
+    size += want[i] * want[i];
+  }
+  if (!(off > 0 && off < 0.02 * size)) fail_msg("off by %g of %g", off, size);
   free(got);
   free(want);
   ig_graph_destroy(concrete);

@@ -143,9 +143,9 @@ static void test_formats(void **state) {
 static void test_onnx_to_onnx(void **state) {
   (void)state;
   path run = in("run"), onnx = in("f32.onnx"), q = in("int8.onnx"), c = in("c.npz");
-  assert_succeeded(RUN("export", "--model", run.text, "--out", onnx.text, "--with-preprocessing"));
-  assert_succeeded(RUN("quantize", "--model", onnx.text, "--calib", DIGITS ":train", "--eval", DIGITS ":test", "--samples",
-                       "64", "--latency-seconds", "0", "--out", q.text, "--threads", "1"));
+  assert_succeeded(RUN("export", "--model", run.text, "--out", onnx.text));
+  assert_succeeded(RUN("quantize", "--model", onnx.text, "--calib", DIGITS ":train", "--samples", "64",
+                       "--latency-seconds", "0", "--out", q.text, "--threads", "1"));
   assert_succeeded(RUN("infer", "--model", q.text, "--data", DIGITS ":test", "--limit", "8", "--out", c.text));
 }
 
