@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "engine/base/checked.h"
+#include "engine/base/dtype.h"
 #include "engine/base/memory.h"
 #include "engine/eval/batch_inference_parts.h"
 #include "engine/eval/latency.h"
@@ -44,6 +45,27 @@ static void zero_rows(const ig_inference *run, ig_infer_slot *slot, int64_t from
   }
 }
 
+/* Features were looked at when they were prepared; pictures, which are bytes as a rule, only here. */
+static ig_status check_pictures(const ig_dataset *data, const ig_match *match,
+                                const ig_prepare *prepare, const int64_t *indices, int64_t count,
+                                void *const *fields) {
+  for (int i = 0; i < match->n_inputs; i++) {
+    int f = match->inputs[i];
+    const ig_field *field = &data->fields[f];
+    if (field->kind != IG_FIELD_IMAGE || !ig_dtype_is_float(field->dtype)) continue;
+    int64_t each = prepare->fields[f].elements;
+    const float *values = fields[f];
+    for (int64_t k = 0; k < count * each; k++) {
+      IG_CHECK(values[k] - values[k] == 0, IG_ERR_INPUT,
+               "%s: sample %" PRId64 ", field '%s', element %" PRId64
+               ": found %s; expected a finite number",
+               data->path, indices[k / each], field->name, k % each,
+               values[k] != values[k] ? "NaN" : "Inf");
+    }
+  }
+  return IG_OK;
+}
+
 static bool is_of_input(ig_status status) {
   return status == IG_ERR_INPUT || status == IG_ERR_SHAPE || status == IG_ERR_UNSUPPORTED;
 }
@@ -57,6 +79,9 @@ static ig_status read_rows(ig_inference *run, ig_infer_slot *slot, char *scratch
       fields[f] = (char *)slot->fields[f] + (size_t)i * run->prepare.fields[f].ready_bytes;
     }
     ig_status status = ig_prepare_batch(&run->prepare, 0, &slot->indices[i], 1, scratch, fields);
+    if (status == IG_OK) {
+      status = check_pictures(run->data, &run->match, &run->prepare, &slot->indices[i], 1, fields);
+    }
     if (status == IG_OK) continue;
     if (!is_of_input(status)) return status;
     if (!run->options->skip_bad) {
@@ -76,6 +101,10 @@ static ig_status fill_slot(ig_inference *run, ig_infer_slot *slot, char *scratch
   for (int64_t i = 0; i < batch->count; i++) slot->indices[i] = batch->first + i;
   ig_status status =
       ig_prepare_batch(&run->prepare, 0, slot->indices, batch->count, scratch, slot->fields);
+  if (status == IG_OK) {
+    status = check_pictures(run->data, &run->match, &run->prepare, slot->indices, batch->count,
+                            slot->fields);
+  }
   if (is_of_input(status)) status = read_rows(run, slot, scratch);
   IG_TRY(status);
   zero_rows(run, slot, batch->count, run->options->batch);
@@ -344,6 +373,7 @@ ig_status ig_batch_inference_check_row(const ig_graph *model, ig_dataset *data, 
     status = ig_fail(IG_ERR_MEMORY, "%s: no memory for a row", data->path);
   } else {
     status = ig_prepare_batch(&prepare, 0, &row, 1, scratch, fields);
+    if (status == IG_OK) status = check_pictures(data, &match, &prepare, &row, 1, fields);
   }
   for (int f = 0; f < IG_MAX_FIELDS; f++) ig_free(fields[f]);
   ig_free(scratch);
