@@ -9,12 +9,18 @@
 /* One weight in narrow integers. */
 typedef struct ig_quant_weight {
   int64_t scales; /* their count: channels, or channels times groups */
-  float *scale;   /* heap, the caller's */
+  float *scale;   /* heap, the caller's; normal and positive */
   int8_t *codes;  /* heap, the caller's; one a byte, row-major as the weight */
 } ig_quant_weight;
 
-/* Rounds to nearest: per channel, per tensor or in groups by the settings; symmetric, -127 to 127 or -7 to 7
- * (the full range for groups: see docs/quantization.md). `dims` as the layer's weight. */
+void ig_quant_weight_release(ig_quant_weight *weight); /* frees both */
+
+/* In 8 bits from -127 to 127, in 4 from -8 to 7, symmetric. One scale for each channel (settings->per_tensor:
+ * one), or, for INT8_WEIGHTS and INT4_WEIGHTS with settings->group, one for each group along the summed
+ * dimension: then they are row-major in the weight's shape with that dimension divided by the group, rounded
+ * up, as the block_size of DequantizeLinear has it. To nearest, with the largest number as 127; in 4 bits with
+ * the scale, out of some, that leaves the least squared error. A layer with `rounded` codes for this format
+ * gets those. `shape` is that of the layer's weight. Fails, naming the layer, when a weight is not finite. */
 ig_status ig_quantize_weight(const ig_quant_layer *layer, const ig_quant_settings *settings,
                              const ig_shape *shape, const float *weight, ig_quant_weight *out);
 
