@@ -1,5 +1,5 @@
 /* A matrix product or convolution, what is added to it and the activation after that become one
- * ingot.FusedMatMul or ingot.FusedConv, whose kernel adds and gates each result before it is stored.
+ * ingot.FusedMatMul or ingot.FusedConv, or go into a product with narrow weights, whose kernel adds and gates each result before it is stored.
  * To a product a bias is added, to a convolution a bias or, at the end of a residual block, a tensor
  * of the result's shape. In training an activation is fused only when its gradient is a function of
  * its result: the others would need the value before, which is then not kept. */
@@ -20,6 +20,12 @@ static bool is_product(const ig_node *node) {
 
 static bool is_conv(const ig_node *node) {
   return ig_node_is(node, "Conv") || ig_node_is(node, "ingot.FusedConv");
+}
+
+/* Bias is input 3 of these. */
+static bool is_narrow_product(const ig_node *node) {
+  return ig_node_is(node, "ingot.WeightOnlyMatMul") ||
+         ig_node_is(node, "ingot.DynamicQuantizedMatMul");
 }
 
 static ig_value *input_or_null(const ig_node *node, int input) {
@@ -44,7 +50,8 @@ static bool scalar(const ig_node *node, int input, float fallback, float *out) {
 }
 
 /* Whether `node` is an activation that the fused operator has, and may have here. */
-static bool read_activation(const ig_node *node, bool training, activation *out) {
+static bool read_activation(const ig_node *node, const ig_pass_options *options, activation *out) {
+  bool training = options->training;
   static const char *const by_result[] = {"Relu", "Tanh", "Sigmoid"};
   static const char *const by_input[] = {"LeakyRelu", "Clip", "Gelu", "HardSwish"};
   *out = (activation){0};
@@ -53,6 +60,10 @@ static bool read_activation(const ig_node *node, bool training, activation *out)
   }
   for (int i = 0; i < IG_COUNT(by_input) && !training; i++) {
     if (ig_node_is(node, by_input[i])) out->name = by_input[i];
+  }
+  if (!training && options->device == IG_CPU && ig_node_is(node, "Swish")) {
+    out->name = "Swish";
+    out->a = ig_attr_float_of(node, "alpha", 1);
   }
   if (!out->name) return false;
   if (ig_node_is(node, "LeakyRelu")) out->a = ig_attr_float_of(node, "alpha", 0.01f);
@@ -96,6 +107,28 @@ static bool is_bias(const ig_value *value, const ig_value *result) {
 static bool product_takes(const ig_node *product, const ig_value *result, const ig_value *bias) {
   return is_product(product) && !has_input(product, 2) && product->inputs[0]->shape.rank > 1 &&
          product->inputs[1]->shape.rank > 1 && is_bias(bias, result);
+}
+
+/* The product with narrow weights with this bias and activation, in place of `node`. */
+static ig_status replace_narrow(ig_graph *graph, ig_node *node, ig_node *product, ig_value *bias,
+                                const activation *f) {
+  ig_attr attrs[IG_MOST_ATTRS];
+  int n_attrs = ig_attr_list(product, attrs);
+  ig_attr_put(attrs, &n_attrs, IG_STRING("activation", f->name));
+  ig_attr_put(attrs, &n_attrs, IG_FLOAT("activation_alpha", f->a));
+  ig_attr_put(attrs, &n_attrs, IG_FLOAT("activation_beta", f->b));
+  ig_node *fused = ig_graph_node(
+      graph, product->op->name, product->name,
+      IG_INS(product->inputs[0], product->inputs[1], product->inputs[2], bias), n_attrs, attrs, 1);
+  IG_TRY(ig_graph_status(graph));
+  IG_TRY(ig_node_replace(graph, node, fused, 1));
+  ig_node_remove(graph, product);
+  return IG_OK;
+}
+
+static bool narrow_takes(const ig_node *product, const ig_value *result, const ig_value *bias) {
+  return is_narrow_product(product) && !has_input(product, 3) && bias->dtype == IG_F32 &&
+         is_bias(bias, result);
 }
 
 /* --- convolutions ---------------------------------------------------------------------------- */
@@ -150,6 +183,9 @@ static ig_status fuse_sum(ig_graph *graph, ig_node *add, int *changes) {
     if (product_takes(node, result, addend)) {
       return replace_product(graph, add, node, addend, &none);
     }
+    if (narrow_takes(node, result, addend)) {
+      return replace_narrow(graph, add, node, addend, &none);
+    }
     if (conv_takes_bias(node, result, addend)) {
       int64_t channels = -1;
       ig_value *bias =
@@ -177,6 +213,10 @@ static ig_status fuse_activation(ig_graph *graph, ig_node *node, const activatio
     ++*changes;
     return replace_product(graph, node, producer, input_or_null(producer, 2), f);
   }
+  if (is_narrow_product(producer)) {
+    ++*changes;
+    return replace_narrow(graph, node, producer, input_or_null(producer, 3), f);
+  }
   if (!is_conv(producer)) return IG_OK;
   ++*changes;
   return replace_conv(graph, node, producer, input_or_null(producer, 2), input_or_null(producer, 3),
@@ -192,7 +232,7 @@ static ig_status fuse_bias_activation_run(ig_graph *graph, const ig_pass_options
     if (!ig_node_is_live(node)) continue;
     if (ig_node_is(node, "Add")) {
       IG_TRY(fuse_sum(graph, node, changes));
-    } else if (read_activation(node, options->training, &f)) {
+    } else if (read_activation(node, options, &f)) {
       IG_TRY(fuse_activation(graph, node, &f, changes));
     }
   }

@@ -29,14 +29,6 @@ typedef struct calibrator {
 
 /* --- what is watched ----------------------------------------------------------------------------- */
 
-static const ig_node *find_node(const ig_graph *graph, const char *name) {
-  for (int32_t i = 0; i < graph->n_nodes; i++) {
-    const ig_node *node = graph->nodes[i];
-    if (ig_node_is_live(node) && strcmp(node->name, name) == 0) return node;
-  }
-  return NULL;
-}
-
 static ig_status watch(calibrator *c, const ig_value *value) {
   if (!value || (value->kind != IG_VALUE_INPUT && value->kind != IG_VALUE_RESULT)) return IG_OK;
   for (int i = 0; i < c->n; i++) {
@@ -54,7 +46,7 @@ static ig_status find_watched(calibrator *c, const ig_recipe *recipe) {
   for (int pass = 0; pass < 2; pass++) {
     for (int i = 0; i < recipe->n_layers; i++) {
       const ig_quant_layer *layer = &recipe->layers[i];
-      const ig_node *node = find_node(c->run.graph, layer->node);
+      const ig_node *node = ig_graph_find_node(c->run.graph, layer->node);
       IG_CHECK(node, IG_ERR_INTERNAL, "calibration: the graph has no node '%s' of the recipe",
                layer->node);
       most += node->n_inputs + node->n_outputs;
