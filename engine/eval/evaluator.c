@@ -122,7 +122,7 @@ static ig_status check_target(const ig_evaluator *e, const ig_value *logits, int
 }
 
 static bool measured(const ig_evaluator *e) {
-  return e->match.target >= 0;
+  return e->match.target >= 0 && !e->options.no_metrics;
 }
 
 static ig_status make_metrics(ig_evaluator *e, int64_t width) {

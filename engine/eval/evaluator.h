@@ -12,6 +12,7 @@ typedef struct ig_eval_options {
   int64_t batch;
   int64_t limit; /* samples at most; 0 for all */
   bool detailed;
+  bool no_metrics; /* targets, where there are any, are not looked at */
   bool
       frozen; /* the store does not change between runs: weights are packed once (ig_plan_options) */
   bool mirror; /* metrics of the mean of the outputs for each image and for its mirror image; a sink
