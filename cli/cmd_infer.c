@@ -13,7 +13,8 @@
 #include "cli/text_source.h"
 
 typedef struct values {
-  const char *model, *data, *out, *target, *prompt, *precision, *batch, *cache, *on_error;
+  const char *model, *data, *out, *target, *prompt, *precision, *activations, *batch, *cache,
+      *on_error;
   int64_t limit, workers, max_tokens, top_k;
   size_t cache_size;
   double temperature, top_p, price_per_hour;
@@ -32,6 +33,8 @@ static const ig_option options[] = {
      .values = "N",
      .what = "rows of a batch, or auto: what memory allows and is fastest"},
     IG_ENUM_OPTION(values, precision, "precision", "f32", "f32|tf32|bf16|f16", "of products"),
+    IG_ENUM_OPTION(values, activations, "activations", "f32", "f32|int8",
+                   "of --prompt, before weights that are quantized alone"),
     IG_INT_OPTION(values, limit, "limit", "0", 0, INT64_MAX, "samples at most, 0 for all"),
     IG_INT_OPTION(values, workers, "workers", "0", 0, 16,
                   "threads that read and decode, 0 for one a core"),
@@ -99,8 +102,9 @@ static ig_status infer_text(ig_cli *cli, const values *v, ig_model_source *model
                                   .top_p = v->top_p,
                                   .seed = (uint64_t)cli->common->seed,
                                   .stop_token = -1};
-  return ig_print_generation(cli, model, backend, tokenizer, v->prompt,
-                             ig_precision_parse(v->precision), &generate);
+  ig_generate_numbers numbers = {.precision = ig_precision_parse(v->precision),
+                                 .round_rows = strcmp(v->activations, "int8") == 0};
+  return ig_print_generation(cli, model, backend, tokenizer, v->prompt, &numbers, &generate);
 }
 
 /* What is run, and with what, in the order of making. */
