@@ -16,7 +16,7 @@
 #include "formats/array_writer.h"
 
 typedef struct values {
-  const char *model, *data, *out, *target, *prompt, *precision;
+  const char *model, *data, *out, *target, *prompt, *precision, *activations;
   int64_t batch, limit, workers, max_tokens, top_k;
   double temperature, top_p;
 } values;
@@ -28,6 +28,8 @@ static const ig_option options[] = {
     IG_STRING_OPTION(values, target, "target", "NAMES", 0, "columns or array that are no inputs"),
     IG_INT_OPTION(values, batch, "batch", "64", 1, 1 << 24, "samples of a batch"),
     IG_ENUM_OPTION(values, precision, "precision", "f32", "f32|tf32|bf16|f16", "of products"),
+    IG_ENUM_OPTION(values, activations, "activations", "f32", "f32|int8",
+                   "of --prompt, before weights that are quantized alone"),
     IG_INT_OPTION(values, limit, "limit", "0", 0, INT64_MAX, "samples at most, 0 for all"),
     IG_INT_OPTION(values, workers, "workers", "0", 0, 16, "threads that prepare data"),
     {.name = "prompt",
@@ -263,8 +265,9 @@ static ig_status infer_text(ig_cli *cli, const values *v, ig_model_source *model
                                   .top_p = v->top_p,
                                   .seed = (uint64_t)cli->common->seed,
                                   .stop_token = -1};
-  return ig_print_generation(cli, model, backend, tokenizer, v->prompt,
-                             ig_precision_parse(v->precision), &generate);
+  ig_generate_numbers numbers = {.precision = ig_precision_parse(v->precision),
+                                 .round_rows = strcmp(v->activations, "int8") == 0};
+  return ig_print_generation(cli, model, backend, tokenizer, v->prompt, &numbers, &generate);
 }
 
 static ig_status infer_run(ig_cli *cli, const void *values_) {
