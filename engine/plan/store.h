@@ -13,6 +13,7 @@ typedef struct ig_store_entry {
   ig_dtype dtype;
   ig_shape shape;
   void *data; /* device memory of the store's backend; row-major; NULL once released */
+  bool kept;  /* a plan that does not release parameters reads it while it runs: no other may */
 } ig_store_entry;
 
 struct ig_backend;

@@ -9,12 +9,9 @@
 #include <math.h>
 #include <string.h>
 
-#include "engine/passes/pass.h"
-#include "engine/plan/plan.h"
-#include "engine/train/match.h"
+#include "engine/quantize/data_run.h"
 #include "kernels/observe.h"
 
-#define PREFIX "observe."
 #define DECAY 0.99
 
 /* A tensor to look at. */
@@ -24,28 +21,13 @@ typedef struct watched {
 } watched;
 
 typedef struct calibrator {
-  const ig_graph *graph;
-  ig_backend *backend;
-  ig_store *store;
-  ig_dataset *data;
-  const ig_calibration_options *options;
+  ig_data_run run;
   ig_arena *arena;
-  int64_t samples;
-  ig_match match;
-  int n, capacity;
+  int n;
   watched *watched; /* in the arena */
-  ig_plan_cache *plans;
 } calibrator;
 
 /* --- what is watched ----------------------------------------------------------------------------- */
-
-static const ig_node *find_node(const ig_graph *graph, const char *name) {
-  for (int32_t i = 0; i < graph->n_nodes; i++) {
-    const ig_node *node = graph->nodes[i];
-    if (ig_node_is_live(node) && strcmp(node->name, name) == 0) return node;
-  }
-  return NULL;
-}
 
 static ig_status watch(calibrator *c, const ig_value *value) {
   if (!value || (value->kind != IG_VALUE_INPUT && value->kind != IG_VALUE_RESULT)) return IG_OK;
@@ -54,7 +36,7 @@ static ig_status watch(calibrator *c, const ig_value *value) {
   }
   watched *w = &c->watched[c->n++];
   w->value = ig_arena_strdup(c->arena, value->name);
-  w->state = ig_arena_format(c->arena, PREFIX "%s", value->name);
+  w->state = ig_arena_format(c->arena, IG_DATA_RUN_PREFIX "%s", value->name);
   IG_CHECK(w->value && w->state, IG_ERR_MEMORY, "calibration: out of memory");
   return IG_OK;
 }
@@ -64,7 +46,7 @@ static ig_status find_watched(calibrator *c, const ig_recipe *recipe) {
   for (int pass = 0; pass < 2; pass++) {
     for (int i = 0; i < recipe->n_layers; i++) {
       const ig_quant_layer *layer = &recipe->layers[i];
-      const ig_node *node = find_node(c->graph, layer->node);
+      const ig_node *node = ig_graph_find_node(c->run.graph, layer->node);
       IG_CHECK(node, IG_ERR_INTERNAL, "calibration: the graph has no node '%s' of the recipe",
                layer->node);
       most += node->n_inputs + node->n_outputs;
@@ -82,98 +64,30 @@ static ig_status find_watched(calibrator *c, const ig_recipe *recipe) {
   return IG_OK;
 }
 
-/* --- one plan ------------------------------------------------------------------------------------ */
-
-/* An observer reads any layout: a reorder that the layout pass put in front of it is for nothing. */
-static ig_status drop_reorders(ig_graph *graph) {
-  for (int32_t i = 0; i < graph->n_nodes; i++) {
-    ig_node *node = graph->nodes[i];
-    if (!ig_node_is_live(node) || strcmp(node->op->name, "ingot.Observe") != 0) continue;
-    ig_node *before = node->inputs[0]->producer;
-    if (!before || strcmp(before->op->name, "ingot.Reorder") != 0) continue;
-    IG_TRY(ig_node_set_input(graph, node, 0, before->inputs[0]));
-    if (ig_value_use_count(graph, before->outputs[0]) == 0) ig_node_remove(graph, before);
-  }
-  IG_TRY(ig_graph_sort(graph));
-  return ig_graph_compact(graph, false);
-}
+/* --- the run ------------------------------------------------------------------------------------- */
 
 static ig_status add_observer(calibrator *c, ig_graph *graph, watched *w) {
   ig_value *value = ig_graph_find_value(graph, w->value);
   bool varies = value && (value->kind == IG_VALUE_INPUT || value->kind == IG_VALUE_RESULT);
   if (!varies || !ig_dtype_is_float(value->dtype)) return IG_OK;
   const ig_shape shape = {1, {IG_OBSERVER_WORDS}};
-  ig_store_entry *entry;
-  IG_TRY(ig_store_get(c->store, w->state, IG_ROLE_SCRATCH, IG_I64, &shape, &entry));
-  ig_value *state = ig_graph_state(graph, w->state, IG_I64, shape, (ig_init){IG_INIT_ZERO, 0});
+  ig_value *state = ig_data_run_state(&c->run, graph, w->value, IG_I64, &shape);
   ig_value *after = ig_op1(graph, "ingot.Observe", NULL, IG_INS(value, state), IG_NO_ATTRS);
   if (state && after) ig_graph_assign(graph, state, after);
   w->observed = 1;
   return ig_graph_status(graph);
 }
 
-static ig_status prepare(ig_graph *graph, void *context) {
+static ig_status add_observers(ig_graph *graph, void *context) {
   calibrator *c = context;
   for (int i = 0; i < c->n; i++) IG_TRY(add_observer(c, graph, &c->watched[i]));
-  const ig_pass_options passes = {.device = c->backend->vtable->device, .compute = IG_F32};
-  IG_TRY(ig_passes_run(graph, ig_pipeline_inference, &passes));
-  return drop_reorders(graph);
-}
-
-/* --- the run ------------------------------------------------------------------------------------- */
-
-static ig_status run_batch(calibrator *c, const ig_batch *batch, int64_t count) {
-  ig_shape shapes[IG_MAX_FIELDS];
-  ig_plan *plan;
-  for (int i = 0; i < c->match.n_inputs; i++) {
-    shapes[i] = ig_match_shape(&c->match, c->data, i, count);
-  }
-  IG_TRY(ig_plan_cache_get(c->plans, shapes, &plan));
-  for (int i = 0; i < c->match.n_inputs; i++) {
-    IG_TRY(ig_plan_bind_input(plan, i, batch->fields[c->match.inputs[i]]));
-  }
-  return ig_plan_run(plan, &(ig_rng_state){0});
-}
-
-static ig_status run_share(calibrator *c, ig_feeder *feeder, int64_t first, int64_t last) {
-  while (first < last) {
-    const ig_batch *batch;
-    IG_TRY(ig_feeder_next(feeder, &batch));
-    if (!batch) return IG_OK;
-    int64_t count = IG_MIN(batch->count, last - first);
-    IG_TRY(run_batch(c, batch, count));
-    first += count;
-  }
   return IG_OK;
 }
 
-/* Samples of this rank: whole batches of those that one process would form. */
 static ig_status run_own(calibrator *c, const ig_recipe *recipe) {
-  const ig_calibration_options *options = c->options;
-  IG_CHECK(options->batch >= 1, IG_ERR_USAGE, "calibration: a batch of %lld samples",
-           (long long)options->batch);
-  IG_CHECK(c->samples > 0, IG_ERR_INPUT, "%s: no samples to calibrate with", c->data->path);
+  IG_CHECK(c->arena, IG_ERR_MEMORY, "calibration: out of memory");
   IG_TRY(find_watched(c, recipe));
-  IG_TRY(ig_match_fields(c->graph, c->data, &c->match));
-  int64_t batches = c->samples / options->batch + (c->samples % options->batch != 0);
-  int rank = ig_comm_rank(options->comm), size = ig_comm_size(options->comm);
-  int64_t first = batches * rank / size * options->batch;
-  int64_t last = IG_MIN(batches * (rank + 1) / size * options->batch, c->samples);
-  if (first >= last) return IG_OK;
-  const ig_plan_options plan = {.frozen_params = true, .memory_limit = options->memory_limit};
-  IG_TRY(ig_plan_cache_create(c->graph, c->backend, c->store, &plan, prepare, c, &c->plans));
-  const ig_feeder_options feed = {.batch = options->batch,
-                                  .once = true,
-                                  .start = first,
-                                  .workers = IG_MAX(1, options->workers),
-                                  .depth = 2,
-                                  .n_normalizations = options->n_normalizations,
-                                  .normalizations = options->normalizations};
-  ig_feeder *feeder;
-  IG_TRY(ig_feeder_create(c->data, &feed, &feeder));
-  ig_status status = run_share(c, feeder, first, last);
-  ig_feeder_destroy(feeder);
-  return status;
+  return ig_data_run_own(&c->run);
 }
 
 /* --- what was seen ------------------------------------------------------------------------------- */
@@ -230,11 +144,11 @@ static ig_status merge(calibrator *c, const int64_t *states, int ranks, const wa
 
 /* The state of one tensor on every rank, at `states`. */
 static ig_status gather(const calibrator *c, const watched *w, int64_t *mine, int64_t *states) {
-  ig_comm *comm = c->options->comm;
-  const ig_store_entry *entry = ig_store_find(c->store, w->state);
+  ig_comm *comm = c->run.options->comm;
+  const ig_store_entry *entry = ig_store_find(c->run.store, w->state);
   int64_t *own = ig_comm_size(comm) > 1 ? mine : states;
   memset(own, 0, IG_OBSERVER_WORDS * sizeof *own);
-  ig_status status = entry ? ig_store_read(c->store, entry, own) : IG_OK;
+  ig_status status = entry ? ig_store_read(c->run.store, entry, own) : IG_OK;
   if (ig_comm_size(comm) == 1) return status;
   IG_TRY(ig_comm_settle(comm, status));
   return ig_comm_exchange(comm, mine, IG_OBSERVER_WORDS * sizeof *mine, states);
@@ -242,11 +156,11 @@ static ig_status gather(const calibrator *c, const watched *w, int64_t *mine, in
 
 /* A rank without a batch learns from the others what there was to watch. */
 static ig_status agree_on_watched(calibrator *c, int64_t *mine, int64_t *all) {
-  int ranks = ig_comm_size(c->options->comm);
+  int ranks = ig_comm_size(c->run.options->comm);
   for (int first = 0; ranks > 1 && first < c->n; first += IG_OBSERVER_WORDS) {
     int count = IG_MIN(c->n - first, IG_OBSERVER_WORDS);
     for (int i = 0; i < count; i++) mine[i] = c->watched[first + i].observed;
-    IG_TRY(ig_comm_exchange(c->options->comm, mine, (size_t)count * sizeof *mine, all));
+    IG_TRY(ig_comm_exchange(c->run.options->comm, mine, (size_t)count * sizeof *mine, all));
     for (int64_t i = 0; i < (int64_t)ranks * count; i++) {
       if (all[i]) c->watched[first + i % count].observed = 1;
     }
@@ -255,32 +169,32 @@ static ig_status agree_on_watched(calibrator *c, int64_t *mine, int64_t *all) {
 }
 
 static ig_status collect(calibrator *c, ig_calibration *out, int64_t *mine, int64_t *states) {
-  int ranks = ig_comm_size(c->options->comm);
+  int ranks = ig_comm_size(c->run.options->comm);
   IG_TRY(agree_on_watched(c, mine, states));
   for (int i = 0; i < c->n; i++) {
     const watched *w = &c->watched[i];
     if (!w->observed) continue;
     IG_TRY(gather(c, w, mine, states));
-    IG_TRY(ig_comm_settle(c->options->comm, merge(c, states, ranks, w, &out->seen[out->n])));
+    IG_TRY(ig_comm_settle(c->run.options->comm, merge(c, states, ranks, w, &out->seen[out->n])));
     const ig_seen *seen = &out->seen[out->n++];
     IG_CHECK(seen->nans == 0 && seen->infinities == 0, IG_ERR_INPUT,
-             "%s: tensor '%s' held %lld NaN and %lld infinities during calibration", c->data->path,
-             w->value, (long long)seen->nans, (long long)seen->infinities);
+             "%s: tensor '%s' held %lld NaN and %lld infinities during calibration",
+             c->run.data->path, w->value, (long long)seen->nans, (long long)seen->infinities);
   }
   return IG_OK;
 }
 
 static ig_status make_calibration(calibrator *c, ig_calibration **out) {
-  size_t words = IG_OBSERVER_WORDS * ((size_t)ig_comm_size(c->options->comm) + 1);
+  size_t words = IG_OBSERVER_WORDS * ((size_t)ig_comm_size(c->run.options->comm) + 1);
   int64_t *buffer = ig_alloc(words * sizeof *buffer);
   ig_calibration *made = ig_arena_alloc(c->arena, sizeof *made);
   ig_status status = buffer && made ? IG_OK : ig_fail(IG_ERR_MEMORY, "calibration: out of memory");
   if (made) {
-    *made = (ig_calibration){.arena = c->arena, .samples = c->samples};
+    *made = (ig_calibration){.arena = c->arena, .samples = ig_data_run_samples(&c->run)};
     made->seen = ig_arena_alloc(c->arena, ((size_t)c->n + 1) * sizeof *made->seen);
     if (!made->seen) status = ig_fail(IG_ERR_MEMORY, "calibration: out of memory");
   }
-  status = ig_comm_settle(c->options->comm, status);
+  status = ig_comm_settle(c->run.options->comm, status);
   if (status == IG_OK) status = collect(c, made, buffer, buffer + IG_OBSERVER_WORDS);
   ig_free(buffer);
   if (status == IG_OK) *out = made;
@@ -290,20 +204,11 @@ static ig_status make_calibration(calibrator *c, ig_calibration **out) {
 ig_status ig_calibrate(const ig_graph *prepared, ig_backend *backend, ig_store *store,
                        const ig_recipe *recipe, ig_dataset *data,
                        const ig_calibration_options *options, ig_calibration **out) {
-  calibrator c = {.graph = prepared,
-                  .backend = backend,
-                  .store = store,
-                  .data = data,
-                  .options = options,
-                  .arena = ig_arena_create(),
-                  .samples = data->n_samples};
-  if (options->samples > 0) c.samples = IG_MIN(c.samples, options->samples);
-  ig_status status =
-      c.arena ? run_own(&c, recipe) : ig_fail(IG_ERR_MEMORY, "calibration: out of memory");
-  status = ig_comm_settle(options->comm, status);
-  ig_plan_cache_destroy(c.plans);
+  calibrator c = {.run = {prepared, backend, store, data, options, add_observers, &c},
+                  .arena = ig_arena_create()};
+  ig_status status = ig_comm_settle(options->comm, run_own(&c, recipe));
   if (status == IG_OK) status = make_calibration(&c, out);
-  ig_store_remove(store, IG_ROLE_SCRATCH, PREFIX);
+  ig_store_remove(store, IG_ROLE_SCRATCH, IG_DATA_RUN_PREFIX);
   if (status != IG_OK) ig_arena_destroy(c.arena);
   return status;
 }
