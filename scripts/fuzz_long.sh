@@ -48,7 +48,7 @@ for target in "$@"; do
   TIMEFORMAT='%R s, of processor time %U s and %S s of the system'
   if spent=$({ time fuzz "$target" 1>&3 2>&4; } 3>&1 4>&2 2>&1); then verdict=clean; else verdict=FAILED; failed=1; fi
   log=build/fuzz/long/$target.log
-  echo "$target: $verdict: $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") inputs," \
+  echo "$target: $verdict: $(sed -n 's/^stat::number_of_executed_units: *//p' "$log" | tail -1) inputs," \
     "$(sed -n 's/.* cov: \([0-9]*\).*/\1/p' "$log" | tail -1) edges; $spent"
   [ $verdict = clean ] || tail -40 "$log"
 done
