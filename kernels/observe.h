@@ -117,4 +117,9 @@ ig_status ig_cuda_extremes(ig_dtype dtype, const void *x, int64_t count, ig_extr
 ig_status ig_cuda_histogram(const ig_histogram *shape, ig_dtype dtype, const void *x, int64_t count,
                             int64_t *counts, void *stream);
 
+/* The state `from`, which may be `state` itself, takes in all of x, of which every number counts.
+ * `workspace` is sizeof(ig_extremes) bytes. */
+ig_status ig_cuda_observe(ig_dtype dtype, const void *x, int64_t count, const int64_t *from,
+                          int64_t *state, void *workspace, void *stream);
+
 #endif

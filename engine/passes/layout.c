@@ -72,6 +72,20 @@ static bool any_input_in_region(const ig_node *node) {
   return false;
 }
 
+/* An operator of many inputs, which only moves them, follows where most of their elements are. */
+static bool most_inputs_in_region(const ig_node *node) {
+  int64_t inside = 0, outside = 0;
+  for (int i = 0; i < node->n_inputs; i++) {
+    const ig_value *v = laid_out(node, i);
+    if (v) *(v->layout != IG_LAYOUT_ROWS ? &inside : &outside) += ig_value_count(v);
+  }
+  return inside > outside;
+}
+
+static bool inputs_in_region(const ig_node *node) {
+  return node->op->n_in[1] == IG_VARIADIC ? most_inputs_in_region(node) : any_input_in_region(node);
+}
+
 /* What operand `i` should be in; `shared` is the layout of a node without filter. */
 static ig_layout wanted(const layouts *l, const ig_node *node, int i, ig_layout shared) {
   const ig_value *v = laid_out(node, i);
@@ -89,7 +103,7 @@ static ig_layout shared_layout(const layouts *l, const ig_node *node) {
     const ig_value *v = laid_out(node, i);
     if (v && is_pinned(l->graph, v)) return IG_LAYOUT_ROWS;
   }
-  return any_input_in_region(node) ? regional(l->device) : IG_LAYOUT_ROWS;
+  return inputs_in_region(node) ? regional(l->device) : IG_LAYOUT_ROWS;
 }
 
 /* `value` in `layout`, by a reorder that all who want it share. */

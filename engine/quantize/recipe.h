@@ -98,4 +98,10 @@ ig_status ig_recipe_create(const ig_graph *prepared, const ig_quant_settings *se
                            ig_recipe **out);
 void ig_recipe_destroy(ig_recipe *recipe); /* NULL is allowed */
 
+struct ig_calibration;
+/* Layers of F16 go back to f32 where the weight, or what calibration saw of what goes in or comes out (NULL:
+ * nothing), is beyond 65504, or where half of what the weight holds is lost to 0. */
+ig_status ig_recipe_guard_f16(ig_recipe *recipe, const ig_graph *prepared, const ig_store *store,
+                              const struct ig_calibration *calibration);
+
 #endif

@@ -164,6 +164,7 @@ static dnnl_alg_kind_t eltwise(const ig_activation *f, float *alpha, float *beta
   case IG_UNARY_GELU_TANH: return dnnl_eltwise_gelu_tanh;
   case IG_UNARY_TANH: return dnnl_eltwise_tanh;
   case IG_UNARY_SIGMOID: return dnnl_eltwise_logistic;
+  case IG_UNARY_SWISH: *alpha = f->a; return dnnl_eltwise_swish;
   case IG_UNARY_HARD_SWISH:
     if (DNN_V3) { /* version 2 has these built in */
       *alpha = 1.0f / 6;

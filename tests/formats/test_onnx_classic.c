@@ -19,20 +19,13 @@ static const float inputs[ROWS][FEATURES] = {
 
 /* --- models ------------------------------------------------------------------------------------ */
 
-static void put_floats_attr(message *node, const char *name, int n, const float *values) {
-  message a = {0};
-  put_text(&a, 1, name);
-  put_block(&a, 7, values, (size_t)n * sizeof *values);
-  put_int(&a, 20, 6);
-  put_message(node, 5, a);
-}
-
-static void put_texts_attr(message *node, const char *name, int n, const char *const *values) {
-  message a = {0};
-  put_text(&a, 1, name);
-  for (int i = 0; i < n; i++) put_text(&a, 9, values[i]);
-  put_int(&a, 20, 8);
-  put_message(node, 5, a);
+static void put_list(message *node, const char *name, int n, const char *const *values) {
+  char text[256] = "";
+  for (int i = 0; i < n; i++) {
+    if (i) strcat(text, " ");
+    strcat(text, values[i]);
+  }
+  put_texts_attr(node, name, text);
 }
 
 static message classic(const char *op, const char *outputs) {
@@ -103,7 +96,7 @@ static void put_labels(message *node, const char *name, int label_type, int n) {
   static const char *const texts[] = {"ant", "bee", "cat"};
   const int64_t ints[] = {0, 10, 20};
   if (label_type == INT64) put_ints_attr(node, name, n, ints);
-  else put_texts_attr(node, "classlabels_strings", n, texts);
+  else put_list(node, "classlabels_strings", n, texts);
 }
 
 static double dot(const float *a, const float *b) {
@@ -262,7 +255,7 @@ static void put_trees(message *n, const tree_lists *t) {
   put_ints_attr(n, "nodes_truenodeids", 6, t->yes);
   put_ints_attr(n, "nodes_falsenodeids", 6, t->no);
   put_floats_attr(n, "nodes_values", 6, t->value);
-  put_texts_attr(n, "nodes_modes", 6, t->mode);
+  put_list(n, "nodes_modes", 6, t->mode);
 }
 
 static int leaf_of(const float *x) {
