@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "engine/quantize/apply.h"
 #include "engine/train/match.h"
 #include "formats/checkpoint_h5.h"
 #include "formats/graph_json.h"
@@ -240,11 +241,15 @@ ig_status ig_model_source_data(const ig_model_source *source, const char *spec, 
 ig_status ig_model_source_fit(ig_model_source *source, const ig_dataset *data) {
   if (source->n_fields == 0) return IG_OK; /* an ONNX file */
   const ig_field *was = &source->fields[0], *is = &data->fields[0];
+  const char *node;
   bool tokens = was->kind == IG_FIELD_TOKENS && was->shape.rank == 1 && data->n_fields > 0 &&
                 is->shape.rank == 1;
   const ig_model_preset *preset;
   if (!tokens || source->spec.input.dims[0] == is->shape.dims[0]) return IG_OK;
   if (ig_model_find(source->snapshot->model, &preset) != IG_OK) return IG_OK;
+  IG_CHECK(!ig_graph_is_quantized(source->graph, &node), IG_ERR_INPUT,
+           "%s: was quantized for sequences of %lld tokens (node '%s'); the data has %lld", source->path,
+           (long long)source->spec.input.dims[0], node, (long long)is->shape.dims[0]);
   ig_model_spec spec = source->spec;
   spec.input = is->shape;
   ig_graph *graph;
