@@ -58,7 +58,6 @@ static bool in_blocks(const ig_value *value) { return value->layout == IG_LAYOUT
 static const char *concat_reject(const ig_node *node) {
   const ig_value *y = node->outputs[0];
   bool channels = ig_shape_axis(&y->shape, IG_ATTRS_OF(concat_attrs, node)->axis) == 1;
-  if (y->layout == IG_LAYOUT_NHWC) return "channels last";
   for (int i = 0; i < node->n_inputs; i++) {
     if (node->inputs[i]->layout != y->layout) return "layouts that differ";
     bool full = node->inputs[i]->shape.rank < 2 || node->inputs[i]->shape.dims[1] % IG_LAYOUT_BLOCK == 0;
@@ -70,6 +69,8 @@ static const char *concat_reject(const ig_node *node) {
 /* Dimensions as memory has them, a block's channels within the last. */
 static ig_shape extents(const ig_value *value) {
   ig_shape shape = value->shape;
+  const int64_t *d = value->shape.dims;
+  if (value->layout == IG_LAYOUT_NHWC) return IG_SHAPE(d[0], d[2], d[3], d[1]);
   if (!in_blocks(value)) return shape;
   shape.dims[1] = (shape.dims[1] + IG_LAYOUT_BLOCK - 1) / IG_LAYOUT_BLOCK;
   shape.dims[3] *= IG_LAYOUT_BLOCK;
@@ -79,7 +80,9 @@ static ig_shape extents(const ig_value *value) {
 static ig_status concat_run(const ig_call *call) {
   const ig_node *node = call->node;
   const ig_shape whole = extents(node->outputs[0]), *out = &whole;
-  int axis = ig_shape_axis(out, IG_ATTRS_OF(concat_attrs, node)->axis);
+  int axis = ig_shape_axis(&node->outputs[0]->shape, IG_ATTRS_OF(concat_attrs, node)->axis);
+  static const int last[] = {0, 3, 1, 2}; /* where N, C, H, W are with channels last */
+  if (node->outputs[0]->layout == IG_LAYOUT_NHWC) axis = last[axis];
   size_t size = ig_dtype_size(node->outputs[0]->dtype);
   int64_t outer = ig_shape_span(out, 0, axis), inner = ig_shape_span(out, axis + 1, out->rank);
   int64_t row = out->dims[axis] * inner, at = 0;
