@@ -173,6 +173,17 @@ static ig_status prepare(ig_quantize_job *job) {
   return ig_quantize_equalize(job->prepared, job->prepared_store, job->recipe, &job->equalized);
 }
 
+/* Data that are one number everywhere show nothing of what a model will see. */
+static ig_status check_varied(const ig_quantize_job *job) {
+  for (int32_t i = 0; i < job->prepared->n_inputs; i++) {
+    const ig_seen *seen = ig_calibration_find(job->calibration, job->prepared->inputs[i]->name);
+    IG_CHECK(!seen || seen->count == 0 || seen->least < seen->most, IG_ERR_INPUT,
+             "%s: input '%s' is constant (%g): it does not show the ranges of activations",
+             job->calib->path, seen->value, (double)seen->least);
+  }
+  return IG_OK;
+}
+
 static ig_status look_at_data(ig_quantize_job *job) {
   const ig_calibration_options reading = ig_quantize_reading(job);
   if (!job->calib) return IG_OK;
@@ -184,6 +195,7 @@ static ig_status look_at_data(ig_quantize_job *job) {
   if (needs_calibration(format) || format == IG_QUANT_F16) {
     IG_TRY(ig_calibrate(job->prepared, job->backend, job->prepared_store, job->recipe, job->calib, &reading,
                         &job->calibration));
+    IG_TRY(check_varied(job));
   }
   if (job->settings.rounding == IG_ROUND_GPTQ) {
     IG_TRY(ig_quantize_round(job->prepared, job->backend, job->prepared_store, job->recipe, job->calib,
