@@ -89,6 +89,8 @@ static int64_t count_handed_on(const ig_onnx_graph *g) {
   return n;
 }
 
+static void mark_constant(void *found) { *(role *)found = ROLE_CONSTANT; }
+
 /* By name, of all initializers, and of their copies under other names; *list is the memory behind the
  * table. */
 static ig_status roles_of(ig_onnx_importer *importer, bool body, const ig_onnx_graph *g,
@@ -113,7 +115,7 @@ static ig_status roles_of(ig_onnx_importer *importer, bool body, const ig_onnx_g
     IG_TRY(ig_onnx_names_set(roles, g->nodes[i].outputs[0], &(*list)[n++], &taken));
   }
   for (int64_t i = 0; i < g->n_nodes && !body; i++) note_readers(importer, &g->nodes[i], roles);
-  return IG_OK;
+  return body ? IG_OK : ig_onnx_mark_tables(g, roles, mark_constant);
 }
 
 static ig_value *stored(ig_onnx_scope *scope, role as, const char *name, const ig_literal *literal) {
