@@ -197,12 +197,12 @@ static void max_row_columns(const ig_pool *p, const plane *at, int64_t row, cons
       if (stride == 1) {
         for (int64_t c = first; c < last; c++) {
           float v = from[c], best = out[c];
-          out[c] = (v > best) | (v != v) ? v : best;
+          out[c] = ((v > best) | (v != v)) ? v : best;
         }
       } else {
         for (int64_t c = first; c < last; c++) {
           float v = from[c * stride], best = out[c];
-          out[c] = (v > best) | (v != v) ? v : best;
+          out[c] = ((v > best) | (v != v)) ? v : best;
         }
       }
     }
