@@ -223,7 +223,7 @@ def count_population(model):
     def correct(m, inputs, _):
         n = inputs[0].numel() / inputs[0].shape[1]
         old = m.before_step * (1 - m.momentum)
-        m.running_var.copy_(old + (m.running_var - old) * (n - 1) / n)
+        m.running_var.data.copy_(old + (m.running_var - old) * (n - 1) / n)
     for m in model.modules():
         if isinstance(m, torch.nn.BatchNorm2d):
             m.register_forward_pre_hook(lambda m, i: setattr(m, "before_step", m.running_var.clone()))
