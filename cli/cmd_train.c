@@ -6,6 +6,7 @@
 #include "cli/job.h"
 #include "cli/precision.h"
 #include "cli/train_origin.h"
+#include "cli/train_quantize.h"
 #include "cli/train_run.h"
 #include "engine/train/transfer.h"
 #include "engine/train/whiten.h"
@@ -48,6 +49,7 @@ typedef struct job {
   ig_backend *backend;
   ig_train_run *run;
   ig_trainer *trainer;
+  ig_train_quantized quantized; /* with --quantize, what is trained in the place of the source's graph */
 } job;
 
 #define MOST_OUTPUTS 64
@@ -95,6 +97,7 @@ static ig_status make_trainer(job *j) {
   IG_TRY(ig_trainer_create(j->graph, j->backend, j->cli->comm, j->data.train, j->data.validation,
                            j->data.n_normalizations, j->data.normalizations, &j->options, &observer,
                            &j->trainer));
+  if (j->quantized.graph) return ig_train_quantized_load(&j->quantized, ig_trainer_store(j->trainer));
   const ig_value *filters = j->cli->rank == 0 ? j->filters : NULL; /* which rank 0 measures */
   return load_parameters(j->values, &j->origin, &j->data, j->graph, filters, j->trainer);
 }
@@ -130,6 +133,8 @@ static ig_status run_job(job *j) {
     IG_TRY(ig_job_compare(cli, ig_job_facts(j->graph, j->data.train, j->data.validation, snapshot)));
   }
   IG_TRY(ig_train_data_measure(cli, j->values, &j->origin, &j->data));
+  IG_TRY(ig_train_quantize(cli, j->values, &j->origin, &j->data, j->graph, &j->quantized));
+  if (j->quantized.graph) j->graph = j->quantized.graph;
   IG_TRY(ig_job_backend(cli, &j->backend));
   IG_TRY(ig_comm_settle(cli->comm, make_trainer(j)));
   IG_TRY(share_filters(j));
@@ -145,6 +150,7 @@ static ig_status train_run(ig_cli *cli, const void *values) {
   ig_trainer_destroy(j.trainer);
   ig_job_close(cli, status);
   if (j.backend) ig_backend_destroy(j.backend);
+  ig_train_quantized_close(&j.quantized);
   ig_graph_destroy(j.built);
   ig_train_data_close(&j.data);
   ig_model_source_close(&j.source);

@@ -7,6 +7,7 @@
 #include "cli/interrupt.h"
 #include "engine/eval/latency.h"
 #include "engine/plan/plan.h"
+#include "engine/quantize/follow.h"
 
 /* One plan takes a token at a time and draws the next; the other, when the prompt is worth one, takes
  * many and only fills the cache, so that nothing beyond the last layer's keys and values is computed. */
@@ -32,10 +33,11 @@ static ig_status make_plan(const ig_model_source *model, int64_t fed, ig_precisi
                             .compute = ig_precision_dtype(precision)};
   spec.fed = fed;
   IG_TRY(ig_model_build_decode(model->snapshot->model, &spec, &template_graph));
-  ig_status status = IG_OK;
+  int narrow;
+  ig_status status = ig_quantize_follow(template_graph, model->graph, &narrow);
   if (fed > 1)
     template_graph->n_outputs = 0;
-  else
+  else if (status == IG_OK)
     status = ig_generate_sampling(template_graph);
   if (status == IG_OK) status = ig_graph_specialize(template_graph, NULL, graph);
   ig_graph_destroy(template_graph);
@@ -43,8 +45,11 @@ static ig_status make_plan(const ig_model_source *model, int64_t fed, ig_precisi
   IG_TRY(ig_passes_run(*graph, ig_pipeline_inference, &passes));
   /* The KV cache is state beside the parameters, which have the same names in all graphs. */
   IG_TRY(ig_store_add_graph(store, *graph, 0));
-  /* Packed weights pay for themselves token by token, not in the few products of a prompt. */
-  ig_plan_options options = {.frozen_params = fed == 1, .tf32 = precision == IG_PRECISION_TF32};
+  /* Packed weights pay for themselves token by token, not in the few products of a prompt, unless they
+   * are narrow, and would be packed at every run. The plan for one token is the last. */
+  ig_plan_options options = {.frozen_params = fed == 1 || narrow > 0,
+                             .release_params = fed == 1 && narrow > 0,
+                             .tf32 = precision == IG_PRECISION_TF32};
   return ig_plan_create(*graph, backend, store, &options, plan);
 }
 
@@ -53,10 +58,11 @@ static ig_status decoder_open(ig_model_source *model, ig_precision precision, ig
   int64_t context;
   IG_TRY(ig_model_context(model->snapshot->model, &context));
   IG_TRY(ig_model_source_store(model, backend, &d->store));
-  IG_TRY(make_plan(model, 1, precision, backend, d->store, &d->one_graph, &d->one));
   int64_t fed = ig_generate_prefill_size(context, n_prompt, tokens);
-  if (fed == 0) return IG_OK;
-  return make_plan(model, fed, precision, backend, d->store, &d->many_graph, &d->many);
+  if (fed > 0) {
+    IG_TRY(make_plan(model, fed, precision, backend, d->store, &d->many_graph, &d->many));
+  }
+  return make_plan(model, 1, precision, backend, d->store, &d->one_graph, &d->one);
 }
 
 /* --- text -------------------------------------------------------------------------------------- */

@@ -65,6 +65,9 @@ const ig_option ig_train_options_table[] = {
     IG_TRAIN_OPTIMIZER_ROWS,
     IG_FLOAT_OPTION(V, ema, "ema", "0", 0, 0.999999999, "decay of averaged parameters, 0 for none"),
     IG_TRAIN_COMPUTE_ROWS,
+    IG_ENUM_OPTION(V, quantize, "quantize", "none", "none|int8",
+                   "train a checkpoint or an ONNX file with numbers rounded as `ingot quantize` will; scales "
+                   "are learned"),
     IG_FLAG_OPTION(V, stochastic_rounding, "stochastic-rounding",
                    "bf16 and f16: round the parameters' 16-bit copies up or down by chance, right on "
                    "average"),

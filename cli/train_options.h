@@ -22,7 +22,7 @@ typedef struct ig_train_values {
   /* how long */
   int64_t epochs, steps, batch, accumulate, patience;
   /* optimizer */
-  const char *optimizer, *schedule, *precision, *recompute;
+  const char *optimizer, *schedule, *precision, *recompute, *quantize;
   double lr, momentum, beta1, beta2, epsilon, weight_decay, clip, ema, bias_lr;
   bool nesterov, stochastic_rounding;
   int64_t warmup, decay_every;

@@ -174,6 +174,51 @@ static ig_status put_array(ig_h5_file *file, hid_t folder, const char *name, ig_
 
 /* --- parts ----------------------------------------------------------------------------------- */
 
+/* Integers of 4 bits as bytes of two, in one dimension; the attribute "shape" has the tensor's. */
+static ig_status put_packed(ig_h5_file *file, hid_t group, const char *leaf, const ig_tensor *tensor,
+                            hid_t *out) {
+  int64_t count = ig_shape_count(&tensor->shape);
+  size_t size = ig_dtype_packed_size(tensor->dtype, count);
+  const ig_shape packed_shape = {.rank = 1, .dims = {(int64_t)size}};
+  uint8_t *packed = ig_alloc(size);
+  IG_CHECK_ALLOC(packed);
+  ig_dtype_pack(tensor->dtype, tensor->data, count, packed);
+  ig_status status = put_dataset(file, group, leaf, ig_h5_file_type(IG_U8), &packed_shape, packed,
+                                 XXH3_64bits(packed, size), out);
+  ig_free(packed);
+  IG_TRY(status);
+  hsize_t rank = (hsize_t)tensor->shape.rank;
+  hid_t space = H5Screate_simple(1, &rank, NULL);
+  hid_t attribute = space < 0 ? -1
+                              : H5Acreate2(*out, "shape", H5T_STD_I64LE, space, H5P_DEFAULT,
+                                           H5P_DEFAULT);
+  if (attribute < 0 || H5Awrite(attribute, H5T_NATIVE_INT64, tensor->shape.dims) < 0) {
+    status = ig_h5_fail(file, IG_ERR_INTERNAL, "cannot write the shape of %s", leaf);
+  }
+  if (attribute >= 0) H5Aclose(attribute);
+  if (space >= 0) H5Sclose(space);
+  return status;
+}
+
+/* What a type that HDF5 lacks is called in the attribute "dtype"; NULL for the others. */
+static const char *foreign_type(ig_dtype dtype) {
+  switch (dtype) {
+  case IG_BF16: return "bfloat16";
+  case IG_F8E4M3: return "float8_e4m3fn";
+  case IG_I4: return "int4";
+  default: return NULL;
+  }
+}
+
+static ig_status put_elements(ig_h5_file *file, hid_t group, const char *leaf, const ig_tensor *tensor,
+                              hid_t *out) {
+  if (tensor->dtype == IG_I4) return put_packed(file, group, leaf, tensor, out);
+  ig_dtype stored = tensor->dtype == IG_F8E4M3 ? IG_U8 : tensor->dtype;
+  uint64_t digest = XXH3_64bits(tensor->data, ig_shape_bytes(&tensor->shape, tensor->dtype));
+  return put_dataset(file, group, leaf, ig_h5_file_type(stored), &tensor->shape, tensor->data, digest,
+                     out);
+}
+
 static ig_status put_tensor(ig_h5_file *file, const ig_snapshot *snapshot,
                             const ig_tensor *tensor) {
   char path[IG_CHECKPOINT_PATH], folder[IG_CHECKPOINT_PATH + 32];
@@ -182,13 +227,12 @@ static ig_status put_tensor(ig_h5_file *file, const ig_snapshot *snapshot,
   const char *leaf = slash ? slash + 1 : path;
   snprintf(folder, sizeof folder, "%s%s%.*s", ig_checkpoint_group(tensor->role), slash ? "/" : "",
            slash ? (int)(slash - path) : 0, path);
-  uint64_t digest = XXH3_64bits(tensor->data, ig_shape_bytes(&tensor->shape, tensor->dtype));
+  const char *foreign = foreign_type(tensor->dtype);
   hid_t group = -1, dataset = -1;
   ig_status status;
   IG_TRY_DONE(make_group(file, folder, &group));
-  IG_TRY_DONE(put_dataset(file, group, leaf, ig_h5_file_type(tensor->dtype), &tensor->shape,
-                          tensor->data, digest, &dataset));
-  if (tensor->dtype == IG_BF16) IG_TRY_DONE(put_word(file, dataset, "dtype", "bfloat16"));
+  IG_TRY_DONE(put_elements(file, group, leaf, tensor, &dataset));
+  if (foreign) IG_TRY_DONE(put_word(file, dataset, "dtype", foreign));
   if (tensor->role == IG_ROLE_STATE) IG_TRY_DONE(put_word(file, dataset, "role", "state"));
 done:
   if (dataset >= 0) H5Dclose(dataset);

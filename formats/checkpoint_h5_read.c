@@ -157,6 +157,59 @@ static ig_status role_of(reader *r, hid_t dataset, const char *name, ig_tensor_r
   return IG_OK;
 }
 
+/* Bytes that the attribute "dtype" gives a type that HDF5 lacks. */
+static ig_status foreign_type(reader *r, hid_t dataset, const char *path, ig_dtype *dtype) {
+  char text[16];
+  bool present = false;
+  if (*dtype != IG_U8) return IG_OK;
+  IG_TRY(ig_h5_text_attribute(r->file, dataset, "dtype", text, sizeof text, &present));
+  if (!present) return IG_OK;
+  bool f8 = strcmp(text, "float8_e4m3fn") == 0;
+  IG_CHECK(f8 || strcmp(text, "int4") == 0, IG_ERR_INPUT,
+           "%s: %s has dtype \"%s\"; expected int4 or float8_e4m3fn", r->file->path, path, text);
+  *dtype = f8 ? IG_F8E4M3 : IG_I4;
+  return IG_OK;
+}
+
+/* The shape of a packed tensor, which has to take exactly the bytes that there are. */
+static ig_status packed_shape(reader *r, hid_t dataset, const char *path, int64_t bytes, ig_shape *out) {
+  hid_t attribute = H5Aexists(dataset, "shape") > 0 ? H5Aopen(dataset, "shape", H5P_DEFAULT) : -1;
+  hid_t space = attribute >= 0 ? H5Aget_space(attribute) : -1;
+  hid_t type = attribute >= 0 ? H5Aget_type(attribute) : -1;
+  hssize_t rank = space >= 0 ? H5Sget_simple_extent_npoints(space) : -1;
+  bool fits = rank >= 0 && rank <= IG_MAX_RANK && type >= 0 && H5Tget_class(type) == H5T_INTEGER;
+  *out = (ig_shape){.rank = fits ? (int)rank : 0};
+  bool good = fits && H5Aread(attribute, H5T_NATIVE_INT64, out->dims) >= 0 &&
+              ig_shape_check(out, IG_I4) == IG_OK &&
+              (int64_t)ig_dtype_packed_size(IG_I4, ig_shape_count(out)) == bytes;
+  if (type >= 0) H5Tclose(type);
+  if (space >= 0) H5Sclose(space);
+  if (attribute >= 0) H5Aclose(attribute);
+  IG_CHECK(good, IG_ERR_INPUT, "%s: %s: its attribute \"shape\" does not say how its %lld bytes lie",
+           r->file->path, path, (long long)bytes);
+  return IG_OK;
+}
+
+static ig_status read_packed(reader *r, ig_tensor_role role, const char *name, const char *path,
+                             hid_t dataset, const ig_shape *stored) {
+  ig_shape shape;
+  void *data;
+  IG_CHECK(stored->rank == 1, IG_ERR_INPUT, "%s: %s is int4 in %d dimensions; expected 1",
+           r->file->path, path, stored->rank);
+  size_t bytes = (size_t)stored->dims[0];
+  IG_TRY(packed_shape(r, dataset, path, stored->dims[0], &shape));
+  IG_TRY(spend(r, path, bytes));
+  uint8_t *packed = ig_alloc_zero(bytes + 1, 1);
+  IG_CHECK(packed, IG_ERR_MEMORY, "%s: no memory for %s", r->file->path, path);
+  hid_t type = ig_h5_file_type(IG_U8);
+  ig_status status = read_checked(r, dataset, path, type, bytes, false, packed);
+  if (type >= 0) H5Tclose(type);
+  if (status == IG_OK) status = ig_snapshot_add(r->snapshot, role, name, IG_I4, &shape, &data);
+  if (status == IG_OK) ig_dtype_unpack(IG_I4, packed, ig_shape_count(&shape), data);
+  ig_free(packed);
+  return status;
+}
+
 static ig_status read_tensor(void *context, const char *path, hid_t dataset) {
   reader *r = context;
   char name[IG_CHECKPOINT_NAME + 1];
@@ -170,6 +223,8 @@ static ig_status read_tensor(void *context, const char *path, hid_t dataset) {
            r->file->path, r->group, path);
   ig_tensor_role role;
   IG_TRY(role_of(r, dataset, path, &role));
+  IG_TRY(foreign_type(r, dataset, path, &dtype));
+  if (dtype == IG_I4) return read_packed(r, role, name, path, dataset, &shape);
   status = ig_shape_check(&shape, dtype);
   if (status != IG_OK) return ig_fail_in(IG_ERR_INPUT, "%s: %s", r->file->path, path);
   size_t bytes = ig_shape_bytes(&shape, dtype);
@@ -177,7 +232,7 @@ static ig_status read_tensor(void *context, const char *path, hid_t dataset) {
   void *data;
   status = ig_snapshot_add(r->snapshot, role, name, dtype, &shape, &data);
   if (status != IG_OK) return ig_fail_in(status, "%s: %s", r->file->path, r->group);
-  hid_t type = ig_h5_file_type(dtype);
+  hid_t type = ig_h5_file_type(dtype == IG_F8E4M3 ? IG_U8 : dtype);
   status = read_checked(r, dataset, path, type, bytes, false, data);
   if (type >= 0) H5Tclose(type);
   return status;

@@ -1,6 +1,7 @@
 /* The reading half of graph_json.h. The text is taken as hostile: every member is checked for its
  * type, names must be new and known, and all else goes through the graph's builders, which have the
  * limits on nodes, values and shapes. */
+#include <float.h>
 #include <jansson.h>
 #include <math.h>
 #include <string.h>
@@ -216,6 +217,16 @@ static ig_status open_input(reader *r, const json_t *object, const char *name) {
   return ig_graph_status(r->graph);
 }
 
+static ig_status read_lr_scale(const reader *r, const json_t *object, ig_value *value) {
+  const json_t *item = json_object_get(object, "lr_scale");
+  double scale = 0;
+  if (item && !(number_of(item, &scale) && scale > 0 && scale <= (double)FLT_MAX)) {
+    return bad(r, "lr_scale", "a number above 0");
+  }
+  value->lr_scale = (float)scale;
+  return ig_graph_status(r->graph);
+}
+
 static ig_status read_value(reader *r, const json_t *object, ig_value_kind kind) {
   const char *name = NULL;
   IG_TRY(new_name(r, object, &name));
@@ -242,7 +253,7 @@ static ig_status read_value(reader *r, const json_t *object, ig_value_kind kind)
                                                             flag_of(object, "decay"))
                                            : ig_graph_state(r->graph, name, dtype, shape, init);
   if (value) value->frozen = flag_of(object, "frozen");
-  return ig_graph_status(r->graph);
+  return value ? read_lr_scale(r, object, value) : ig_graph_status(r->graph);
 }
 
 /* --- nodes ----------------------------------------------------------------------------------- */

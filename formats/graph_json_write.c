@@ -206,6 +206,7 @@ static json_t *value_json(const ig_value *v) {
   }
   if (v->any_shape) ok = ok && json_object_set_new(object, "any_shape", json_true()) == 0;
   if (v->decay) ok = ok && json_object_set_new(object, "decay", json_true()) == 0;
+  if (v->lr_scale > 0) ok = ok && json_object_set_new(object, "lr_scale", number((double)v->lr_scale)) == 0;
   if (v->frozen) ok = ok && json_object_set_new(object, "frozen", json_true()) == 0;
   if (ok) return object;
   json_decref(object);

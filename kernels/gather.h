@@ -23,6 +23,21 @@ void ig_cpu_gather_grad(ig_dtype dtype, int64_t outer, int64_t rows, int64_t inn
                         const void *indices, bool wide, int64_t count, const void *base,
                         void *target, void *workspace);
 
+/* Rows of a table [rows, width] of narrow integers as f32. The scale of (row, column) is
+ * scale[row / row_block * row_step + column / column_block * column_step]. */
+typedef struct ig_gather_narrow {
+  int64_t rows, width;
+  ig_dtype code; /* i8 or i4 */
+  bool packed;   /* of i4: two to a byte, the first in the low half, each row from a byte of its own */
+  int64_t row_block, row_step, column_block, column_step;
+} ig_gather_narrow;
+
+/* The table of i4, one a byte, packed so; (width + 1) / 2 bytes a row. */
+void ig_cpu_gather_pack(const ig_gather_narrow *g, const int8_t *codes, uint8_t *packed);
+/* target[i, :] = codes[indices[i], :] times their scales. */
+void ig_cpu_gather_narrow(const ig_gather_narrow *g, const void *codes, const float *scale,
+                          const void *indices, bool wide, int64_t count, float *target);
+
 /* --- on a CUDA device: all pointers are device memory, work is queued on `stream`. No host sees an index
  * there, so one outside [-rows, rows) is not an error: the Gather then gives `outside` (one element in
  * host memory), and the gradient leaves the position out. --------------------------------------- */

@@ -372,6 +372,14 @@ ig_value *ig_graph_find_value(const ig_graph *graph, const char *name) {
   return ig_names_find(graph->names, name);
 }
 
+ig_node *ig_graph_find_node(const ig_graph *graph, const char *name) {
+  for (int32_t i = 0; i < graph->n_nodes; i++) {
+    ig_node *node = graph->nodes[i];
+    if (ig_node_is_live(node) && strcmp(node->name, name) == 0) return node;
+  }
+  return NULL;
+}
+
 bool ig_value_is_output(const ig_graph *graph, const ig_value *value) {
   for (int32_t i = 0; i < graph->n_outputs; i++) {
     if (graph->outputs[i] == value) return true;

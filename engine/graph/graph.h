@@ -271,6 +271,7 @@ ig_status ig_graph_inline(ig_graph *graph, const ig_graph *body, ig_value *const
 /* --- queries --------------------------------------------------------------------------------- */
 
 ig_value *ig_graph_find_value(const ig_graph *graph, const char *name);
+ig_node *ig_graph_find_node(const ig_graph *graph, const char *name); /* looks at one after the other */
 bool ig_value_is_output(const ig_graph *graph, const ig_value *value);
 /* Uses by nodes, graph outputs and assignments together. */
 int ig_value_use_count(const ig_graph *graph, const ig_value *value);

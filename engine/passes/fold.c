@@ -1,6 +1,7 @@
 /* Constant folding: pure nodes whose inputs are all known are run now on the CPU, and their outputs
  * become constants. Results that would bloat the graph (a large Expand of a scalar) stay nodes, and
- * so do graph outputs and assigned values, which need buffers of their own. */
+ * so do graph outputs and assigned values, which need buffers of their own, and what quantized weights
+ * stand for, which passes lower and plans compute once. */
 #include "engine/base/checked.h"
 #include "engine/passes/rewrite.h"
 
@@ -12,6 +13,7 @@
 static bool foldable(const ig_graph *graph, const ig_node *node) {
   if (!ig_node_is_live(node) || !(node->op->flags & IG_OP_PURE)) return false;
   if (node->n_outputs > MOST_OUTPUTS || node->n_inputs > MOST_INPUTS) return false;
+  if (ig_node_is(node, "DequantizeLinear")) return false;
   size_t in_bytes = 0, out_bytes = 0;
   for (int i = 0; i < node->n_inputs; i++) {
     if (!node->inputs[i]) continue;

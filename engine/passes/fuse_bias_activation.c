@@ -1,5 +1,5 @@
 /* A matrix product or convolution, what is added to it and the activation after that become one
- * ingot.FusedMatMul or ingot.FusedConv, whose kernel adds and gates each result before it is stored.
+ * ingot.FusedMatMul or ingot.FusedConv, or go into a product with narrow weights, whose kernel adds and gates each result before it is stored.
  * To a product a bias is added, to a convolution a bias or, at the end of a residual block, a tensor
  * of the result's shape. In training an activation is fused only when its gradient is a function of
  * its result: the others would need the value before, which is then not kept. */
@@ -20,6 +20,12 @@ static bool is_product(const ig_node *node) {
 
 static bool is_conv(const ig_node *node) {
   return ig_node_is(node, "Conv") || ig_node_is(node, "ingot.FusedConv");
+}
+
+/* Bias is input 3 of these. */
+static bool is_narrow_product(const ig_node *node) {
+  return ig_node_is(node, "ingot.WeightOnlyMatMul") ||
+         ig_node_is(node, "ingot.DynamicQuantizedMatMul");
 }
 
 static ig_value *input_or_null(const ig_node *node, int input) {
@@ -98,6 +104,28 @@ static bool product_takes(const ig_node *product, const ig_value *result, const 
          product->inputs[1]->shape.rank > 1 && is_bias(bias, result);
 }
 
+/* The product with narrow weights with this bias and activation, in place of `node`. */
+static ig_status replace_narrow(ig_graph *graph, ig_node *node, ig_node *product, ig_value *bias,
+                                const activation *f) {
+  ig_attr attrs[IG_MOST_ATTRS];
+  int n_attrs = ig_attr_list(product, attrs);
+  ig_attr_put(attrs, &n_attrs, IG_STRING("activation", f->name));
+  ig_attr_put(attrs, &n_attrs, IG_FLOAT("activation_alpha", f->a));
+  ig_attr_put(attrs, &n_attrs, IG_FLOAT("activation_beta", f->b));
+  ig_node *fused = ig_graph_node(
+      graph, product->op->name, product->name,
+      IG_INS(product->inputs[0], product->inputs[1], product->inputs[2], bias), n_attrs, attrs, 1);
+  IG_TRY(ig_graph_status(graph));
+  IG_TRY(ig_node_replace(graph, node, fused, 1));
+  ig_node_remove(graph, product);
+  return IG_OK;
+}
+
+static bool narrow_takes(const ig_node *product, const ig_value *result, const ig_value *bias) {
+  return is_narrow_product(product) && !has_input(product, 3) && bias->dtype == IG_F32 &&
+         is_bias(bias, result);
+}
+
 /* --- convolutions ---------------------------------------------------------------------------- */
 
 static ig_status replace_conv(ig_graph *graph, ig_node *node, ig_node *conv, ig_value *bias,
@@ -150,6 +178,9 @@ static ig_status fuse_sum(ig_graph *graph, ig_node *add, int *changes) {
     if (product_takes(node, result, addend)) {
       return replace_product(graph, add, node, addend, &none);
     }
+    if (narrow_takes(node, result, addend)) {
+      return replace_narrow(graph, add, node, addend, &none);
+    }
     if (conv_takes_bias(node, result, addend)) {
       int64_t channels = -1;
       ig_value *bias =
@@ -176,6 +207,10 @@ static ig_status fuse_activation(ig_graph *graph, ig_node *node, const activatio
     if (has_input(producer, 2) && ig_attr_float_of(producer, "beta", 1) != 1) return IG_OK;
     ++*changes;
     return replace_product(graph, node, producer, input_or_null(producer, 2), f);
+  }
+  if (is_narrow_product(producer)) {
+    ++*changes;
+    return replace_narrow(graph, node, producer, input_or_null(producer, 3), f);
   }
   if (!is_conv(producer)) return IG_OK;
   ++*changes;

@@ -19,6 +19,8 @@ const char *const ig_pipeline_inference[] = {
     "simplify",
     "fuse_conv_bn",
     "fuse_batch_norm",
+    "lower_weight_only",
+    "lower_dynamic",
     "fuse_bias_activation",
     "fuse_add_layernorm",
     "mixed_precision",

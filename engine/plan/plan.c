@@ -231,7 +231,9 @@ static void release_storage(ig_plan *plan, ig_storage *s) {
     plan->memory.fixed -= s->size;
     s->memory = NULL;
   } else if (s->place == IG_IN_STORE && plan->options.release_params) {
-    ig_store_release(plan->store, ig_store_find(plan->store, s->owner->name));
+    ig_store_entry *entry = ig_store_find(plan->store, s->owner->name);
+    if (entry->kept) return;
+    ig_store_release(plan->store, entry);
     plan->memory.params -= s->size;
     s->memory = NULL;
   }
@@ -266,6 +268,8 @@ static ig_status prepare_steps(ig_plan *plan) {
   for (int i = 0; i < plan->map.n && status == IG_OK; i++) { /* results that nothing reads */
     ig_storage *s = &plan->map.storages[i];
     if (s->place == IG_IN_FIXED && !r.running[i]) release_storage(plan, s);
+    bool keep = plan->options.frozen_params && !plan->options.release_params && r.running[i];
+    if (s->place == IG_IN_STORE && keep) ig_store_find(plan->store, s->owner->name)->kept = true;
   }
   ig_free(r.left);
   ig_free(r.running);

@@ -13,7 +13,8 @@ typedef struct ig_plan_options {
   bool frozen_params;  /* inference: what depends on parameters alone is computed and packed once, when
                           the plan is made; later changes of the store are not seen */
   bool release_params; /* with frozen_params: no other plan will be made from the store, which gives up
-                          parameters as soon as the steps that read them hold them packed */
+                          parameters as soon as the steps that read them hold them packed; those that
+                          plans with frozen_params alone read while they run stay */
   bool check_finite;   /* after each run step, find NaN and Inf in outputs (slow; for diagnosis) */
   bool synchronize;    /* wait for each step, so that a failure on a device names its node */
   bool device_outputs; /* outputs stay where they are: ig_plan_output gives the backend's memory */

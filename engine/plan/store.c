@@ -123,6 +123,23 @@ ig_status ig_store_get(ig_store *store, const char *name, ig_tensor_role role, i
   return IG_OK;
 }
 
+void ig_store_remove(ig_store *store, ig_tensor_role role, const char *prefix) {
+  int64_t kept = 0;
+  for (int64_t i = 0; i < store->n; i++) {
+    ig_store_entry *entry = store->entries[i];
+    if (entry->role == role && strncmp(entry->name, prefix, strlen(prefix)) == 0) {
+      ig_store_release(store, entry);
+    } else {
+      store->entries[kept++] = entry;
+    }
+  }
+  store->n = kept;
+  memset(store->table, 0, (size_t)store->slots * sizeof *store->table);
+  for (int64_t i = 0; i < kept; i++) {
+    *slot_of(store, store->table, store->slots, store->entries[i]->name) = i + 1;
+  }
+}
+
 int64_t ig_store_count(const ig_store *store) { return store->n; }
 
 ig_store_entry *ig_store_entry_at(const ig_store *store, int64_t index) {

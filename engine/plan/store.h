@@ -13,6 +13,7 @@ typedef struct ig_store_entry {
   ig_dtype dtype;
   ig_shape shape;
   void *data; /* device memory of the store's backend; row-major; NULL once released */
+  bool kept;  /* a plan that does not release parameters reads it while it runs: no other may */
 } ig_store_entry;
 
 struct ig_backend;
@@ -41,6 +42,9 @@ ig_status ig_store_refresh_copies(ig_store *store, const ig_rng_state *rng);
 ig_status ig_store_take_snapshot(ig_store *store, const ig_graph *graph, ig_snapshot *snapshot);
 /* Gives up an entry's memory, for good: its data is NULL, and it can be neither read nor written. */
 void ig_store_release(ig_store *store, ig_store_entry *entry);
+/* Takes every entry of the role out whose name begins so; what reads them, plans and pointers alike, must be
+ * gone. */
+void ig_store_remove(ig_store *store, ig_tensor_role role, const char *prefix);
 /* Host copies in row-major order. */
 ig_status ig_store_read(const ig_store *store, const ig_store_entry *entry, void *host);
 ig_status ig_store_write(ig_store *store, ig_store_entry *entry, const void *host);

@@ -26,8 +26,8 @@ typedef struct ig_seen {
   int64_t count;     /* numbers, without NaN */
   int64_t nans, infinities;
   float least, most;
-  float moving_least, moving_most; /* averages of the batches' extremes, in the order of batches; of
-                                      several ranks rank by rank */
+  float moving_least, moving_most; /* averages of the extremes of the last IG_OBSERVER_KEPT batches, in
+                                      the order of the data, whichever rank saw them */
   const int64_t *bins; /* IG_OBSERVER_BINS counts (kernels/observe.h) */
 } ig_seen;
 

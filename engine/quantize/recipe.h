@@ -22,6 +22,8 @@ typedef enum ig_quant_format {
 
 /* "f32", "fp16", "bf16", "int8", "int8-dynamic", "int8-weights", "int4-weights", "fp8". */
 const char *ig_quant_format_name(ig_quant_format format);
+/* Fails with IG_ERR_USAGE for another word. */
+ig_status ig_quant_format_parse(const char *name, ig_quant_format *out);
 
 /* How the range of an activation follows from what calibration saw. */
 typedef enum ig_range_method {
@@ -52,6 +54,13 @@ typedef struct ig_quant_settings {
   double smooth;          /* SmoothQuant's alpha (Xiao et al. 2022, equation 4); 0 for not at all */
 } ig_quant_settings;
 
+/* Scales and codes that another method than rounding to nearest made for a weight, for one format. */
+typedef struct ig_quant_rounded {
+  ig_quant_format format;
+  const float *scale;
+  const int8_t *codes;
+} ig_quant_rounded;
+
 /* A node that can be computed in another format: a product with a parameter (Conv, ConvTranspose, MatMul,
  * Gemm), or one between such (Add, pooling, Concat, elementwise), which follows its neighbours and has no
  * `weight`. */
@@ -66,6 +75,7 @@ typedef struct ig_quant_layer {
   double output_error; /* |y - y_f32|^2 / |y_f32|^2 over the calibration data */
   double metric_drop;  /* of the metric of --eval */
   double seconds_f32, seconds; /* of one run of this node, before and after */
+  const ig_quant_rounded *rounded; /* of the weight, see weights.h; in the arena; NULL: to nearest */
 } ig_quant_layer;
 
 typedef struct ig_recipe {
@@ -87,5 +97,11 @@ ig_status ig_quantize_prepare(const ig_graph *graph, const ig_store *store, ig_g
 ig_status ig_recipe_create(const ig_graph *prepared, const ig_quant_settings *settings,
                            ig_recipe **out);
 void ig_recipe_destroy(ig_recipe *recipe); /* NULL is allowed */
+
+struct ig_calibration;
+/* Layers of F16 go back to f32 where the weight, or what calibration saw of what goes in or comes out (NULL:
+ * nothing), is beyond 65504, or where half of what the weight holds is lost to 0. */
+ig_status ig_recipe_guard_f16(ig_recipe *recipe, const ig_graph *prepared, const ig_store *store,
+                              const struct ig_calibration *calibration);
 
 #endif

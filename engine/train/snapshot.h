@@ -14,7 +14,7 @@ typedef enum ig_tensor_role {
   IG_ROLE_EMA,           /* /ema: averaged parameters; "ema.*" */
   IG_ROLE_SHARD,         /* in no snapshot: this rank's part of moments (shards.h); "optimizer.shard.*" */
   IG_ROLE_COPY,          /* in no snapshot: parameters in 16 bits; "copy.*" */
-  IG_ROLE_SCRATCH        /* in no snapshot: sums of a step under way; "optimizer.sum.*" */
+  IG_ROLE_SCRATCH        /* in no snapshot: sums of a step or of a calibration under way */
 } ig_tensor_role;
 
 /* One named tensor in row-major order. */

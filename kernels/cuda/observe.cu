@@ -1,4 +1,4 @@
-/* Extremes and histograms of tensors. Memory-bound: an element is read once, 16 bytes at a time, and
+/* Extremes, histograms and observers of tensors. Memory-bound: an element is read once, 16 bytes at a time, and
  * the few bytes of results are joined by integer atomics (maxima, sums), whose order changes nothing.
  * A histogram costs one addition in shared memory an element besides, which many equal numbers in a
  * warp make one after the other. */
@@ -131,4 +131,89 @@ ig_status ig_cuda_histogram(const ig_histogram *shape, ig_dtype dtype, const voi
   IG_FOR_FLOAT(dtype, "histogram",
                IG_TRY(count_bins((const T *)x, count, own, (unsigned long long *)counts, stream));)
   return IG_OK;
+}
+
+/* --- observers ---------------------------------------------------------------------------------- */
+
+#define COUNTERS (IG_OBSERVER_INFINITIES + 1)
+#define KEY_SHIFT (23 - IG_OBSERVER_FRACTION)
+#define KEY_BEFORE (((127 + IG_OBSERVER_LOWEST) << IG_OBSERVER_FRACTION) - 1)
+
+/* As the CPU counts, bit by bit. */
+struct observer {
+  uint32_t *counts; /* the block's */
+  extremes ends;
+  __device__ void add(float x) {
+    int bits = __float_as_int(x), magnitude = bits & 0x7fffffff;
+    int side = (magnitude >> KEY_SHIFT) - KEY_BEFORE;
+    side = side > 0 ? side : 0;
+    side = side < IG_OBSERVER_SIDE ? side : IG_OBSERVER_SIDE;
+    int place = IG_OBSERVER_SIDE + (bits < 0 ? -side : side);
+    if (magnitude >= 0x7f800000) {
+      place = magnitude > 0x7f800000 ? IG_OBSERVER_NANS : IG_OBSERVER_INFINITIES;
+    }
+    atomicAdd(&counts[place], 1u);
+    ends.add(x);
+  }
+};
+
+/* One block: the state to go on from, and nothing seen in this call yet. */
+__global__ void observe_begin(const int64_t *from, int64_t *state, ig_extremes *call) {
+  for (int i = threadIdx.x; i < IG_OBSERVER_WORDS && from != state; i += THREADS) state[i] = from[i];
+  if (threadIdx.x == 0) *call = {0, 0};
+}
+
+template <typename T, int N>
+__global__ void observe_kernel(const T *x, int64_t n, unsigned long long *state, ig_extremes *call) {
+  IG_DYNAMIC_SHARED(uint32_t, shared);
+  IG_SHARED(float, partial, [2][IG_WARP]);
+  for (int i = threadIdx.x; i < COUNTERS; i += THREADS) shared[i] = 0;
+  __syncthreads();
+  observer own = {shared, {-INFINITY, -INFINITY}};
+  visit<T, N>(x, n, own);
+  __syncthreads();
+  for (int i = threadIdx.x; i < COUNTERS; i += THREADS) {
+    if (shared[i]) atomicAdd(&state[i], (unsigned long long)shared[i]);
+  }
+  float most = ig_block_reduce<ig_most>(own.ends.most, partial[0]);
+  float most_negated = ig_block_reduce<ig_most>(own.ends.most_negated, partial[1]);
+  if (threadIdx.x == 0 && most >= -most_negated) {
+    atomicMax(&call->most, order_key(most));
+    atomicMax(&call->most_negated, order_key(most_negated));
+  }
+}
+
+/* One thread: the call's extremes join the state's, and those of the last calls. */
+__global__ void observe_end(const ig_extremes *call, int64_t *state) {
+  if (!call->most && !call->most_negated) return;
+  uint64_t calls = (uint64_t)state[IG_OBSERVER_CALLS];
+  state[IG_OBSERVER_RECENT + (int64_t)(calls % IG_OBSERVER_KEPT)] =
+      (int64_t)((uint64_t)call->most << 32 | call->most_negated);
+  state[IG_OBSERVER_CALLS] = (int64_t)(calls + 1);
+  if (state[IG_OBSERVER_MOST] < call->most) state[IG_OBSERVER_MOST] = call->most;
+  if (state[IG_OBSERVER_MOST_NEGATED] < call->most_negated) {
+    state[IG_OBSERVER_MOST_NEGATED] = call->most_negated;
+  }
+}
+
+template <typename T>
+static ig_status observe(const T *x, int64_t n, unsigned long long *state, ig_extremes *call,
+                         void *stream) {
+  const size_t bytes = COUNTERS * sizeof(uint32_t);
+  if (!ig_aligned16(x)) {
+    return IG_LAUNCH((observe_kernel<T, 1>), counting_blocks(n, 1), THREADS, bytes, stream, x, n, state,
+                     call);
+  }
+  return IG_LAUNCH((observe_kernel<T, IG_PACK(T)>), counting_blocks(n, IG_PACK(T)), THREADS, bytes,
+                   stream, x, n, state, call);
+}
+
+ig_status ig_cuda_observe(ig_dtype dtype, const void *x, int64_t count, const int64_t *from,
+                          int64_t *state, void *workspace, void *stream) {
+  ig_extremes *call = (ig_extremes *)workspace;
+  IG_TRY(IG_LAUNCH(observe_begin, 1, THREADS, 0, stream, from, state, call));
+  if (count == 0) return IG_OK;
+  IG_FOR_FLOAT(dtype, "observer",
+               IG_TRY(observe((const T *)x, count, (unsigned long long *)state, call, stream));)
+  return IG_LAUNCH(observe_end, 1, 1, 0, stream, call, state);
 }
