@@ -104,7 +104,7 @@ static void write_data(const char *path, ig_datum *ids, ig_datum *y) {
 
 #define TRAIN(model, data, out, ...)                                                              \
   RUN("train", "--model", model, "--data", data, "--out", out, "--overwrite", "--batch", "8", "--holdout", \
-      "0.25", __VA_ARGS__)
+      "0.25", "--threads", "1", __VA_ARGS__)
 
 static void check_outputs(const char *path, int64_t below) {
   ig_named_datum read[] = {{.name = "y"}, {.name = "probability"}, {.name = "prediction"}}, y;
@@ -140,13 +140,13 @@ static void feeds_every_type(void **state) {
     write_classifier(model, feeds[i].type);
     write_data(data, ids_of(feeds[i].array, LENGTH, 0, feeds[i].below), classes());
     write_data(inputs, ids_of(feeds[i].array, LENGTH, 0, feeds[i].below), NULL);
-    assert_succeeded(RUN("infer", "--model", model, "--data", inputs, "--out", out));
+    assert_succeeded(RUN("infer", "--model", model, "--data", inputs, "--out", out, "--threads", "1"));
     check_outputs(out, feeds[i].below);
     assert_succeeded(TRAIN(model, data, run, "--lr", "0", "--steps", "2"));
-    assert_succeeded(RUN("infer", "--model", run, "--data", data, "--out", out));
+    assert_succeeded(RUN("infer", "--model", run, "--data", data, "--out", out, "--threads", "1"));
     check_outputs(out, feeds[i].below);
-    assert_succeeded(RUN("eval", "--model", model, "--data", data, "--latency-seconds", "0"));
-    assert_succeeded(RUN("eval", "--model", run, "--data", data, "--latency-seconds", "0"));
+    assert_succeeded(RUN("eval", "--model", model, "--data", data, "--threads", "1", "--latency-seconds", "0"));
+    assert_succeeded(RUN("eval", "--model", run, "--data", data, "--threads", "1", "--latency-seconds", "0"));
   }
   scratch_remove(&s);
 }
@@ -162,10 +162,10 @@ static void other_files(void **state) {
   write_data(npy, ids_of(IG_I64, LENGTH, 0, WORDS), NULL);
   assert_succeeded(RUN("data", "convert", npz, "--out", h5));
   assert_succeeded(TRAIN(model, h5, run, "--lr", "0", "--steps", "2", "--val", npz));
-  assert_succeeded(RUN("eval", "--model", run, "--data", h5, "--latency-seconds", "0"));
+  assert_succeeded(RUN("eval", "--model", run, "--data", h5, "--threads", "1", "--latency-seconds", "0"));
   const char *models[] = {model, run}, *files[] = {npy, h5};
   for (int i = 0; i < 4; i++) {
-    assert_succeeded(RUN("infer", "--model", models[i % 2], "--data", files[i / 2], "--out", out));
+    assert_succeeded(RUN("infer", "--model", models[i % 2], "--data", files[i / 2], "--out", out, "--threads", "1"));
     check_outputs(out, WORDS);
   }
   scratch_remove(&s);
@@ -211,16 +211,16 @@ static void learns_the_next_word(void **state) {
     ((int64_t *)y->data)[i] = (((int64_t *)x->data)[i] + 1) % (WORDS - 3);
   write_data(data, x, y);
   for (int i = 0; i < 2; i++) { /* the data say what the task is, and --task the same */
-    assert_succeeded(TRAIN(model, data, run, "--steps", "400", "--lr", "0.05", "--task", i ? "language" : "auto"));
-    assert_succeeded(RUN("eval", "--model", run, "--data", data, "--max-loss", "0.1", "--latency-seconds", "0"));
+    assert_succeeded(TRAIN(model, data, run, "--steps", "150", "--lr", "0.1", "--task", i ? "language" : "auto"));
+    assert_succeeded(RUN("eval", "--model", run, "--data", data, "--max-loss", "0.1", "--threads", "1", "--latency-seconds", "0"));
   }
   FILE *file = fopen(text, "w");
   assert_non_null(file);
   for (int i = 0; i < 200; i++) fputs("abcab", file);
   fclose(file);
   assert_refused(TRAIN(model, text, run, "--steps", "2"), 2, "--task language");
-  assert_succeeded(TRAIN(model, text, run, "--steps", "200", "--lr", "0.05", "--task", "language"));
-  assert_succeeded(RUN("eval", "--model", run, "--data", text, "--max-loss", "0.7", "--latency-seconds", "0"));
+  assert_succeeded(TRAIN(model, text, run, "--steps", "100", "--lr", "0.1", "--task", "language"));
+  assert_succeeded(RUN("eval", "--model", run, "--data", text, "--max-loss", "0.7", "--threads", "1", "--latency-seconds", "0"));
   scratch_remove(&s);
 }
 
