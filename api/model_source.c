@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "engine/quantize/apply.h"
 #include "engine/train/match.h"
 #include "formats/checkpoint_h5.h"
 #include "formats/graph_json.h"
@@ -222,36 +223,57 @@ static ig_status open_for(const ig_graph *graph, const char *spec,
   return IG_OK;
 }
 
+static ig_status open_data(const ig_model_source *source, const char *spec, ig_comm *comm,
+                           ig_dataset_open_options *options, ig_dataset **out) {
+  options->n_like = source->n_fields;
+  options->like = source->fields;
+  if (source->onnx) {
+    ig_model_images_like(source->graph, options);
+    return open_for(source->graph, spec, options, comm, out);
+  }
+  const ig_field *x = &source->fields[0];
+  if (x->kind == IG_FIELD_TOKENS && x->shape.rank > 0) options->context = x->shape.dims[0];
+  if (x->kind == IG_FIELD_IMAGE && x->shape.rank == 3) {
+    options->image_channels = x->shape.dims[0];
+    options->image_height = x->shape.dims[1];
+    options->image_width = x->shape.dims[2];
+  }
+  return open_for(source->graph, spec, options, comm, out);
+}
+
 ig_status ig_model_source_data(const ig_model_source *source, const char *spec, const char *target,
                                bool no_target, const ig_text_encoder *text, ig_comm *comm,
                                ig_dataset **out) {
-  ig_dataset_open_options options = {.target = target,
-                                     .no_target = no_target,
-                                     .n_like = source->n_fields,
-                                     .like = source->fields,
-                                     .encoder = text};
-  if (source->onnx) {
-    ig_model_images_like(source->graph, &options);
-    return open_for(source->graph, spec, &options, comm, out);
-  }
-  const ig_field *x = &source->fields[0];
-  if (x->kind == IG_FIELD_TOKENS && x->shape.rank > 0) options.context = x->shape.dims[0];
-  if (x->kind == IG_FIELD_IMAGE && x->shape.rank == 3) {
-    options.image_channels = x->shape.dims[0];
-    options.image_height = x->shape.dims[1];
-    options.image_width = x->shape.dims[2];
-  }
-  return open_for(source->graph, spec, &options, comm, out);
+  ig_dataset_open_options options = {.target = target, .no_target = no_target, .encoder = text};
+  return open_data(source, spec, comm, &options, out);
+}
+
+ig_status ig_model_source_inputs(const ig_model_source *source, const char *spec,
+                                 const char *target, const ig_text_encoder *text, ig_comm *comm,
+                                 ig_dataset **out) {
+  ig_dataset_open_options options = {.target = target, .inputs_only = true, .encoder = text};
+  ig_status status = open_data(source, spec, comm, &options, out);
+  if (status == IG_OK || target) return status;
+  char *first = ig_strdup(ig_last_error());
+  options.no_target = true;
+  bool opened = open_data(source, spec, comm, &options, out) == IG_OK;
+  if (!opened && first) ig_fail(status, "%s", first);
+  ig_free(first);
+  return opened ? IG_OK : status;
 }
 
 ig_status ig_model_source_fit(ig_model_source *source, const ig_dataset *data) {
   if (source->n_fields == 0) return IG_OK; /* an ONNX file */
   const ig_field *was = &source->fields[0], *is = &data->fields[0];
+  const char *node;
   bool tokens = was->kind == IG_FIELD_TOKENS && was->shape.rank == 1 && data->n_fields > 0 &&
                 is->shape.rank == 1;
   const ig_model_preset *preset;
   if (!tokens || source->spec.input.dims[0] == is->shape.dims[0]) return IG_OK;
   if (ig_model_find(source->snapshot->model, &preset) != IG_OK) return IG_OK;
+  IG_CHECK(!ig_graph_is_quantized(source->graph, &node), IG_ERR_INPUT,
+           "%s: was quantized for sequences of %lld tokens (node '%s'); the data has %lld", source->path,
+           (long long)source->spec.input.dims[0], node, (long long)is->shape.dims[0]);
   ig_model_spec spec = source->spec;
   spec.input = is->shape;
   ig_graph *graph;

@@ -39,12 +39,20 @@ ig_status ig_model_source_load(const ig_model_source *source, ig_store *store);
 /* A store with the model's parameters, as ig_model_source_load gives them. They are moved: the source's
  * snapshot has no tensors' data any more, also when this fails. */
 ig_status ig_model_source_store(ig_model_source *source, ig_backend *backend, ig_store **out);
+/* XXH3 of the graph, the parameters in `store`, and how inputs are normalised: what results depend on. */
+ig_status ig_model_source_digest(const ig_model_source *source, const ig_store *store,
+                                 uint64_t *digest);
 /* Opens data as the model's training data was read, or of an ONNX file with images of the size that its
  * input has; `text` encodes for language models and may be NULL. All ranks of `comm` (NULL for one process)
  * call it together, and get the same result. */
 ig_status ig_model_source_data(const ig_model_source *source, const char *spec, const char *target,
                                bool no_target, const ig_text_encoder *text, ig_comm *comm,
                                ig_dataset **out);
+/* As above for a model's inputs alone: targets that the data have are read only where a format needs them to
+ * tell what it holds. */
+ig_status ig_model_source_inputs(const ig_model_source *source, const char *spec,
+                                 const char *target, const ig_text_encoder *text, ig_comm *comm,
+                                 ig_dataset **out);
 /* Where the data has sequences of tokens of another length than the training data had, the preset's graph
  * for that length takes the place of the source's; its parameters are the same. */
 ig_status ig_model_source_fit(ig_model_source *source, const ig_dataset *data);

@@ -9,9 +9,10 @@
 #include "engine/train/dataset.h"
 
 typedef struct ig_bench_values {
-  const char *action, *model, *shape, *optimizer, *precision, *recompute;
+  const char *action, *model, *data, *shape, *optimizer, *precision, *recompute;
   int64_t outputs, batch, steps, warmup;
   double clip;
+  bool profile;
   ig_parallel_values parallel;
 } ig_bench_values;
 
@@ -42,6 +43,8 @@ void ig_bench_machine(const ig_cli *cli, ig_backend *backend, json_t *result);
 /* Prints the result: as JSON, or a line a key for people. Takes the reference. */
 ig_status ig_bench_report(const ig_cli *cli, json_t *result);
 
+/* bench_arrays.c: a model from a file over the arrays of --data. */
+ig_status ig_bench_arrays(const ig_cli *cli, const ig_bench_values *values, ig_backend *backend);
 /* bench_ops.c */
 ig_status ig_bench_ops(const ig_cli *cli, const ig_bench_values *values, ig_backend *backend);
 

@@ -25,7 +25,10 @@ static const ig_option options[] = {
      .offset = offsetof(V, model),
      .fallback = "mlp:256,128",
      .values = "M",
-     .what = "a preset"},
+     .what = "a preset, or with --data a model's file"},
+    IG_STRING_OPTION(V, data, "data", "FILE", 0,
+                     "of bench infer: .npz of the arrays that the model's inputs are named after"),
+    IG_FLAG_OPTION(V, profile, "profile", "of bench infer --data: time by operator"),
     IG_STRING_OPTION(V, shape, "shape", "N,N,...", 0, "one sample's shape [usual for the preset]"),
     IG_INT_OPTION(V, outputs, "outputs", NULL, 1, 1 << 24, "classes or vocabulary [usual]"),
     IG_INT_OPTION(V, batch, "batch", NULL, 1, 1 << 20, "samples of a batch [usual]"),
@@ -219,7 +222,8 @@ static ig_status bench_run(ig_cli *cli, const void *values) {
   if (status == IG_OK) {
     ig_warn_of_precision(cli, v->precision, backend);
     status = strcmp(v->action, "ops") == 0 ? ig_bench_ops(cli, v, backend)
-                                           : time_case(cli, v, backend);
+             : v->data ? ig_bench_arrays(cli, v, backend)
+                       : time_case(cli, v, backend);
   }
   ig_job_close(cli, status);
   ig_backend_destroy(backend);
@@ -229,7 +233,7 @@ static ig_status bench_run(ig_cli *cli, const void *values) {
 const ig_verb ig_verb_bench = {
     .name = "bench",
     .what = "times operators, training steps and inference on this machine",
-    .usage = "ops|train|infer [--model M] [options]",
+    .usage = "ops|train|infer [--model M] [--data FILE] [options]",
     .options = options,
     .size = sizeof(V),
     .ranks = true,

@@ -154,7 +154,8 @@ static ig_status inspect(ig_cli *cli, const values *v, const ig_graph *template_
   IG_TRY_DONE(ig_store_create(backend, &store));
   IG_TRY_DONE(make_graph(v, template_graph, task, input, backend, &what.graph));
   IG_TRY_DONE(ig_store_add_graph(store, what.graph, 0));
-  ig_plan_options plan = {.tf32 = ig_precision_parse(v->precision) == IG_PRECISION_TF32};
+  ig_plan_options plan = {.tf32 = ig_precision_parse(v->precision) == IG_PRECISION_TF32,
+                          .frozen_params = !v->training};
   IG_TRY_DONE(ig_plan_create(what.graph, backend, store, &plan, &what.plan));
   IG_TRY_DONE(show(cli, v, &what));
 done:

@@ -7,6 +7,8 @@
 #include "cli/job.h"
 #include "cli/quantize_job.h"
 #include "cli/text_source.h"
+#include "engine/passes/pass.h"
+#include "engine/quantize/weights.h"
 #include "formats/checkpoint_h5.h"
 
 static const ig_option options[] = {
@@ -32,6 +34,14 @@ static const ig_option options[] = {
     IG_INT_OPTION(ig_quantize_values, group, "group", "-1", -1, 4096,
                   "weights that share a scale, for -weights: 32, 64, 128; 0 for a channel; -1: 32 of "
                   "int4, a channel of int8"),
+    IG_ENUM_OPTION(ig_quantize_values, rounding, "rounding", "nearest", "nearest|gptq",
+                   "of weights; gptq keeps the outputs over --calib closest"),
+    IG_FLAG_OPTION(ig_quantize_values, equalize, "equalize",
+                   "even out the channels of layers behind one another"),
+    IG_FLAG_OPTION(ig_quantize_values, correct_bias, "correct-bias",
+                   "take what rounding adds to the outputs' means out of biases"),
+    IG_FLOAT_OPTION(ig_quantize_values, smooth, "smooth", "0", 0, 1,
+                    "SmoothQuant's alpha, for transformers; 0 for not at all"),
     IG_INT_OPTION(ig_quantize_values, samples, "samples", "1024", 0, INT64_MAX,
                   "of --calib at most, 0 for all"),
     IG_INT_OPTION(ig_quantize_values, batch, "batch", "32", 1, 1 << 24, "samples of a batch"),
@@ -64,7 +74,13 @@ static ig_status settle_settings(ig_quantize_job *job) {
   const ig_quantize_values *v = job->values;
   ig_quant_settings *s = &job->settings;
   *s = (ig_quant_settings){
-      .percentile = v->percentile, .symmetric = v->symmetric, .per_tensor = v->per_tensor};
+      .percentile = v->percentile,
+      .symmetric = v->symmetric,
+      .per_tensor = v->per_tensor,
+      .equalize = v->equalize,
+      .correct_bias = v->correct_bias,
+      .smooth = v->smooth,
+      .rounding = strcmp(v->rounding, "gptq") == 0 ? IG_ROUND_GPTQ : IG_ROUND_NEAREST};
   IG_TRY(ig_quant_format_parse(v->format, &s->format));
   for (int i = 0; i < IG_COUNT(observers); i++) {
     if (strcmp(v->observer, observers[i]) == 0) s->ranges = (ig_range_method)i;
@@ -77,6 +93,11 @@ static ig_status settle_settings(ig_quantize_job *job) {
            "--out: '%s' is neither .h5 nor .onnx", v->out);
   IG_CHECK(v->calib || !needs_calibration(s->format), IG_ERR_USAGE,
            "--calib is missing: %s needs data that shows the ranges of activations", v->format);
+  const char *method = s->rounding != IG_ROUND_NEAREST ? "--rounding gptq"
+                       : v->smooth > 0                 ? "--smooth"
+                       : v->correct_bias               ? "--correct-bias"
+                                                       : NULL;
+  IG_CHECK(v->calib || !method, IG_ERR_USAGE, "--calib is missing: %s looks at activations", method);
   bool gate = ig_options_origin(job->cli->options, "max-drop") != IG_FROM_DEFAULT;
   IG_CHECK(v->calib || v->eval || !(gate || v->report), IG_ERR_USAGE,
            "%s needs data to measure on: --eval, or --calib", gate ? "--max-drop" : "--report");
@@ -138,7 +159,16 @@ static ig_status prepare(ig_quantize_job *job) {
            "--format fp8: the CPU does not multiply 8-bit floats; int8 does as well, or a GPU that has them");
   IG_TRY(ig_model_source_store(&job->model, job->backend, &job->store));
   IG_TRY(ig_quantize_prepare(job->model.graph, job->store, &job->prepared, &job->prepared_store));
-  return ig_recipe_create(job->prepared, &job->settings, &job->recipe);
+  bool half = job->settings.format == IG_QUANT_F16 || job->settings.format == IG_QUANT_BF16;
+  ig_dtype dtype = job->settings.format == IG_QUANT_F16 ? IG_F16 : IG_BF16;
+  job->settings.store_only =
+      half && !ig_mixed_precision_pays(job->backend->vtable->device, dtype);
+  if (job->settings.store_only) {
+    ig_say(job->cli, "%s: this device computes no faster in it: weights alone\n", job->values->format);
+  }
+  IG_TRY(ig_recipe_create(job->prepared, &job->settings, &job->recipe));
+  if (!job->settings.equalize) return IG_OK;
+  return ig_quantize_equalize(job->prepared, job->prepared_store, job->recipe, &job->equalized);
 }
 
 /* The change of output is measured over a part of the calibration data. */
@@ -148,9 +178,17 @@ static ig_status look_at_data(ig_quantize_job *job) {
   const ig_calibration_options reading = ig_quantize_reading(job);
   if (!job->calib) return IG_OK;
   ig_quant_format format = job->settings.format;
+  if (job->settings.smooth > 0) {
+    IG_TRY(ig_quantize_smooth(job->prepared, job->backend, job->prepared_store, job->recipe, job->calib,
+                              &reading, &job->smoothed));
+  }
   if (needs_calibration(format) || format == IG_QUANT_F16) {
     IG_TRY(ig_calibrate(job->prepared, job->backend, job->prepared_store, job->recipe, job->calib, &reading,
                         &job->calibration));
+  }
+  if (job->settings.rounding == IG_ROUND_GPTQ) {
+    IG_TRY(ig_quantize_round(job->prepared, job->backend, job->prepared_store, job->recipe, job->calib,
+                             &reading, &job->rounded));
   }
   return ig_comm_settle(job->cli->comm,
                         ig_quant_outputs_create(job->prepared, job->backend, job->prepared_store, job->calib,
@@ -177,12 +215,18 @@ static ig_status quantize(ig_quantize_job *job) {
     IG_TRY(ig_recipe_guard_f16(job->recipe, job->prepared, job->prepared_store, job->calibration));
   }
   IG_TRY(decide(job));
+  if (job->settings.correct_bias) {
+    const ig_calibration_options reading = ig_quantize_reading(job);
+    IG_TRY(ig_quantize_correct_bias(job->prepared, job->backend, job->prepared_store, job->recipe,
+                                    job->calib, &reading, &job->corrected));
+  }
   IG_TRY(ig_comm_settle(job->cli->comm,
                         ig_quantize_apply(job->prepared, job->prepared_store, job->recipe, job->calibration,
                                           &job->quantized, &job->quantized_store)));
   IG_TRY(ig_quantize_measure_both(job));
   ig_quantize_gate(job);
-  ig_status status = job->cli->rank == 0 ? ig_quantize_write(job) : IG_OK;
+  bool refused = job->gate_failed && job->mix.tried > 0; /* nobody asked for such a model */
+  ig_status status = job->cli->rank == 0 && !refused ? ig_quantize_write(job) : IG_OK;
   IG_TRY(ig_comm_settle(job->cli->comm, status));
   return ig_quantize_report(job);
 }

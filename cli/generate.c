@@ -25,12 +25,14 @@ static void decoder_close(decoder *d) {
   ig_store_destroy(d->store);
 }
 
-static ig_status make_plan(const ig_model_source *model, int64_t fed, ig_precision precision,
-                           ig_backend *backend, ig_store *store, ig_graph **graph, ig_plan **plan) {
+static ig_status make_plan(const ig_model_source *model, int64_t fed,
+                           const ig_generate_numbers *numbers, ig_backend *backend, ig_store *store,
+                           ig_graph **graph, ig_plan **plan) {
   ig_graph *template_graph;
   ig_model_spec spec = model->spec;
   ig_pass_options passes = {.device = backend->vtable->device,
-                            .compute = ig_precision_dtype(precision)};
+                            .compute = ig_precision_dtype(numbers->precision),
+                            .round_rows = numbers->round_rows ? 32 : 0};
   spec.fed = fed;
   IG_TRY(ig_model_build_decode(model->snapshot->model, &spec, &template_graph));
   int narrow;
@@ -49,20 +51,20 @@ static ig_status make_plan(const ig_model_source *model, int64_t fed, ig_precisi
    * are narrow, and would be packed at every run. The plan for one token is the last. */
   ig_plan_options options = {.frozen_params = fed == 1 || narrow > 0,
                              .release_params = fed == 1 && narrow > 0,
-                             .tf32 = precision == IG_PRECISION_TF32};
+                             .tf32 = numbers->precision == IG_PRECISION_TF32};
   return ig_plan_create(*graph, backend, store, &options, plan);
 }
 
-static ig_status decoder_open(ig_model_source *model, ig_precision precision, ig_backend *backend,
-                              int64_t n_prompt, int64_t tokens, decoder *d) {
+static ig_status decoder_open(ig_model_source *model, const ig_generate_numbers *numbers,
+                              ig_backend *backend, int64_t n_prompt, int64_t tokens, decoder *d) {
   int64_t context;
   IG_TRY(ig_model_context(model->snapshot->model, &context));
   IG_TRY(ig_model_source_store(model, backend, &d->store));
   int64_t fed = ig_generate_prefill_size(context, n_prompt, tokens);
   if (fed > 0) {
-    IG_TRY(make_plan(model, fed, precision, backend, d->store, &d->many_graph, &d->many));
+    IG_TRY(make_plan(model, fed, numbers, backend, d->store, &d->many_graph, &d->many));
   }
-  return make_plan(model, 1, precision, backend, d->store, &d->one_graph, &d->one);
+  return make_plan(model, 1, numbers, backend, d->store, &d->one_graph, &d->one);
 }
 
 /* --- text -------------------------------------------------------------------------------------- */
@@ -127,7 +129,8 @@ static ig_status report(const output *out, const char *prompt) {
 
 ig_status ig_print_generation(const ig_cli *cli, ig_model_source *model, ig_backend *backend,
                               const ig_tokenizer *tokenizer, const char *prompt,
-                              ig_precision precision, const ig_generate_options *options) {
+                              const ig_generate_numbers *numbers,
+                              const ig_generate_options *options) {
   decoder d = {0};
   int64_t *tokens = NULL, count = 0;
   output out = {.cli = cli, .tokenizer = tokenizer};
@@ -137,7 +140,7 @@ ig_status ig_print_generation(const ig_cli *cli, ig_model_source *model, ig_back
            (long long)ig_tokenizer_vocabulary(tokenizer), (long long)model->spec.n_outputs);
   IG_TRY_DONE(ig_generate_check(options));
   IG_TRY_DONE(encode_prompt(tokenizer, prompt, &tokens, &count));
-  IG_TRY_DONE(decoder_open(model, precision, backend, count, options->tokens, &d));
+  IG_TRY_DONE(decoder_open(model, numbers, backend, count, options->tokens, &d));
   out.tokens = ig_alloc_zero((size_t)options->tokens, sizeof *out.tokens);
   IG_CHECK_DONE(out.tokens, IG_ERR_MEMORY, "no memory for %lld tokens", (long long)options->tokens);
   IG_TRY_DONE(ig_interrupt_install());

@@ -3,7 +3,6 @@
 
 #include "engine/eval/latency.h"
 #include "engine/plan/session.h"
-#include "formats/datum_arrays.h"
 
 typedef struct run {
   const ig_graph *graph;
@@ -23,16 +22,14 @@ static ig_status make_room(run *r) {
   return IG_OK;
 }
 
-static ig_status read_inputs(run *r, const char *path) {
-  const ig_graph *g = r->graph;
-  for (int32_t i = 0; i < g->n_inputs; i++) {
-    r->in[i] = (ig_named_datum){.name = g->inputs[i]->name, .dtype = g->inputs[i]->dtype};
+ig_status ig_input_arrays(const ig_graph *graph, const char *path, ig_named_datum *in, ig_datum **given) {
+  for (int32_t i = 0; i < graph->n_inputs; i++) {
+    in[i] = (ig_named_datum){.name = graph->inputs[i]->name, .dtype = graph->inputs[i]->dtype};
   }
-  IG_TRY(ig_arrays_read(path, g->n_inputs, r->in));
-  for (int32_t i = 0; i < g->n_inputs; i++) {
-    IG_CHECK(r->in[i].datum, IG_ERR_INPUT, "%s: has no array '%s', which the model reads", path,
-             r->in[i].name);
-    r->given[i] = r->in[i].datum;
+  IG_TRY(ig_arrays_read(path, graph->n_inputs, in));
+  for (int32_t i = 0; i < graph->n_inputs; i++) {
+    IG_CHECK(in[i].datum, IG_ERR_INPUT, "%s: has no array '%s', which the model reads", path, in[i].name);
+    given[i] = in[i].datum;
   }
   return IG_OK;
 }
@@ -64,7 +61,7 @@ ig_status ig_infer_arrays(const ig_cli *cli, ig_model_source *model, ig_backend 
   run r = {.graph = model->graph};
   ig_status status;
   IG_TRY_DONE(make_room(&r));
-  IG_TRY_DONE(read_inputs(&r, data));
+  IG_TRY_DONE(ig_input_arrays(r.graph, data, r.in, r.given));
   IG_TRY_DONE(ig_model_source_store(model, backend, &r.store));
   IG_TRY_DONE(ig_session_create(r.graph, backend, r.store, &options, &r.session));
   double start = ig_now();

@@ -23,12 +23,21 @@ static void print_impls(const ig_op *op, ig_device device, FILE *out) {
   }
 }
 
-static bool multiplies_bytes(const ig_op *op) {
-  static const char *const names[] = {"ConvInteger", "MatMulInteger", "QLinearConv", "QLinearMatMul"};
+/* What operators make of 8-bit codes: "yes" by integer arithmetic, or movement; "table" where a function of
+ * one tensor of codes is looked up (engine/passes/lower_int8*.c). */
+static const char *on_bytes(const ig_op *op) {
+  static const char *const names[] = {
+      "ConvInteger", "MatMulInteger", "QLinearConv",  "QLinearMatMul", "Conv",         "MatMul",
+      "Gemm",        "Add",           "AveragePool",  "MaxPool",       "Concat",       "Reshape",
+      "Transpose",   "Flatten",       "Slice",        "Squeeze",       "Unsqueeze",    "Pad",
+      "Identity",    "DepthToSpace",  "SpaceToDepth", "QuantizeLinear", "DequantizeLinear",
+      "GlobalAveragePool"};
   for (int i = 0; i < IG_COUNT(names); i++) {
-    if (strcmp(op->name, names[i]) == 0) return true;
+    if (strcmp(op->name, names[i]) == 0) return "yes";
   }
-  return false;
+  bool function = op->flags & IG_OP_ELEMENTWISE && op->flags & IG_OP_PURE && op->grad;
+  if (strcmp(op->name, "Cast") == 0 || strcmp(op->name, "Where") == 0) return "";
+  return function && op->n_out[1] == 1 ? "table" : "";
 }
 
 static void print_row(const ig_op *op, FILE *out) {
@@ -37,7 +46,7 @@ static void print_row(const ig_op *op, FILE *out) {
   else fprintf(out, "interpreted");
   fprintf(out, " | ");
   print_impls(op, IG_CUDA, out);
-  fprintf(out, " | %s | %s |\n", op->grad ? "yes" : "", multiplies_bytes(op) ? "yes" : "");
+  fprintf(out, " | %s | %s |\n", op->grad ? "yes" : "", on_bytes(op));
 }
 
 void ig_inspect_operators(FILE *out) {

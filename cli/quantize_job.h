@@ -8,10 +8,10 @@
 #include "formats/tokenizer.h"
 
 typedef struct ig_quantize_values {
-  const char *model, *calib, *eval, *format, *out, *target, *observer, *report;
+  const char *model, *calib, *eval, *format, *out, *target, *observer, *rounding, *report;
   int64_t group, samples, batch, limit, workers, latency_batch;
-  double percentile, max_drop, latency_seconds;
-  bool symmetric, per_tensor;
+  double percentile, max_drop, latency_seconds, smooth;
+  bool symmetric, per_tensor, equalize, correct_bias;
 } ig_quantize_values;
 
 /* A model measured. */
@@ -41,6 +41,7 @@ typedef struct ig_quantize_job {
   ig_quantize_measure before, after;
   double output_error; /* NaN without --calib */
   ig_mix_result mix;   /* tried is 0 without --max-drop */
+  int equalized, smoothed, rounded, corrected; /* pairs, and layers, that methods changed */
   bool gate_failed, slower;
 } ig_quantize_job;
 

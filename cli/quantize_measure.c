@@ -101,7 +101,7 @@ static ig_status time_in_turns(ig_quantize_job *job, ig_evaluator *const both[2]
 
 static ig_status measure_times(ig_quantize_job *job) {
   ig_evaluator *both[2] = {NULL, NULL};
-  ig_status status = evaluator_of(job, job->prepared, job->prepared_store, false, &both[0]);
+  ig_status status = evaluator_of(job, job->model.graph, job->store, false, &both[0]);
   if (status == IG_OK) {
     status = evaluator_of(job, job->quantized, job->quantized_store, false, &both[1]);
   }
@@ -134,7 +134,7 @@ ig_status ig_quantize_measure_both(ig_quantize_job *job) {
     job->metric_name = task == IG_TASK_CLASSIFICATION ? "accuracy"
                        : task == IG_TASK_MULTILABEL   ? "f1"
                                                       : "loss";
-    IG_TRY(metric_of(job, job->prepared, job->prepared_store, &job->before));
+    IG_TRY(metric_of(job, job->model.graph, job->store, &job->before));
     IG_TRY(metric_of(job, job->quantized, job->quantized_store, &job->after));
   }
   if (job->outputs) {

@@ -38,7 +38,8 @@ static void print_layers(const ig_quantize_job *job) {
 }
 
 static void print_formats(const ig_quantize_job *job) {
-  ig_say(job->cli, "%s to %s:", job->model.path, job->values->out);
+  bool refused = job->gate_failed && job->mix.tried > 0;
+  ig_say(job->cli, "%s to %s:", job->model.path, refused ? "no file" : job->values->out);
   const char *comma = "";
   for (int f = 0; f < IG_QUANT_FORMATS; f++) {
     int n = count_format(job->recipe, (ig_quant_format)f);
@@ -48,6 +49,10 @@ static void print_formats(const ig_quantize_job *job) {
     comma = ",";
   }
   ig_say(job->cli, "\n");
+}
+
+static void print_method(const ig_quantize_job *job, const char *what, int changed) {
+  if (changed > 0) ig_say(job->cli, "%-18s %25d\n", what, changed);
 }
 
 static void print_all(const ig_quantize_job *job) {
@@ -69,6 +74,10 @@ static void print_all(const ig_quantize_job *job) {
     ig_say(job->cli, "%-18s %25.3g   of its size, over the calibration data\n", "change of output",
            sqrt(job->output_error));
   }
+  print_method(job, "pairs equalized", job->equalized);
+  print_method(job, "layers smoothed", job->smoothed);
+  print_method(job, "rounded by GPTQ", job->rounded);
+  print_method(job, "biases corrected", job->corrected);
   if (job->mix.tried > 0) {
     ig_say(job->cli, "%-18s %25d   tried; %d layers kept back\n", "mixes", job->mix.tried,
            job->mix.kept_back);

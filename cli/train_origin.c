@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "engine/quantize/apply.h"
 #include "engine/train/transfer.h"
 #include "formats/checkpoint_h5.h"
 
@@ -102,7 +103,12 @@ ig_status ig_train_origin_find(const ig_cli *cli, const ig_train_values *v,
   bool preset = ig_model_find(v->model, &origin->preset) == IG_OK;
   bool onnx = !preset && ig_model_is_onnx(v->model);
   if (!origin->source && !preset) {
+    const char *node;
     IG_TRY(ig_model_source_open(v->model, 0, source));
+    IG_CHECK(!ig_graph_is_quantized(source->graph, &node), IG_ERR_USAGE,
+             "--model: %s is quantized (node '%s'), and integers cannot be trained; train the model that it "
+             "was made of, and quantize that",
+             source->path, node);
     if (onnx) IG_TRY(adapt(v, source->graph, &origin->softmax));
     if (onnx) origin->imported = source;
     else origin->source = source;

@@ -15,6 +15,7 @@ typedef struct ig_array {
   /* Words for the values 0 to n_labels - 1 (written in CSV, HDF5's attribute `classes`), or NULL. */
   const char *const *labels;
   int64_t n_labels;
+  bool texts; /* of .npy and .npz: dtype is u32, code points, and the last dimension a text's, filled with zeros */
   const char
       *kind; /* HDF5's attribute `kind`: what a field holds, for reading it as data; or NULL */
 } ig_array;

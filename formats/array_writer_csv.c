@@ -8,6 +8,7 @@
 
 #include "engine/base/dtype.h"
 #include "engine/base/memory.h"
+#include "formats/number_text.h"
 
 #define BUFFER_BYTES 65536
 
@@ -73,12 +74,14 @@ static ig_status csv_open(ig_array_writer *w) {
 }
 
 static ig_status put_value(ig_array_writer *w, const ig_array *array, const void *data, int64_t i) {
-  char text[40];
-  int length;
-  if (array->dtype == IG_F64) {
-    length = snprintf(text, sizeof text, "%.17g", ((const double *)data)[i]);
+  char text[IG_NUMBER_BYTES];
+  size_t length;
+  if (array->dtype == IG_F32) {
+    length = ig_number_write_float(((const float *)data)[i], text);
+  } else if (array->dtype == IG_F64) {
+    length = (size_t)snprintf(text, sizeof text, "%.17g", ((const double *)data)[i]);
   } else if (ig_dtype_is_float(array->dtype)) {
-    length = snprintf(text, sizeof text, "%.9g", ig_load_f64(array->dtype, data, i));
+    length = ig_number_write_float((float)ig_load_f64(array->dtype, data, i), text);
   } else {
     int64_t value;
     ig_convert(array->dtype, (const char *)data + (size_t)i * ig_dtype_size(array->dtype), IG_I64,
@@ -86,15 +89,15 @@ static ig_status put_value(ig_array_writer *w, const ig_array *array, const void
     if (array->labels && value >= 0 && value < array->n_labels) {
       return put_word(w, array->labels[value]);
     }
-    length = snprintf(text, sizeof text, "%" PRId64, value);
+    length = ig_number_write_int(value, text);
   }
-  return put(w, text, (size_t)length);
+  return put(w, text, length);
 }
 
 static ig_status csv_append(ig_array_writer *w, const void *const *data, int64_t rows) {
   for (int64_t row = 0; row < rows; row++) {
     for (int i = 0; i < w->n; i++) {
-      int64_t count = ig_shape_count(&w->arrays[i].shape);
+      int64_t count = (int64_t)w->row_bytes[i] / (int64_t)ig_dtype_size(w->arrays[i].dtype);
       for (int64_t k = 0; k < count; k++) {
         if (i > 0 || k > 0) IG_TRY(put(w, ",", 1));
         IG_TRY(put_value(w, &w->arrays[i], data[i], row * count + k));

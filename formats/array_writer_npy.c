@@ -36,7 +36,7 @@ static ig_status open_member(ig_array_writer *w, int i, uint64_t at) {
   member *m = &((npy_state *)w->state)->members[i];
   char header[IG_NPY_HEADER_BYTES];
   ig_shape shape = ig_array_whole_shape(w, i);
-  size_t length = ig_npy_header(w->arrays[i].dtype, &shape, header);
+  size_t length = ig_npy_header(w->arrays[i].texts ? IG_STRING : w->arrays[i].dtype, &shape, header);
   m->crc = (uint32_t)crc32(0, (const unsigned char *)header, (uInt)length);
   m->data = at + length;
   m->size = length + ig_shape_bytes(&shape, w->arrays[i].dtype);

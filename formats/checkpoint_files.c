@@ -47,7 +47,7 @@ static bool still_named(int fd, const char *path) {
          mine.st_dev == named.st_dev;
 }
 
-static ig_status open_locked(const char *path, int *out) {
+ig_status ig_open_locked(const char *path, bool keep, int *out) {
   for (;;) {
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
     if (fd < 0) return ig_fail_errno("create", path);
@@ -60,7 +60,7 @@ static ig_status open_locked(const char *path, int *out) {
       close(fd);
       continue;
     }
-    if (ftruncate(fd, 0) != 0) {
+    if (!keep && ftruncate(fd, 0) != 0) {
       ig_status status = ig_fail_errno("write", path);
       unlink(path);
       close(fd);
@@ -75,7 +75,7 @@ ig_status ig_partial_open(const char *target, ig_partial *out) {
   ig_partial partial = {.path = ig_format("%s.partial", target), .target = ig_strdup(target)};
   ig_status status = IG_OK;
   IG_CHECK_DONE(partial.path && partial.target, IG_ERR_MEMORY, "%s: out of memory", __func__);
-  IG_TRY_DONE(open_locked(partial.path, &partial.fd));
+  IG_TRY_DONE(ig_open_locked(partial.path, false, &partial.fd));
   *out = partial;
   return IG_OK;
 done:

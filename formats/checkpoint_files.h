@@ -17,6 +17,10 @@ ig_status ig_partial_open(const char *target, ig_partial *out);
  * file and keeps the error. The content must have been synced before. Releases everything. */
 ig_status ig_partial_close(ig_partial *partial, ig_status status);
 
+/* Opens `path` for reading and writing, made where it is not there, emptied unless `keep`, and locked against
+ * others that open it so: IG_ERR_USAGE when another process has it. */
+ig_status ig_open_locked(const char *path, bool keep, int *fd);
+
 /* What was written to a file, by whatever descriptor, to the disk. */
 ig_status ig_sync_file(const char *path);
 

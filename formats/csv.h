@@ -1,5 +1,6 @@
 /* Parts of the CSV reader: csv_scan.c cuts bytes into fields (RFC 4180), csv_table.c decides
- * what each column is, dataset_csv.c makes the data set. */
+ * what each column is, csv_values.c turns fields into numbers, dataset_csv.c makes the data set in memory and
+ * csv_rows.c the one that reads row by row. */
 #ifndef IG_FORMATS_CSV_H
 #define IG_FORMATS_CSV_H
 
@@ -87,10 +88,34 @@ typedef struct ig_csv_table {
 
 /* Reads the file once or twice and fills in columns, categories and uses. */
 ig_status ig_csv_survey(ig_csv_table *table);
+/* Reads the header alone, and fills in columns and uses after the training data's features; targets are not
+ * looked for, and rows not counted. */
+ig_status ig_csv_follow(ig_csv_table *table);
 void ig_csv_release(ig_csv_table *table);
 /* The index of a category, -1 when it is not one. */
 int64_t ig_csv_category(const ig_csv_column *column, const char *text, size_t length);
 /* Begins a scan at the first row of values. */
 ig_status ig_csv_rows(const ig_csv_table *table, ig_csv_scan *scan);
+
+/* ---- csv_values.c ---- */
+
+typedef struct ig_csv_arrays {
+  float *x;
+  void *y; /* i64 when every target is whole or a class, otherwise f32 */
+  ig_dtype y_dtype;
+  int64_t width;
+} ig_csv_arrays;
+
+/* Puts a field of row `row` in its place; what is not what the column holds is an error with line and
+ * column. */
+ig_status ig_csv_store(const ig_csv_table *table, const ig_csv_column *column,
+                       const ig_csv_field *field, int64_t line, int64_t row, ig_csv_arrays *to);
+
+/* ---- csv_rows.c ---- */
+
+/* Whether the rows of such a file can be read one by one: nothing has to be found out from all of them. */
+bool ig_csv_by_row(const ig_source *source, const ig_dataset_open_options *options);
+ig_status ig_csv_rows_open(const ig_source *source, const ig_dataset_open_options *options,
+                           ig_dataset **out);
 
 #endif

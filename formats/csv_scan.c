@@ -1,6 +1,7 @@
 /* Cutting CSV into fields after RFC 4180: fields may be quoted, then hold delimiters, line ends and
  * doubled quotes. Lines end in LF, CR LF or CR. */
 #include "formats/csv.h"
+#include "formats/number_text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -157,6 +158,9 @@ ig_csv_value ig_csv_classify(const char *text, size_t length, double *number) {
   char copy[64];
   bool whole = false;
   if (length == 0) return IG_CSV_MISSING;
+  if (ig_number_read(text, length, number, &whole) == length) {
+    return whole ? IG_CSV_WHOLE : IG_CSV_REAL;
+  }
   if (length < sizeof copy &&
       (is_decimal(text, length, &whole) || is_one_of(text, length, infinite))) {
     memcpy(copy, text, length);

@@ -423,12 +423,21 @@ static ig_status collect_categories(ig_csv_table *table) {
   return IG_OK;
 }
 
-ig_status ig_csv_survey(ig_csv_table *table) {
+static ig_status read_names(ig_csv_table *table) {
   ig_csv_scan scan;
   ig_csv_begin(&scan, table->source->spec, table->data, table->size);
   ig_status status = read_header(table, &scan);
   ig_csv_end(&scan);
-  IG_TRY(status);
+  return status;
+}
+
+ig_status ig_csv_follow(ig_csv_table *table) {
+  IG_TRY(read_names(table));
+  return follow_features(table, ig_like_field(table->options, "x"));
+}
+
+ig_status ig_csv_survey(ig_csv_table *table) {
+  IG_TRY(read_names(table));
   IG_TRY(for_every_field(table, count_field));
   IG_CHECK(table->n_rows > 0, IG_ERR_INPUT, "%s: holds a header and no rows",
            table->source->spec);

@@ -1,7 +1,6 @@
-/* CSV and its kin: rows of numbers and words as features and a target, in memory. Words become one
- * 0/1 column a category (or an index); what is missing or not a number is an error that names line
- * and column, unless missing values are asked for. */
-#include <math.h>
+/* CSV and its kin: rows of numbers and words as features and a target, in memory (csv_rows.c reads them one
+ * by one where that is possible). Words become one 0/1 column a category (or an index); what is missing or
+ * not a number is an error that names line and column, unless missing values are asked for. */
 #include <string.h>
 #include <xxhash.h>
 
@@ -48,96 +47,9 @@ static ig_status check_bytes(const ig_source *source, const ig_bytes *bytes) {
                  (long long)line);
 }
 
-/* ---- values ---- */
+/* ---- all rows ---- */
 
-typedef struct csv_arrays {
-  float *x;
-  void *y; /* i64 when every target is whole or a class, otherwise f32 */
-  ig_dtype y_dtype;
-  int64_t width;
-} csv_arrays;
-
-static ig_status report(const ig_csv_table *table, const ig_csv_column *column, int64_t line,
-                        const char *expected, const ig_csv_field *field) {
-  return ig_fail(IG_ERR_INPUT, "%s: line %lld, column '%s': expected %s, found %s%.*s%s",
-                 table->source->spec, (long long)line, column->name, expected,
-                 field->length ? "'" : "nothing", (int)IG_MIN(field->length, 64), field->text,
-                 field->length ? "'" : "");
-}
-
-/* The field as a number: NaN where it is missing and may be. */
-static ig_status read_number(const ig_csv_table *table, const ig_csv_column *column,
-                             const ig_csv_field *field, int64_t line, double *number) {
-  bool tolerant = table->options->missing == IG_MISSING_NAN;
-  switch (ig_csv_classify(field->text, field->length, number)) {
-  case IG_CSV_MISSING:
-    if (!tolerant) return report(table, column, line, "a number", field);
-    *number = NAN;
-    return IG_OK;
-  case IG_CSV_WORD: return report(table, column, line, "a number", field);
-  default:
-    if (!tolerant && !isfinite((float)*number)) {
-      return report(table, column, line, "a finite number", field);
-    }
-    return IG_OK;
-  }
-}
-
-/* The index of the field's category, -1 where it is missing and may be. */
-static ig_status read_category(const ig_csv_table *table, const ig_csv_column *column,
-                               const ig_csv_field *field, int64_t line, int64_t *index) {
-  double number;
-  bool missing = ig_csv_classify(field->text, field->length, &number) == IG_CSV_MISSING;
-  *index = ig_csv_category(column, field->text, field->length);
-  if (*index >= 0) return IG_OK;
-  if (missing && table->options->missing == IG_MISSING_NAN && column->use != IG_CSV_TARGET) {
-    return IG_OK;
-  }
-  return report(table, column, line,
-                column->known ? "a category of the training data" : "a category", field);
-}
-
-static ig_status store_target(const ig_csv_table *table, const ig_csv_column *column,
-                              const ig_csv_field *field, int64_t line, int64_t row,
-                              csv_arrays *to) {
-  int64_t at = row * table->n_targets + column->at, index;
-  if (column->categorical) {
-    IG_TRY(read_category(table, column, field, line, &index));
-    ((int64_t *)to->y)[at] = index;
-    return IG_OK;
-  }
-  double number;
-  IG_TRY(read_number(table, column, field, line, &number));
-  ig_store_f64(to->y_dtype, to->y, at, number);
-  return IG_OK;
-}
-
-static ig_status store_field(const ig_csv_table *table, const ig_csv_column *column,
-                             const ig_csv_field *field, int64_t line, int64_t row,
-                             csv_arrays *to) {
-  float *features = to->x + row * to->width;
-  double number;
-  int64_t index;
-  switch (column->use) {
-  case IG_CSV_IGNORED: return IG_OK;
-  case IG_CSV_TARGET: return store_target(table, column, field, line, row, to);
-  case IG_CSV_NUMBER:
-    IG_TRY(read_number(table, column, field, line, &number));
-    features[column->at] = (float)number;
-    return IG_OK;
-  case IG_CSV_ONE_HOT:
-    IG_TRY(read_category(table, column, field, line, &index));
-    for (int64_t i = 0; i < column->n_categories; i++) features[column->at + i] = i == index;
-    return IG_OK;
-  case IG_CSV_INDEXED:
-    IG_TRY(read_category(table, column, field, line, &index));
-    features[column->at] = index < 0 ? NAN : (float)index;
-    return IG_OK;
-  }
-  return IG_OK;
-}
-
-static ig_status read_rows(const ig_csv_table *table, csv_arrays *to) {
+static ig_status read_rows(const ig_csv_table *table, ig_csv_arrays *to) {
   ig_csv_scan scan;
   ig_status status = ig_csv_rows(table, &scan);
   int64_t row = 0, c = 0;
@@ -146,7 +58,7 @@ static ig_status read_rows(const ig_csv_table *table, csv_arrays *to) {
     bool more;
     status = ig_csv_next(&scan, &field, &more);
     if (status != IG_OK || !more) break;
-    status = store_field(table, &table->columns[c], &field, scan.record_line, row, to);
+    status = ig_csv_store(table, &table->columns[c], &field, scan.record_line, row, to);
     c = field.last ? 0 : c + 1; /* the survey saw that all rows have as many fields */
     row += field.last;
   }
@@ -156,7 +68,7 @@ static ig_status read_rows(const ig_csv_table *table, csv_arrays *to) {
 
 /* ---- the data set ---- */
 
-static ig_status allocate(const ig_csv_table *table, ig_holder *holder, csv_arrays *to) {
+static ig_status allocate(const ig_csv_table *table, ig_holder *holder, ig_csv_arrays *to) {
   bool whole = true;
   for (int64_t c = 0; c < table->n_columns; c++) {
     const ig_csv_column *column = &table->columns[c];
@@ -186,7 +98,7 @@ static ig_status allocate(const ig_csv_table *table, ig_holder *holder, csv_arra
 }
 
 /* Several whole targets that are all 0 or 1 are flags, kept as bytes. */
-static void narrow_flags(const ig_csv_table *table, csv_arrays *to) {
+static void narrow_flags(const ig_csv_table *table, ig_csv_arrays *to) {
   int64_t n = table->n_rows * table->n_targets, *values = to->y;
   if (table->n_targets < 2) return;
   bool flags = to->y_dtype == IG_I64;
@@ -203,7 +115,7 @@ static void narrow_flags(const ig_csv_table *table, csv_arrays *to) {
   }
 }
 
-static ig_status describe(const ig_csv_table *table, const csv_arrays *arrays, ig_holder *holder,
+static ig_status describe(const ig_csv_table *table, const ig_csv_arrays *arrays, ig_holder *holder,
                           ig_dataset *out) {
   out->path = ig_arena_strdup(holder->arena, table->source->spec);
   IG_CHECK_ALLOC(out->path);
@@ -231,7 +143,7 @@ static ig_status describe(const ig_csv_table *table, const csv_arrays *arrays, i
 }
 
 static ig_status load(ig_csv_table *table, ig_holder *holder, ig_dataset **raw) {
-  csv_arrays arrays = {0};
+  ig_csv_arrays arrays = {0};
   IG_TRY(ig_csv_survey(table));
   IG_TRY(allocate(table, holder, &arrays));
   IG_TRY(read_rows(table, &arrays));
@@ -246,6 +158,7 @@ static ig_status load(ig_csv_table *table, ig_holder *holder, ig_dataset **raw) 
 static ig_status csv_open(const ig_source *source, const ig_dataset_open_options *options,
                           ig_dataset **out) {
   IG_TRY(ig_source_takes(source, "CSV", false, false));
+  if (ig_csv_by_row(source, options)) return ig_csv_rows_open(source, options, out);
   ig_holder *holder;
   IG_TRY(ig_holder_create(&holder));
   ig_dataset *raw = NULL;
@@ -276,4 +189,5 @@ const ig_reader ig_reader_csv = {
     .signature = "UTF-8 text",
     .recognise = csv_recognise,
     .open = csv_open,
+    .by_offset = ig_csv_by_row,
 };

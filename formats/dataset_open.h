@@ -58,6 +58,9 @@ typedef struct ig_dataset_open_options {
   const char *target;
   ig_target_as target_as;
   bool no_target; /* there is none: everything is input */
+  /* The target will not be asked for, and may be left out. A CSV whose columns `like` names is then read row
+   * by row: a row that is malformed fails when it is read, and not when the file is opened. */
+  bool inputs_only;
   /* Fields of the data that a model was trained on: classes, categories and columns keep their
    * places, and what does not fit is an error. */
   int n_like;

@@ -99,13 +99,44 @@ ig_status ig_arrays_read(const char *path, int n, ig_named_datum *wanted) {
 
 /* --- writing ---------------------------------------------------------------------------------- */
 
+/* Code points of UTF-8, as many as fit; a byte that belongs to none stands for U+FFFD. Returns their count. */
+static int64_t code_points(const ig_string *text, int64_t capacity, uint32_t *out) {
+  int64_t n = 0;
+  for (size_t i = 0; i < text->size && n < capacity; n++) {
+    const unsigned char *b = (const unsigned char *)text->bytes + i;
+    size_t more = b[0] < 0xc0 || b[0] >= 0xf8 ? 0 : b[0] >= 0xf0 ? 3 : b[0] >= 0xe0 ? 2 : 1;
+    bool whole = (b[0] < 0x80 || more > 0) && more < text->size - i;
+    uint32_t point = b[0] & (more == 0 ? 0x7fu : 0x3fu >> more);
+    for (size_t k = 1; whole && k <= more; k++) {
+      whole = (b[k] & 0xc0) == 0x80;
+      point = point << 6 | (b[k] & 0x3fu);
+    }
+    if (out) out[n] = whole ? point : 0xfffd;
+    i += whole ? more + 1 : 1;
+  }
+  return n;
+}
+
+/* As NumPy has texts: all of an array of one length, filled with zeros. */
+static ig_status describe_texts(const ig_named_datum *from, ig_datum **as, ig_array *array) {
+  const ig_datum *d = from->datum;
+  const ig_string *texts = d->data;
+  int64_t count = ig_shape_count(&d->shape), longest = 1;
+  ig_shape shape = d->shape;
+  IG_CHECK(shape.rank < IG_MAX_RANK, IG_ERR_UNSUPPORTED, "output '%s' is texts of rank %d", from->name, shape.rank);
+  for (int64_t i = 0; i < count; i++) longest = IG_MAX(longest, code_points(&texts[i], INT64_MAX, NULL));
+  shape.dims[shape.rank++] = longest;
+  IG_TRY(ig_datum_tensor(IG_U32, &shape, as));
+  for (int64_t i = 0; i < count; i++) code_points(&texts[i], longest, (uint32_t *)(*as)->data + i * longest);
+  *array = (ig_array){.name = from->name, .dtype = IG_U32, .shape = shape, .texts = true};
+  return IG_OK;
+}
+
 static ig_status describe(const ig_named_datum *from, ig_datum **as, ig_array *array) {
   const ig_datum *d = from->datum;
-  IG_CHECK(d->kind == IG_DATUM_TENSOR && d->dtype != IG_STRING, IG_ERR_UNSUPPORTED,
-           "output '%s' is %s, which files of arrays do not hold", from->name,
-           d->kind == IG_DATUM_TENSOR     ? "texts"
-           : d->kind == IG_DATUM_SEQUENCE ? "a sequence"
-                                          : "an optional without a value");
+  IG_CHECK(d->kind == IG_DATUM_TENSOR, IG_ERR_UNSUPPORTED, "output '%s' is %s, which files of arrays do not hold",
+           from->name, d->kind == IG_DATUM_SEQUENCE ? "a sequence" : "an optional without a value");
+  if (d->dtype == IG_STRING) return describe_texts(from, as, array);
   bool number = (ig_dtype_is_float(d->dtype) && d->dtype != IG_BF16) || ig_dtype_is_int(d->dtype) ||
                 d->dtype == IG_BOOL;
   if (number) {

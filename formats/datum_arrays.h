@@ -14,8 +14,8 @@ typedef struct ig_named_datum {
  * are converted among integers and among floats, and fail where they do not fit. The caller releases the
  * data, also on failure. An array of another name fails, with the nearest that is wanted. */
 ig_status ig_arrays_read(const char *path, int n, ig_named_datum *wanted);
-/* Writes tensors as a .npz (or one as .npy). bf16 is written as f32, as NumPy has no such numbers; texts,
- * sequences and optionals are refused. */
+/* Writes tensors as a .npz (or one as .npy). bf16 is written as f32, as NumPy has no such numbers; texts
+ * as Unicode of the longest one's length; sequences and optionals are refused. */
 ig_status ig_arrays_write(const char *path, int n, const ig_named_datum *arrays);
 
 #endif

@@ -212,6 +212,9 @@ ig_status ig_npy_values(const char *name, const ig_npy *npy, const unsigned char
 }
 
 size_t ig_npy_header(ig_dtype dtype, const ig_shape *shape, char text[IG_NPY_HEADER_BYTES]) {
+  char characters[24] = "";
+  int rank = dtype == IG_STRING ? shape->rank - 1 : shape->rank;
+  if (dtype == IG_STRING) snprintf(characters, sizeof characters, "<U%" PRId64, shape->dims[rank]);
   static const char *const descr[] = {
       [IG_F64] = "<f8", [IG_F32] = "<f4", [IG_F16] = "<f2",  [IG_BF16] = "<u2", [IG_I64] = "<i8",
       [IG_I32] = "<i4", [IG_I8] = "|i1",  [IG_U8] = "|u1", [IG_BOOL] = "|b1",
@@ -219,13 +222,13 @@ size_t ig_npy_header(ig_dtype dtype, const ig_shape *shape, char text[IG_NPY_HEA
   char dims[IG_SHAPE_TEXT];
   size_t used = 0;
   dims[0] = '\0';
-  for (int i = 0; i < shape->rank; i++) {
+  for (int i = 0; i < rank; i++) {
     used += (size_t)snprintf(dims + used, sizeof dims - used, "%s%" PRId64, i ? ", " : "",
                              shape->dims[i]);
   }
   int n = snprintf(text + 10, IG_NPY_HEADER_BYTES - 10,
-                   "{'descr': '%s', 'fortran_order': False, 'shape': (%s%s), }", descr[dtype], dims,
-                   shape->rank == 1 ? "," : "");
+                   "{'descr': '%s', 'fortran_order': False, 'shape': (%s%s), }",
+                   *characters ? characters : descr[dtype], dims, rank == 1 ? "," : "");
   size_t total = (10 + (size_t)n + 1 + 63) & ~(size_t)63;
   memset(text + 10 + n, ' ', total - 10 - (size_t)n);
   text[total - 1] = '\n';

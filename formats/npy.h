@@ -25,7 +25,7 @@ ig_status ig_npy_parse_samples(const char *name, const unsigned char *data, size
 ig_status ig_npy_values(const char *name, const ig_npy *npy, const unsigned char *data,
                         size_t limit, void **block, const void **values);
 /* Writes a version 1 header (a multiple of 64 bytes) for row-major elements to `text`; returns its
- * length. */
+ * length. Of IG_STRING the last dimension is the characters of a text, four bytes each. */
 #define IG_NPY_HEADER_BYTES 512
 size_t ig_npy_header(ig_dtype dtype, const ig_shape *shape, char text[IG_NPY_HEADER_BYTES]);
 

@@ -106,6 +106,11 @@ ig_value *ig_onnx_constant(ig_graph *graph, const char *name, const ig_literal *
 
 /* Rewrites a call of an older opset into one with the meaning that the operators' descriptors have. */
 ig_status ig_onnx_upgrade(ig_onnx_call *call);
+/* onnx_upgrade_ml.c */
+ig_status ig_onnx_array_feature_extractor(ig_onnx_call *call);
+ig_status ig_onnx_linear_classifier(ig_onnx_call *call);
+ig_status ig_onnx_linear_regressor(ig_onnx_call *call);
+ig_status ig_onnx_zip_map(ig_onnx_call *call);
 /* Whether some call of that name is rewritten: it need not be an operator of ours. */
 bool ig_onnx_is_upgraded(const char *op);
 

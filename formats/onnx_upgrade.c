@@ -351,6 +351,10 @@ static const struct row {
     {"TopK", 10, top_k_to_input},
     {"Unsqueeze", 13, axes_to_input},
     {"Upsample", INT64_MAX, upsample},
+    {"ai.onnx.ml.ArrayFeatureExtractor", INT64_MAX, ig_onnx_array_feature_extractor},
+    {"ai.onnx.ml.LinearClassifier", INT64_MAX, ig_onnx_linear_classifier},
+    {"ai.onnx.ml.LinearRegressor", INT64_MAX, ig_onnx_linear_regressor},
+    {"ai.onnx.ml.ZipMap", INT64_MAX, ig_onnx_zip_map},
 };
 
 bool ig_onnx_is_upgraded(const char *op) {

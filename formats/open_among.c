@@ -261,7 +261,11 @@ static ig_status open_shared(const char *spec, const ig_dataset_open_options *op
 ig_status ig_dataset_open_among(const char *spec, const ig_dataset_open_options *options,
                                 ig_comm *comm, ig_dataset **out) {
   ig_dataset_open_options own = options ? *options : (ig_dataset_open_options){0};
-  if (ig_comm_size(comm) == 1) return ig_dataset_open(spec, &own, out);
+  if (ig_comm_size(comm) == 1) {
+    /* Read once and in order, by as many ranks as it happens to be: as ranks have it. */
+    if (own.inputs_only) IG_TRY(ig_dataset_is_by_offset(spec, &own, &own.by_offset));
+    return ig_dataset_open(spec, &own, out);
+  }
   IG_TRY(ask(spec, &own, comm, &own.by_offset));
   if (!own.by_offset) return open_shared(spec, &own, comm, out);
   ig_dataset *data = NULL;

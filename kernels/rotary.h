@@ -14,9 +14,10 @@ typedef struct ig_rotary {
   int64_t batch, heads, tokens, size, half;
   int64_t stride_b, stride_h, stride_s;
   bool interleaved;
+  bool shared; /* the tables are of one batch entry, for all of them */
 } ig_rotary;
 
-/* Row `rows[b * tokens + s]` (or b * tokens + s itself when `rows` is NULL) of the [*, half] tables
+/* Row `rows[b * tokens + s]` (or, when `rows` is NULL, s where the tables are shared and b * tokens + s elsewhere) of the [*, half] tables
  * holds the cosines and sines of a token. y may be x. */
 void ig_cpu_rotary(ig_dtype dtype, const ig_rotary *shape, const void *x, const void *cosines,
                    const void *sines, const int64_t *rows, void *y);

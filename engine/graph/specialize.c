@@ -103,6 +103,8 @@ static bool wants_value_now(const ig_node *node, bool floats) {
     if (ig_value_count(out) > MOST_ELEMENTS) return false;
   }
   if (shapes) return true;
+  /* Quantized weights stay so: passes make products of integers of them. */
+  if (strcmp(node->op->name, "DequantizeLinear") == 0) return false;
   for (int i = 0; i < node->n_inputs; i++) {
     if (node->inputs[i] && ig_value_count(node->inputs[i]) > MOST_ELEMENTS) return false;
   }

@@ -10,6 +10,7 @@ static const struct {
     {"Relu", IG_UNARY_RELU},       {"LeakyRelu", IG_UNARY_LEAKY_RELU}, {"Clip", IG_UNARY_CLIP},
     {"Gelu", IG_UNARY_GELU},       {"GeluTanh", IG_UNARY_GELU_TANH},   {"Tanh", IG_UNARY_TANH},
     {"Sigmoid", IG_UNARY_SIGMOID}, {"HardSwish", IG_UNARY_HARD_SWISH},
+    {"Swish", IG_UNARY_SWISH},
 };
 
 ig_status ig_activation_parse(const char *name, float a, float b, ig_activation *out) {

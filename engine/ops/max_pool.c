@@ -5,6 +5,7 @@
 
 #include "engine/ops/elementwise.h"
 #include "engine/ops/pooling.h"
+#include "kernels/quantized.h"
 
 static const ig_attr_field attrs[] = {
     IG_WINDOW_FIELDS(ig_pool_attrs),
@@ -51,6 +52,15 @@ static const char *reject_lanes(const ig_node *node) {
   return reason ? reason : ig_pool_reject_lanes(node);
 }
 
+/* Channels last: positions are not for it. */
+static const char *reject_bytes(const ig_node *node) {
+  const ig_value *x = node->inputs[0];
+  if (x->dtype != IG_I8 && x->dtype != IG_U8) return "not i8 or u8";
+  if (x->layout != IG_LAYOUT_NHWC) return "not channels last";
+  const char *reason = reject_indices(node);
+  return reason ? reason : ig_pool_reject_layouts(node);
+}
+
 static const char *reject_reference(const ig_node *node) {
   const char *reason = reject_indices(node);
   return reason ? reason : ig_pool_reject_layouts(node);
@@ -68,6 +78,13 @@ static ig_status run_lanes(const ig_call *call) {
   ig_cpu_max_pool_lanes(&pool, call->in[0], call->out[0], NULL);
   ig_zero_padding(call->node->outputs[0], call->out[0]);
   indices(call, &pool);
+  return IG_OK;
+}
+
+static ig_status run_bytes(const ig_call *call) {
+  ig_pool pool;
+  IG_TRY(ig_pool_of(call->node, &pool));
+  ig_cpu_max_pool_bytes(&pool, call->in[0], call->out[0]);
   return IG_OK;
 }
 
@@ -91,6 +108,7 @@ static ig_status run_volume(const ig_call *call) {
 
 static const ig_impl impls[] = {
     {.name = "lanes", .reject = reject_lanes, .run = run_lanes},
+    {.name = "bytes", .reject = reject_bytes, .run = run_bytes},
     {.name = "volume", .reject = ig_pool_reject_volume, .run = run_volume},
     {.name = "reference", .reject = reject_reference, .run = run_reference},
     {0},

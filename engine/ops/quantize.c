@@ -69,6 +69,14 @@ ig_quantize ig_quantize_of(const ig_node *node, const ig_value *real, const ig_v
   return q;
 }
 
+const char *ig_quantize_reject_layouts(const ig_node *node) {
+  const ig_value *x = node->inputs[0];
+  if (x->layout != node->outputs[0]->layout) return "operands differ in memory layout";
+  if (x->layout == IG_LAYOUT_BLOCK16) return "blocks of channels";
+  if (x->layout == IG_LAYOUT_ROWS || is_one(&node->inputs[1]->shape)) return NULL;
+  return "several scales are for row-major memory";
+}
+
 const char *ig_quantize_reject(const ig_node *node, const ig_value *real, const ig_value *whole,
                                bool wide) {
   ig_dtype scale = node->inputs[1]->dtype, number = real->dtype;
@@ -80,7 +88,7 @@ const char *ig_quantize_reject(const ig_node *node, const ig_value *real, const 
     return "the quotient is not f32";
   if (wide ? !is_real(scale) || !is_real(number) : scale != IG_F32 || number != IG_F32)
     return "numbers and scales of another type";
-  return NULL;
+  return ig_quantize_reject_layouts(node);
 }
 
 const void *ig_quantize_zero(const ig_call *call) {

@@ -24,6 +24,8 @@ ig_quantize ig_quantize_of(const ig_node *node, const ig_value *real, const ig_v
  * floats pass, too. */
 const char *ig_quantize_reject(const ig_node *node, const ig_value *real, const ig_value *whole,
                                bool wide);
+/* NULL unless an operand's memory layout is not for these operators: with one scale, channels last will do. */
+const char *ig_quantize_reject_layouts(const ig_node *node);
 /* The zero points, or NULL. */
 const void *ig_quantize_zero(const ig_call *call);
 ig_cost ig_quantize_cost(const ig_node *node);

@@ -66,7 +66,7 @@ static ig_status run_reference(const ig_call *call) {
 
 static const ig_impl impls[] = {
     {.name = "vector", .reject = reject_vector, .run = run_vector},
-    {.name = "reference", .run = run_reference},
+    {.name = "reference", .reject = ig_quantize_reject_layouts, .run = run_reference},
     {0},
 };
 
@@ -75,7 +75,7 @@ const ig_op ig_op_quantize_linear = {
     .since = 21,
     .n_in = {2, 3},
     .n_out = {1, 1},
-    .flags = IG_OP_PURE,
+    .flags = IG_OP_PURE | IG_OP_LAYOUT,
     .attrs = fields,
     .attrs_size = sizeof(ig_quantize_attrs),
     .infer = infer,

@@ -25,7 +25,8 @@ static ig_status infer(ig_node *node) {
 
 static const char *reject_onednn(const ig_node *node) {
   const ig_value *x = node->inputs[0];
-  if (x->dtype != IG_F32 && x->dtype != IG_BF16) return "not f32 or bf16";
+  bool bytes = x->dtype == IG_I8 || x->dtype == IG_U8;
+  if (x->dtype != IG_F32 && x->dtype != IG_BF16 && !bytes) return "not f32, bf16 or bytes";
   if (x->layout == node->outputs[0]->layout) return "nothing changes";
   return ig_value_count(x) == 0 ? "empty" : NULL;
 }

@@ -1,6 +1,7 @@
 /* RotaryEmbedding: turns pairs of each head's elements by the angle of their position. X is
  * [batch, heads, tokens, size], or [batch, tokens, heads * size] with num_heads given. With
- * position_ids [batch, tokens] the tables are [positions, half], otherwise [batch, tokens, half]. The
+ * position_ids [batch, tokens] the tables are [positions, half], otherwise [batch, tokens, half], where PyTorch's exporter
+ * writes 1 for the batch when all have the same positions. The
  * gradient turns back: the same operator with the sines negated. */
 #include "engine/ops/rotary_embedding.h"
 
@@ -47,6 +48,7 @@ ig_status ig_rotary_embedding_describe(const ig_node *node, ig_rotary *out) {
            "%lld elements of heads of %lld cannot be turned in pairs", (long long)turned,
            (long long)r.size);
   r.half = turned / 2;
+  r.shared = !positions_of(node) && node->inputs[1]->shape.rank == 3 && node->inputs[1]->shape.dims[0] == 1;
   *out = r;
   return IG_OK;
 }
@@ -63,6 +65,7 @@ static ig_status rotary_embedding_infer(ig_node *node) {
     const ig_value *table = node->inputs[i];
     ig_shape want = positions ? IG_SHAPE(0, r.half) : IG_SHAPE(r.batch, r.tokens, r.half);
     if (positions && table->shape.rank == 2) want.dims[0] = node->inputs[1]->shape.dims[0];
+    if (r.shared) want.dims[0] = 1;
     IG_CHECK(table->dtype == x->dtype && ig_shape_equal(&table->shape, &want), IG_ERR_SHAPE,
              "the table of %s is %s %s, expected %s %s", i == 1 ? "cosines" : "sines",
              ig_dtype_name(table->dtype), IG_SHAPE_STR(&table->shape), ig_dtype_name(x->dtype),

@@ -13,7 +13,7 @@
 static bool foldable(const ig_graph *graph, const ig_node *node) {
   if (!ig_node_is_live(node) || !(node->op->flags & IG_OP_PURE)) return false;
   if (node->n_outputs > MOST_OUTPUTS || node->n_inputs > MOST_INPUTS) return false;
-  if (ig_node_is(node, "DequantizeLinear")) return false;
+  if (ig_node_is(node, "DequantizeLinear") && ig_value_count(node->outputs[0]) > 1) return false;
   size_t in_bytes = 0, out_bytes = 0;
   for (int i = 0; i < node->n_inputs; i++) {
     if (!node->inputs[i]) continue;

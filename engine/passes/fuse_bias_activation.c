@@ -50,7 +50,8 @@ static bool scalar(const ig_node *node, int input, float fallback, float *out) {
 }
 
 /* Whether `node` is an activation that the fused operator has, and may have here. */
-static bool read_activation(const ig_node *node, bool training, activation *out) {
+static bool read_activation(const ig_node *node, const ig_pass_options *options, activation *out) {
+  bool training = options->training;
   static const char *const by_result[] = {"Relu", "Tanh", "Sigmoid"};
   static const char *const by_input[] = {"LeakyRelu", "Clip", "Gelu", "HardSwish"};
   *out = (activation){0};
@@ -59,6 +60,10 @@ static bool read_activation(const ig_node *node, bool training, activation *out)
   }
   for (int i = 0; i < IG_COUNT(by_input) && !training; i++) {
     if (ig_node_is(node, by_input[i])) out->name = by_input[i];
+  }
+  if (!training && options->device == IG_CPU && ig_node_is(node, "Swish")) {
+    out->name = "Swish";
+    out->a = ig_attr_float_of(node, "alpha", 1);
   }
   if (!out->name) return false;
   if (ig_node_is(node, "LeakyRelu")) out->a = ig_attr_float_of(node, "alpha", 0.01f);
@@ -227,7 +232,7 @@ static ig_status fuse_bias_activation_run(ig_graph *graph, const ig_pass_options
     if (!ig_node_is_live(node)) continue;
     if (ig_node_is(node, "Add")) {
       IG_TRY(fuse_sum(graph, node, changes));
-    } else if (read_activation(node, options->training, &f)) {
+    } else if (read_activation(node, options, &f)) {
       IG_TRY(fuse_activation(graph, node, &f, changes));
     }
   }

@@ -1,5 +1,5 @@
-/* Memory layouts of activations: convolutions compute in blocks of sixteen channels on the CPU and in
- * channels last on a GPU, and what lies between them follows, so that reorders stand only at the
+/* Memory layouts of activations: convolutions compute in blocks of sixteen channels on the CPU, of bytes
+ * and on a GPU in channels last, and what lies between them follows, so that reorders stand only at the
  * borders of such regions. Works
  * on forward and backward nodes alike, after everything that makes nodes. Graph inputs, outputs,
  * parameters and assigned values stay row-major. */
@@ -13,6 +13,10 @@
  * than eight make no run of sixteen bytes, and are read one by one from either layout. */
 static ig_layout regional(ig_device device) {
   return device == IG_CPU ? IG_LAYOUT_BLOCK16 : IG_LAYOUT_NHWC;
+}
+
+static bool is_bytes(const ig_value *value) {
+  return value->dtype == IG_I8 || value->dtype == IG_U8;
 }
 
 static ig_layout preferred(ig_device device, const ig_value *activation) {
@@ -64,10 +68,12 @@ static bool is_pinned(const ig_graph *graph, const ig_value *value) {
   return ig_value_use_count(graph, value) != value->n_uses;
 }
 
-static bool any_input_in_region(const ig_node *node) {
-  for (int i = 0; i < node->n_inputs; i++) {
+/* Whether an operand that may have a layout is of bytes: four of them are multiplied at once, so that
+ * their channels lie side by side however few they are. */
+static bool has_bytes(const ig_node *node) {
+  for (int i = 0; i < node->n_inputs + node->n_outputs; i++) {
     const ig_value *v = laid_out(node, i);
-    if (v && v->layout != IG_LAYOUT_ROWS) return true;
+    if (v && is_bytes(v)) return true;
   }
   return false;
 }
@@ -78,7 +84,32 @@ static ig_layout wanted(const layouts *l, const ig_node *node, int i, ig_layout 
   if (!v) return IG_LAYOUT_ROWS;
   if (!has_filter(node)) return shared;
   bool pinned = i >= node->n_inputs && is_pinned(l->graph, v);
-  return pinned || shared == IG_LAYOUT_ROWS ? IG_LAYOUT_ROWS : preferred(l->device, v);
+  if (pinned || shared == IG_LAYOUT_ROWS) return IG_LAYOUT_ROWS;
+  return has_bytes(node) ? IG_LAYOUT_NHWC : preferred(l->device, v);
+}
+
+/* The layout of the first operand that has one. */
+static ig_layout found_layout(const ig_node *node) {
+  for (int i = 0; i < node->n_inputs; i++) {
+    const ig_value *v = laid_out(node, i);
+    if (v && v->layout != IG_LAYOUT_ROWS) return v->layout;
+  }
+  return IG_LAYOUT_ROWS;
+}
+
+/* An operator of many inputs, which only moves them, follows where most of their elements are. */
+static bool most_inputs_in_region(const ig_node *node) {
+  int64_t inside = 0, outside = 0;
+  for (int i = 0; i < node->n_inputs; i++) {
+    const ig_value *v = laid_out(node, i);
+    if (v) *(v->layout != IG_LAYOUT_ROWS ? &inside : &outside) += ig_value_count(v);
+  }
+  return inside > outside;
+}
+
+static bool inputs_in_region(const ig_node *node) {
+  if (node->op->n_in[1] == IG_VARIADIC) return most_inputs_in_region(node);
+  return found_layout(node) != IG_LAYOUT_ROWS;
 }
 
 /* The layout that a node's operands share; for a node with a filter, whether it uses any. */
@@ -89,7 +120,8 @@ static ig_layout shared_layout(const layouts *l, const ig_node *node) {
     const ig_value *v = laid_out(node, i);
     if (v && is_pinned(l->graph, v)) return IG_LAYOUT_ROWS;
   }
-  return any_input_in_region(node) ? regional(l->device) : IG_LAYOUT_ROWS;
+  if (!inputs_in_region(node)) return IG_LAYOUT_ROWS;
+  return has_bytes(node) ? IG_LAYOUT_NHWC : found_layout(node);
 }
 
 /* `value` in `layout`, by a reorder that all who want it share. */

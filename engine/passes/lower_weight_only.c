@@ -1,7 +1,7 @@
 /* Weights that are quantized alone: DequantizeLinear of fixed i8 or i4 codes before a matrix product becomes
  * part of the product, ingot.WeightOnlyMatMul, and before a Gather part of the Gather, so that the
- * weights are never f32 as a whole. Codes that several nodes read (tied embeddings) stay one tensor. The
- * products keep f32 rows: whether rows may be rounded is not for a pass to decide. */
+ * weights are never f32 as a whole. Codes that several nodes read (tied embeddings) stay one tensor. Rows
+ * stay f32 unless the caller says that they may be rounded (ig_pass_options.round_rows). */
 #include "engine/passes/rewrite.h"
 
 /* Codes and scales, and the order in which a product reads them. */
@@ -48,7 +48,7 @@ static bool is_bias(const ig_value *c, int64_t n) {
          c->shape.dims[c->shape.rank - 1] == n;
 }
 
-static ig_status lower_product(ig_graph *graph, ig_node *node, int *changes) {
+static ig_status lower_product(ig_graph *graph, ig_node *node, int64_t round_rows, int *changes) {
   source w;
   bool gemm = ig_node_is(node, "Gemm");
   ig_value *c = node->n_inputs > 2 ? node->inputs[2] : NULL, *x = node->inputs[0];
@@ -64,10 +64,12 @@ static ig_status lower_product(ig_graph *graph, ig_node *node, int *changes) {
   if (w.axis >= 0 && (w.axis == sum_axis) != (w.block != 0)) return IG_OK;
   int64_t n = node->outputs[0]->shape.dims[node->outputs[0]->shape.rank - 1];
   if (c && (ig_attr_float_of(node, "beta", 1) != 1 || !is_bias(c, n))) return IG_OK;
+  int64_t x_block = round_rows && w.block % round_rows == 0 ? round_rows : 0;
   ig_node *lowered = ig_graph_node(
       graph, "ingot.WeightOnlyMatMul", node->name,
       IG_INS(x, w.dequantize->inputs[0], w.dequantize->inputs[1], c),
       IG_ATTRS(IG_INT("trans_b", w.transposed), IG_INT("block_size", w.block),
+               IG_INT("x_block", x_block),
                IG_STRING("activation", ig_attr_string_of(node, "activation", "")),
                IG_FLOAT("activation_alpha", ig_attr_float_of(node, "activation_alpha", 0)),
                IG_FLOAT("activation_beta", ig_attr_float_of(node, "activation_beta", 0))),
@@ -101,7 +103,7 @@ static ig_status lower_weight_only_run(ig_graph *graph, const ig_pass_options *o
     if (!ig_node_is_live(node)) continue;
     if (ig_node_is(node, "MatMul") || ig_node_is(node, "Gemm") ||
         ig_node_is(node, "ingot.FusedMatMul")) {
-      IG_TRY(lower_product(graph, node, changes));
+      IG_TRY(lower_product(graph, node, options->round_rows, changes));
     } else if (ig_node_is(node, "Gather")) {
       IG_TRY(lower_gather(graph, node, changes));
     }

@@ -53,6 +53,8 @@ typedef struct ig_pass_options {
   ig_dtype compute; /* IG_F32, or the 16-bit type that the mixed-precision pass introduces */
   bool fp8; /* of training graphs: products of linear layers in 8-bit floats */
   const ig_parallel *parallel; /* NULL for one process */
+  int64_t round_rows; /* of inference: rows before weights that are quantized alone are rounded to i8 in
+                         stretches of so many numbers (ingot.WeightOnlyMatMul); 0: they stay real */
 } ig_pass_options;
 
 typedef struct ig_pass {

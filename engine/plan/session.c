@@ -33,6 +33,7 @@ struct ig_session {
   int next;
   entry entries[PLANS];
   bool interpreted; /* the last run */
+  ig_plan *plan;    /* of the last run */
   char reason[REASON_BYTES];
 };
 
@@ -81,6 +82,8 @@ void ig_session_destroy(ig_session *session) {
 const char *ig_session_interpreted(const ig_session *session) {
   return session->interpreted ? session->reason : NULL;
 }
+
+ig_plan *ig_session_plan(const ig_session *session) { return session->plan; }
 
 /* --- inputs ---------------------------------------------------------------------------------- */
 
@@ -216,6 +219,7 @@ ig_status ig_session_run(ig_session *session, ig_datum *const *in, ig_datum **ou
   const ig_graph *graph = session->graph;
   for (int32_t i = 0; i < graph->n_outputs; i++) out[i] = NULL;
   session->interpreted = false;
+  session->plan = NULL;
   IG_TRY(check_inputs(graph, in));
   const ig_value *odd = unplannable(graph, in);
   if (odd) {
@@ -226,6 +230,7 @@ ig_status ig_session_run(ig_session *session, ig_datum *const *in, ig_datum **ou
   entry *e = NULL;
   IG_TRY(find_entry(session, in, &e));
   if (e->plan) {
+    session->plan = e->plan;
     const ig_rng_state rng = {.seed = session->options.plan.seed, .step = session->runs++};
     return ig_plan_run_data(e->plan, &rng, in, out);
   }

@@ -22,5 +22,8 @@ void ig_session_destroy(ig_session *session);
 ig_status ig_session_run(ig_session *session, ig_datum *const *in, ig_datum **out);
 /* Whether the last run was interpreted, and why; NULL when a plan ran. */
 const char *ig_session_interpreted(const ig_session *session);
+/* The plan that the last run took, for inspection and profiling; NULL when that was interpreted. The
+ * session's, until its next run. */
+ig_plan *ig_session_plan(const ig_session *session);
 
 #endif

@@ -189,6 +189,21 @@ static ig_status half_node(ig_applying *a, const ig_node *node, ig_dtype dtype) 
   return IG_OK;
 }
 
+/* Weights in 16 bits, and arithmetic in f32. */
+static ig_status stored_node(ig_applying *a, const ig_node *node, const ig_quant_layer *layer) {
+  ig_value **in = NULL, *half;
+  int w = layer->weight_input;
+  IG_TRY(inputs_of(a, node, &in));
+  for (int i = 0; i < node->n_inputs; i++) {
+    if (i != w) IG_TRY(ig_apply_value(a, node->inputs[i], &in[i]));
+  }
+  ig_dtype dtype = layer->format == IG_QUANT_F16 ? IG_F16 : IG_BF16;
+  IG_TRY(ig_apply_half_leaf(a, node->inputs[w], dtype, &half));
+  in[w] = ig_cast(a->r.graph, half, IG_F32);
+  IG_TRY(ig_graph_status(a->r.graph));
+  return ig_rebuild_node(&a->r, node, in, NULL);
+}
+
 static ig_status layer_node(ig_applying *a, const ig_node *node, const ig_quant_layer *layer) {
   ig_quant_role role = a->codes.role[node->id];
   switch (layer->format) {
@@ -201,6 +216,8 @@ static ig_status layer_node(ig_applying *a, const ig_node *node, const ig_quant_
   case IG_QUANT_FP8:
     if (role == IG_QUANT_TABLE) return weights_node(a, node, layer, layer->format);
     return product_on_codes(a, node, layer);
+  case IG_QUANT_F16:
+  case IG_QUANT_BF16: return stored_node(a, node, layer);
   default: return plain_node(a, node);
   }
 }
@@ -214,7 +231,8 @@ static const ig_quant_layer *deciding(const ig_quant_flow *flow, const ig_node *
 static ig_status apply_node(ig_applying *a, const ig_node *node) {
   const ig_quant_layer *layer = a->codes.layer[node->id];
   const ig_node *root = a->codes.root[node->id];
-  if (a->halves.coded[node->id] || a->halves.root[node->id]) {
+  bool halves = !a->recipe->settings.store_only;
+  if (halves && (a->halves.coded[node->id] || a->halves.root[node->id])) {
     const ig_quant_layer *decides = deciding(&a->halves, node);
     return half_node(a, node, decides->format == IG_QUANT_F16 ? IG_F16 : IG_BF16);
   }
@@ -239,7 +257,7 @@ static ig_status apply_all(ig_applying *a) {
   for (int32_t i = 0; i < graph->n_nodes; i++) {
     const ig_node *node = graph->nodes[i];
     ig_status status = apply_node(a, node);
-    if (status != IG_OK) return ig_fail_in(status, "layer '%s'", node->name);
+    if (status != IG_OK) return ig_fail_in(status, "quantizing '%s'", node->name);
   }
   for (int32_t i = 0; i < graph->n_outputs; i++) {
     ig_value *wide;

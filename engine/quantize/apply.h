@@ -7,7 +7,7 @@
 
 /* *out is a template; its parameters are in *out_store, a new store of the same backend; both the caller's.
  * For layers of
- *   F16, BF16      Casts at the borders, weights in 16 bits;
+ *   F16, BF16      Casts at the borders, weights in 16 bits; with settings.store_only, a Cast behind each weight;
  *   INT8           DequantizeLinear(QuantizeLinear(x)) in front of every input and behind every output that
  *                  goes on into a layer of INT8, weights as an i8 PARAM behind DequantizeLinear with the
  *                  scales a frozen f32 PARAM "NAME.scale" (zero points absent), bias as i32 behind

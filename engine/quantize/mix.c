@@ -66,13 +66,19 @@ static void send_back(search *s, int count) {
   for (int i = 0; i < s->n; i++) set_back(s, s->order[i], i < count);
 }
 
-/* The least count that will do; n when even that does not. `drop` is that count's. */
+/* The least count that will do, one layer staying quantized at least; without any, what came closest. `drop` is
+ * that count's, and at first that of none. */
 static ig_status bisect(search *s, int *count, double *drop) {
-  int low = 0, high = s->n; /* `low` will not do */
+  int low = 0, high = s->n - 1; /* `low` will not do */
   double at_high;
+  if (high == 0) return IG_OK;
   send_back(s, high);
   IG_TRY(measure(s, &at_high));
   s->result->met = at_high <= s->max_drop;
+  if (!s->result->met && *drop <= at_high) {
+    send_back(s, 0);
+    return IG_OK;
+  }
   while (s->result->met && high - low > 1) {
     int middle = low + (high - low) / 2;
     double at_middle;
@@ -126,7 +132,7 @@ static ig_status find(search *s) {
   IG_TRY(s->judge->metric(s->judge->context, s->prepared, s->store, &s->result->metric_f32));
   IG_TRY(measure(s, &drop));
   s->result->met = drop <= s->max_drop;
-  if (!s->result->met && s->n > 0) {
+  if (!s->result->met) {
     IG_TRY(bisect(s, &count, &drop));
     if (s->result->met) IG_TRY(return_some(s, count, &drop));
   }

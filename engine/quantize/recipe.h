@@ -51,6 +51,7 @@ typedef struct ig_quant_settings {
   bool equalize;          /* cross-layer equalisation (Nagel et al. 2019, section 4.1) */
   bool correct_bias;      /* (Nagel et al. 2019, section 4.2) */
   ig_quant_rounding rounding;
+  bool store_only;        /* F16, BF16: weights alone, arithmetic in f32, where a device has it no faster */
   double smooth;          /* SmoothQuant's alpha (Xiao et al. 2022, equation 4); 0 for not at all */
 } ig_quant_settings;
 

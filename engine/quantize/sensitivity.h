@@ -43,7 +43,7 @@ typedef struct ig_mix_result {
 } ig_mix_result;
 
 /* Changes formats in the recipe: from all quantized, layers go back to `back` (f32 or 16 bits) in the order of
- * their output_error, by bisection over how many, until the metric has dropped by at most `max_drop`; then up
+ * their output_error (one of them stays at least), by bisection over how many, until the metric has dropped by at most `max_drop`; then up
  * to IG_QUANT_RETURNS of those return one by one where that stays within it. Each layer kept back gets its
  * reason. When no mix will do, *result says how close the best came and the recipe is that one. Measures the
  * metric of about log2(layers) + IG_QUANT_RETURNS mixes; the same recipe for the same numbers. */

@@ -254,12 +254,13 @@ ig_status ig_prepare_batch(const ig_prepare *prepare, int64_t epoch, const int64
   char *next = scratch;
   for (int f = 0; f < prepare->dataset->n_fields; f++) {
     const ig_prepare_field *to = &prepare->fields[f];
-    buffers[f] = to->direct ? ready[f] : next;
+    buffers[f] = to->direct || !ready[f] ? ready[f] : next;
     size_t bytes = to->raw_bytes * (size_t)count;
-    if (!to->direct) next += (bytes + IG_ALIGNMENT - 1) & ~(size_t)(IG_ALIGNMENT - 1);
+    if (!to->direct && ready[f]) next += (bytes + IG_ALIGNMENT - 1) & ~(size_t)(IG_ALIGNMENT - 1);
   }
   IG_TRY(ig_dataset_read(prepare->dataset, indices, count, buffers));
   for (int f = 0; f < prepare->dataset->n_fields; f++) {
+    if (!ready[f]) continue;
     const char *raw = prepare->fields[f].direct ? NULL : buffers[f];
     IG_TRY(prepare_one(prepare, f, epoch, indices, count, raw, (float *)(void *)next, ready[f]));
   }

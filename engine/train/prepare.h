@@ -31,7 +31,7 @@ ig_status ig_prepare_create(ig_prepare *prepare, ig_dataset *dataset,
 void ig_prepare_destroy(ig_prepare *prepare);
 /* Bytes that ig_prepare_batch needs at `scratch` for `count` samples. */
 ig_status ig_prepare_scratch(const ig_prepare *prepare, int64_t count, size_t *bytes);
-/* Reads samples `indices` and writes them, ready, to ready[f] for every field. */
+/* Reads samples `indices` and writes them, ready, to ready[f] for every field; NULL leaves a field out. */
 ig_status ig_prepare_batch(const ig_prepare *prepare, int64_t epoch, const int64_t *indices,
                            int64_t count, char *scratch, void *const *ready);
 

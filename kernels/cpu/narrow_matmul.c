@@ -366,8 +366,10 @@ INLINE reals numbers4(words w, int at) {
 #endif
 }
 
-INLINE reals numbers8(words w, int at, int32_t shift) {
-  return __builtin_convertvector((wholes)((w >> at) & 255) - shift, reals);
+/* Codes of 8 bits as the low bits of 2^23 + code, from which `base`, 2^23 + shift, is taken: exact, and
+ * two operations less than a conversion. */
+INLINE reals numbers8(words w, int at, float base) {
+  return (reals)(((w >> at) & 255u) | 0x4b000000u) - base;
 }
 
 /* Integer sums, scaled by stretch. */
@@ -416,7 +418,7 @@ INLINE void multiply_real(const tile *t, int n_rows, int blocks, bool four_bits,
                           reals total[8][BLOCKS]) {
   const ig_narrow_matmul *s = t->s;
   int64_t width = padded(s), block = block_of(s), number = four_bits ? 8 : 4;
-  int32_t shift = shift_of(s);
+  float base = (float)(0x800000 + shift_of(s));
   const float *x = t->r->real + t->row * width;
   const uint32_t *w = t->words + first * LANES;
   for (int64_t g = 0; g < groups_of(s); g++) {
@@ -431,7 +433,7 @@ INLINE void multiply_real(const tile *t, int n_rows, int blocks, bool four_bits,
         words v = load(w + b * LANES);
 #pragma GCC unroll 8
         for (int j = 0; j < number; j++) {
-          reals value = four_bits ? numbers4(v, j % 4 * 8 + j / 4 * 4) : numbers8(v, 8 * j, shift);
+          reals value = four_bits ? numbers4(v, j % 4 * 8 + j / 4 * 4) : numbers8(v, 8 * j, base);
 #pragma GCC unroll 8
           for (int i = 0; i < n_rows; i++) sum[i][b] += value * x[i * width + k + j];
         }

@@ -171,6 +171,44 @@ static inline void max_row_block(ig_dtype dtype, const ig_pool *p, const plane *
   }
 }
 
+/* Row-major f32 without taps: a tap at a time over the columns whose windows are inside, which lie in
+ * vectors; the few others one by one. */
+static void max_row_columns(const ig_pool *p, const plane *at, int64_t row, const float *x, float *y) {
+  range h = taps_inside(p, 0, row);
+  int64_t stride = p->stride[1], span = (p->kernel[1] - 1) * p->dilation[1];
+  int64_t first = IG_MIN(divide_up(p->begin[1], stride), p->dst[3]);
+  int64_t last = p->src[3] - span + p->begin[1]; /* where windows no longer fit */
+  last = last > 0 ? IG_MIN(divide_up(last, stride), p->dst[3]) : first;
+  float *out = y + at->dst + row * p->dst[3];
+  for (int64_t column = 0; column < p->dst[3]; column++) out[column] = -INFINITY;
+  for (int64_t i = h.from; i < h.to; i++) {
+    const float *line = x + at->src + (h.origin + i * p->dilation[0]) * p->src[3];
+    for (int64_t column = 0; column < p->dst[3]; column++) {
+      if (column == first) column = IG_MAX(first, last);
+      if (column >= p->dst[3]) break;
+      range w = taps_inside(p, 1, column);
+      for (int64_t j = w.from; j < w.to; j++) {
+        float v = line[w.origin + j * p->dilation[1]];
+        out[column] = v > out[column] || v != v ? v : out[column];
+      }
+    }
+    for (int64_t j = 0; j < p->kernel[1] && first < last; j++) {
+      const float *from = line + j * p->dilation[1] - p->begin[1];
+      if (stride == 1) {
+        for (int64_t c = first; c < last; c++) {
+          float v = from[c], best = out[c];
+          out[c] = (v > best) | (v != v) ? v : best;
+        }
+      } else {
+        for (int64_t c = first; c < last; c++) {
+          float v = from[c * stride], best = out[c];
+          out[c] = (v > best) | (v != v) ? v : best;
+        }
+      }
+    }
+  }
+}
+
 void ig_cpu_max_pool_lanes(const ig_pool *pool, const void *x, void *y, uint8_t *taps) {
   const ig_pool *p = pool;
   int64_t rows = p->dst[2], tasks = plane_count(p) * rows;
@@ -182,6 +220,8 @@ void ig_cpu_max_pool_lanes(const ig_pool *pool, const void *x, void *y, uint8_t 
       max_row_block(IG_F32, p, &at, task % rows, x, y, taps);
     } else if (p->dtype == IG_BF16 && at.lanes == LANES) {
       max_row_block(IG_BF16, p, &at, task % rows, x, y, taps);
+    } else if (p->dtype == IG_F32 && p->layout == IG_LAYOUT_ROWS && !taps) {
+      max_row_columns(p, &at, task % rows, x, y);
     } else {
       WITH_CONSTANTS(max_row, p, at.lanes, &at, task % rows, x, y, taps);
     }
@@ -311,13 +351,35 @@ static inline void mean_row(ig_dtype dtype, int lanes, const ig_pool *p, const p
   }
 }
 
+/* The one window of a row-major plane in f32, as that many sums side by side. */
+static float mean_of_plane(const float *x, int64_t area) {
+  float sums[LANES] = {0}, sum = 0;
+  int64_t i = 0;
+  for (; i + LANES <= area; i += LANES) {
+    for (int l = 0; l < LANES; l++) sums[l] += x[i + l];
+  }
+  for (; i < area; i++) sum += x[i];
+  for (int l = 0; l < LANES; l++) sum += sums[l];
+  return sum / (float)area;
+}
+
+static bool is_one_plane(const ig_pool *p) {
+  bool whole = p->kernel[0] == p->src[2] && p->kernel[1] == p->src[3] && p->dilation[0] == 1 &&
+               p->dilation[1] == 1 && p->dst[2] == 1 && p->dst[3] == 1 && p->begin[0] == 0 && p->begin[1] == 0;
+  return whole && p->dtype == IG_F32 && p->layout == IG_LAYOUT_ROWS && p->src[2] * p->src[3] > 0;
+}
+
 void ig_cpu_mean_pool_lanes(const ig_pool *pool, const void *x, void *y) {
   const ig_pool *p = pool;
-  int64_t rows = p->dst[2], tasks = plane_count(p) * rows;
-  bool team = ig_layout_count(p->layout, p->src) >= IG_PARALLEL_FROM;
+  int64_t rows = p->dst[2], tasks = plane_count(p) * rows, area = p->src[2] * p->src[3];
+  bool team = ig_layout_count(p->layout, p->src) >= IG_PARALLEL_FROM, whole = is_one_plane(p);
   IG_PARALLEL_FOR(team)
   for (int64_t task = 0; task < tasks; task++) {
     plane at = plane_at(p, task / rows);
+    if (whole) {
+      ((float *)y)[at.dst] = mean_of_plane((const float *)x + at.src, area);
+      continue;
+    }
     WITH_CONSTANTS(mean_row, p, at.lanes, &at, task % rows, x, y);
   }
 }

@@ -25,10 +25,36 @@
     }                                                                                              \
   }                                                                                                \
                                                                                                    \
+  /* Along the innermost dimension; the usual one and two taps without a loop over them. */          \
+  static void row_##suffix(const ig_resample *axis, const type *x, type *y) {                      \
+    const int64_t *index = axis->index;                                                            \
+    const double *weight = axis->weight;                                                           \
+    for (int64_t j = 0; j < axis->out; j++, index += axis->taps, weight += axis->taps) {           \
+      if (index[0] < 0) {                                                                          \
+        y[j] = (type)axis->outside;                                                                \
+        continue;                                                                                  \
+      }                                                                                            \
+      type sum = (type)weight[0] * x[index[0]];                                                    \
+      if (axis->taps == 2) {                                                                       \
+        sum += (type)weight[1] * x[index[1]];                                                      \
+      } else {                                                                                     \
+        for (int64_t t = 1; t < axis->taps; t++) sum += (type)weight[t] * x[index[t]];             \
+      }                                                                                            \
+      y[j] = sum;                                                                                  \
+    }                                                                                              \
+  }                                                                                                \
+                                                                                                   \
   void ig_cpu_resample_##suffix(const ig_resample *axis, int64_t outer, int64_t inner,             \
                                 const type *x, type *y) {                                          \
     int64_t lines = outer * axis->out;                                                             \
     int64_t work = lines * inner * (axis->taps + 1) * (int64_t)sizeof(type);                       \
+    if (inner == 1) {                                                                              \
+      IG_PARALLEL_FOR(ig_worth_team(work))                                                         \
+      for (int64_t o = 0; o < outer; o++) {                                                        \
+        row_##suffix(axis, x + o * axis->in, y + o * axis->out);                                   \
+      }                                                                                            \
+      return;                                                                                      \
+    }                                                                                              \
     IG_PARALLEL_FOR(ig_worth_team(work))                                                           \
     for (int64_t line = 0; line < lines; line++) {                                                 \
       int64_t o = line / axis->out, j = line % axis->out;                                          \

@@ -45,7 +45,7 @@ void ig_cpu_rotary(ig_dtype dtype, const ig_rotary *r, const void *x, const void
   int64_t bytes = 2 * tokens * r->heads * r->size * (int64_t)size;
   IG_PARALLEL_FOR(ig_worth_team(bytes))
   for (int64_t t = 0; t < tokens; t++) {
-    int64_t row = rows ? rows[t] : t;
+    int64_t row = rows ? rows[t] : r->shared ? t % r->tokens : t;
     for (int64_t h = 0; h < r->heads; h++) {
       int64_t at = t / r->tokens * r->stride_b + h * r->stride_h + t % r->tokens * r->stride_s;
       if (dtype == IG_F32) {

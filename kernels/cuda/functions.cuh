@@ -28,6 +28,7 @@ __device__ static inline float ig_unary_f32(ig_unary kind, float x, float a, flo
     return 0.5f * x * (1.0f + tanhf(0.79788456f * (x + 0.044715f * x * x * x)));
   case IG_UNARY_HARD_SWISH: return x * fminf(fmaxf(x / 6.0f + 0.5f, 0.0f), 1.0f);
   case IG_UNARY_SOFTPLUS: return fmaxf(x, 0.0f) + log1pf(expf(-fabsf(x)));
+  case IG_UNARY_SWISH: return x / (1.0f + expf(-a * x));
   default: return x == 0;
   }
 }

@@ -16,7 +16,7 @@ __global__ void rotary_kernel(const ig_rotary r, const T *x, const T *cosines, c
   int64_t per_block = THREADS / per_row, count = r.batch * r.tokens * r.heads;
   int64_t at = blockIdx.x * per_block + threadIdx.x / per_row;
   if ((int)threadIdx.x / per_row >= per_block || at >= count) return;
-  int64_t h = at % r.heads, t = at / r.heads, row = rows ? rows[t] : t;
+  int64_t h = at % r.heads, t = at / r.heads, row = rows ? rows[t] : r.shared ? t % r.tokens : t;
   int64_t start = t / r.tokens * r.stride_b + h * r.stride_h + t % r.tokens * r.stride_s;
   bool known = row >= 0 && row < table;
   for (int64_t i = threadIdx.x % per_row; i < r.half; i += per_row) {

@@ -164,6 +164,7 @@ static dnnl_alg_kind_t eltwise(const ig_activation *f, float *alpha, float *beta
   case IG_UNARY_GELU_TANH: return dnnl_eltwise_gelu_tanh;
   case IG_UNARY_TANH: return dnnl_eltwise_tanh;
   case IG_UNARY_SIGMOID: return dnnl_eltwise_logistic;
+  case IG_UNARY_SWISH: *alpha = f->a; return dnnl_eltwise_swish;
   case IG_UNARY_HARD_SWISH:
     if (DNN_V3) { /* version 2 has these built in */
       *alpha = 1.0f / 6;
@@ -234,6 +235,91 @@ ig_status ig_dnn_attr_src_zero(dnnl_primitive_attr_t attr) {
                        "zero points");
 #endif
 }
+
+#if DNN_V3
+bool ig_dnn_quantizes(void) {
+  return false; /* its scales are other ones: not written yet */
+}
+
+ig_status ig_dnn_attr_quantized(const ig_quantized_end *end, int64_t channels, int axis,
+                                const float *scales, dnnl_primitive_attr_t *out) {
+  IG_UNUSED(end);
+  IG_UNUSED(channels);
+  IG_UNUSED(axis);
+  IG_UNUSED(scales);
+  *out = NULL;
+  return ig_dnn_status(dnnl_unimplemented, "quantized product");
+}
+#else
+bool ig_dnn_quantizes(void) {
+  return ig_dnn_supports(IG_I8);
+}
+
+/* What the saturation of codes does anyhow need not be done before it. */
+static bool saturation_does(const ig_quantized_end *end) {
+  const ig_activation *f = &end->activation;
+  if (end->y.dtype == IG_F32) return false;
+  double least = end->y.dtype == IG_I8 ? -128 : 0;
+  double low = (least - end->y.zero) * (double)end->y.scale, high = low + 255 * (double)end->y.scale;
+  if (f->kind == IG_UNARY_RELU) return low >= 0;
+  return f->kind == IG_UNARY_CLIP && low >= (double)f->a && high <= (double)f->b;
+}
+
+/* A function that scales with its argument is computed in units of the result's codes; others in the
+ * numbers' own, and scaled behind. */
+static dnnl_status_t append_end(dnnl_post_ops_t ops, const ig_quantized_end *end, float *unit) {
+  ig_activation f = end->activation;
+  float behind = 1;
+  bool scales = !f.on || f.kind == IG_UNARY_RELU || f.kind == IG_UNARY_LEAKY_RELU ||
+                f.kind == IG_UNARY_CLIP;
+  if (!scales) behind = 1 / end->y.scale;
+  *unit = scales ? 1 / end->y.scale : 1;
+  dnnl_status_t s = dnnl_success;
+  if (end->z.dtype != IG_NONE) {
+    s = dnnl_post_ops_append_sum_v2(ops, end->z.scale * *unit, data_type(end->z.dtype));
+  }
+  if (f.kind == IG_UNARY_CLIP) {
+    f.a *= *unit;
+    f.b *= *unit;
+  }
+  if (!s && f.on && !saturation_does(end)) {
+    float a, b;
+    dnnl_alg_kind_t kind = eltwise(&f, &a, &b);
+    s = dnnl_post_ops_append_eltwise(ops, behind, kind, a, b);
+  }
+  return s;
+}
+
+ig_status ig_dnn_attr_quantized(const ig_quantized_end *end, int64_t channels, int axis,
+                                const float *scales, dnnl_primitive_attr_t *out) {
+  dnnl_primitive_attr_t attr = NULL;
+  dnnl_post_ops_t ops = NULL;
+  int64_t count = end->by_channel ? channels : 1;
+  float unit = 1, *all = ig_alloc((size_t)count * sizeof *all);
+  IG_CHECK(all && ig_dnn_headroom(), IG_ERR_MEMORY, "oneDNN: no memory for a primitive");
+  dnnl_status_t s = dnnl_primitive_attr_create(&attr);
+  if (!s) s = dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user);
+  if (!s) s = dnnl_post_ops_create(&ops);
+  if (!s) s = append_end(ops, end, &unit);
+  for (int64_t c = 0; c < count; c++) all[c] = end->x.scale * scales[c] * unit;
+  if (!s) {
+    int mask = end->by_channel ? 1 << axis : 0;
+    s = dnnl_primitive_attr_set_output_scales(attr, count, mask, all);
+  }
+  if (!s) s = dnnl_primitive_attr_set_post_ops(attr, ops);
+  if (!s && end->x.zero) {
+    s = dnnl_primitive_attr_set_zero_points(attr, DNNL_ARG_SRC, 1, 0, &end->x.zero);
+  }
+  if (!s && end->y.zero) {
+    s = dnnl_primitive_attr_set_zero_points(attr, DNNL_ARG_DST, 1, 0, &end->y.zero);
+  }
+  ig_free(all);
+  if (ops) dnnl_post_ops_destroy(ops);
+  if (s && attr) dnnl_primitive_attr_destroy(attr);
+  *out = s ? NULL : attr;
+  return ig_dnn_status(s, "attributes");
+}
+#endif
 
 ig_status ig_dnn_matmul_desc(ig_dnn_md a, ig_dnn_md b, ig_dnn_md bias, ig_dnn_md c,
                              dnnl_primitive_attr_t attr, dnnl_primitive_desc_t *out) {

@@ -13,6 +13,7 @@
 #include "engine/base/shape.h"
 #include "kernels/conv_integer.h"
 #include "kernels/matmul.h"
+#include "kernels/quantized.h"
 
 typedef struct ig_dnn ig_dnn;
 
@@ -48,6 +49,20 @@ ig_status ig_dnn_conv_weights_create(const ig_conv *spec, ig_dnn **out);
  * src's zero point as one i32. */
 ig_status ig_dnn_conv_integer_create(const ig_conv_integer *spec, bool bias,
                                      const void *fixed_weights, ig_dnn **out);
+
+/* Whether the two below have code on this processor that is faster than products of f32. */
+bool ig_dnn_quantizes(void);
+/* Products of 8-bit integers with their ends, for weights i8 that never change and are packed now, with
+ * weight_scale (one or one a channel) and bias (f32, by channel; NULL for none). Operands: src, dst; where
+ * there is a residual, dst holds it. spec->conv.dtype is src's. */
+ig_status ig_dnn_quantized_conv_create(const ig_conv *spec, const ig_quantized_end *end,
+                                       const int8_t *weights, const float *weight_scale,
+                                       const float *bias, ig_dnn **out);
+/* [m, k] by [k, n], row-major. */
+ig_status ig_dnn_quantized_matmul_create(int64_t m, int64_t n, int64_t k,
+                                         const ig_quantized_end *end, const int8_t *weights,
+                                         const float *weight_scale, const float *bias,
+                                         ig_dnn **out);
 
 /* Copies an activation [N, C, H, W] from one layout to another. Operands: from, to. */
 ig_status ig_dnn_reorder_create(ig_dtype dtype, const int64_t dims[4], ig_layout from, ig_layout to,

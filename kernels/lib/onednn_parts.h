@@ -42,6 +42,7 @@ struct ig_dnn {
   size_t scratch_offset; /* of the scratch that the primitive and all copies share */
   size_t copy_bytes;     /* the most that a copy needs of it */
   size_t workspace;
+  void *kept; /* heap: what operands that were given at creation point at; owned */
   int n_operands, n_args;
   ig_dnn_operand operands[IG_DNN_MOST_OPERANDS];
   dnnl_exec_arg_t args[IG_DNN_MOST_OPERANDS + 1];
@@ -79,6 +80,10 @@ void ig_dnn_md_free(ig_dnn_md md);
  * `addend`, through the activation. Both may be NULL. */
 ig_status ig_dnn_attr_create(float alpha, bool sum, ig_dnn_md addend,
                              const ig_activation *activation, dnnl_primitive_attr_t *out);
+/* What becomes of sums of bytes: scales[c], one or `channels` along dimension `axis`, then what `end` says,
+ * whose residual is the old result. The bias is the primitive's, in units of the sums. */
+ig_status ig_dnn_attr_quantized(const ig_quantized_end *end, int64_t channels, int axis,
+                                const float *scales, dnnl_primitive_attr_t *out);
 /* Of a source of bytes, given when running: one number, i32. */
 ig_status ig_dnn_attr_src_zero(dnnl_primitive_attr_t attr);
 /* The argument number of the addend. */

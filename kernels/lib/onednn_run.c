@@ -152,6 +152,7 @@ void ig_dnn_destroy(ig_dnn *dnn) {
     copy_destroy(&o->store);
     ig_free(o->packed);
   }
+  ig_free(dnn->kept);
   if (dnn->scratch) dnnl_memory_destroy(dnn->scratch);
   if (dnn->primitive) dnnl_primitive_destroy(dnn->primitive);
   if (dnn->desc) dnnl_primitive_desc_destroy(dnn->desc);

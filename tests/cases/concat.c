@@ -22,6 +22,11 @@ static const ig_op_case cases[] = {
      .inputs = {NORMAL(IG_F32, 2, 3), NORMAL(IG_F32, 2, 0), NORMAL(IG_F32, 2, 5)},
      AXIS(-1)},
     {.name = "channels", .inputs = {NORMAL(IG_F32, 2, 3, 4), NORMAL(IG_F32, 2, 1, 4)}, AXIS(1)},
+    {.name = "blocks of channels",
+     .inputs = {NORMAL(IG_F32, 2, 32, 3, 2), NORMAL(IG_F32, 2, 16, 3, 2), NORMAL(IG_F32, 2, 21, 3, 2)},
+     AXIS(1)},
+    {.name = "a block within", .inputs = {NORMAL(IG_F32, 2, 17, 3, 2), NORMAL(IG_F32, 2, 16, 3, 2)}, AXIS(1)},
+    {.name = "lines", .inputs = {NORMAL(IG_F32, 2, 18, 3, 2), NORMAL(IG_F32, 2, 18, 3, 4)}, AXIS(3)},
     {.name = "one", .inputs = {INTS(IG_I64, -9, 9, 5)}, AXIS(0)},
     {.name = "threads", .inputs = {NORMAL(IG_F32, 90, 301), NORMAL(IG_F32, 90, 7)}, AXIS(1), BIG},
 };

@@ -6,6 +6,7 @@
 static double activate(const char *name, double a, double b, double x) {
   if (strcmp(name, "Relu") == 0) return fmax(x, 0);
   if (strcmp(name, "Clip") == 0) return fmin(fmax(x, a), b);
+  if (strcmp(name, "Swish") == 0) return x / (1 + exp(-a * x));
   if (strcmp(name, "HardSwish") == 0) return x * fmin(fmax(x / 6 + 0.5, 0), 1);
   return x;
 }
@@ -82,6 +83,11 @@ static const ig_op_case cases[] = {
      .inputs = {TENSOR(1, 16, 5, 5), TENSOR(32, 16, 1, 1)},
      .n_attrs = 1,
      .attrs = {WORD("activation", "HardSwish")},
+     NO_GRADIENT},
+    {.name = "swish",
+     .inputs = {TENSOR(1, 16, 5, 5), FILTER(32, 16, 1, 1)},
+     .n_attrs = 2,
+     .attrs = {WORD("activation", "Swish"), SCALE("activation_alpha", 1.5f)},
      NO_GRADIENT},
 };
 

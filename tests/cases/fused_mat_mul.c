@@ -14,6 +14,7 @@ static double activate(const char *name, double a, double b, double x) {
   }
   if (strcmp(name, "Tanh") == 0) return tanh(x);
   if (strcmp(name, "Sigmoid") == 0) return 1 / (1 + exp(-x));
+  if (strcmp(name, "Swish") == 0) return x / (1 + exp(-a * x));
   if (strcmp(name, "HardSwish") == 0) return x * fmin(fmax(x / 6 + 0.5, 0), 1);
   return x;
 }
@@ -72,6 +73,11 @@ static const ig_op_case cases[] = {
     {.name = "gelu", FUSED("Gelu"), NO_GRADIENT},
     {.name = "gelu by tanh", FUSED("GeluTanh"), NO_GRADIENT},
     {.name = "hard swish", FUSED("HardSwish"), NO_GRADIENT},
+    {.name = "swish",
+     .inputs = {MATRIX(2, {6, 21}), MATRIX(2, {21, 19})},
+     .n_attrs = 2,
+     .attrs = {ACTIVATION("Swish"), NUMBER("activation_alpha", 1)},
+     NO_GRADIENT},
     {.name = "leaky relu",
      .inputs = {MATRIX(2, {6, 21}), MATRIX(2, {21, 19})},
      .n_attrs = 2,

@@ -20,7 +20,7 @@ static void reference(const ig_node *node, const ig_case_array *in, ig_case_arra
     int64_t pair = interleaved ? d / 2 : d, other = i + (interleaved ? 1 : turned / 2);
     int64_t row = node->n_inputs > 3
                       ? (int64_t)in[3].data[at[0] * in[3].shape.dims[1] + token]
-                      : at[0] * in[1].shape.dims[1] + token;
+                      : (in[1].shape.dims[0] == 1 ? 0 : at[0] * in[1].shape.dims[1]) + token;
     double complex z = in[0].data[i] + I * in[0].data[other];
     z *= in[1].data[row * turned / 2 + pair] + I * in[2].data[row * turned / 2 + pair];
     out->data[i] = creal(z);
@@ -41,6 +41,7 @@ static const ig_op_case cases[] = {
      .inputs = {NORMAL(IG_F32, 2, 4, 24), FIXED(IG_F32, 2, 4, 4), FIXED(IG_F32, 2, 4, 4)},
      .n_attrs = 1,
      .attrs = {A_INT("num_heads", 3)}},
+    {.name = "one table for all", .inputs = {NORMAL(IG_F32, 2, 3, 4, 8), FIXED(IG_F32, 1, 4, 4), FIXED(IG_F32, 1, 4, 4)}},
     {.name = "partly",
      .inputs = {NORMAL(IG_F32, 2, 4, 24), FIXED(IG_F32, 9, 2), FIXED(IG_F32, 9, 2),
                 INTS(IG_I64, 0, 8, 2, 4)},

@@ -375,12 +375,39 @@ static void odd_arrays(void **state) {
   }
 }
 
+/* Inference names the picture and its row, or fills the row in and lists it. */
+static void a_broken_picture_among_others(void **state) {
+  (void)state;
+  char data[2 * SCRATCH_PATH], run[2 * SCRATCH_PATH], out[2 * SCRATCH_PATH], picture[2 * SCRATCH_PATH];
+  snprintf(data, sizeof data, "%s", in("images"));
+  snprintf(run, sizeof run, "%s", in("pictures"));
+  snprintf(out, sizeof out, "%s", in("pictures.csv"));
+  snprintf(picture, sizeof picture, "%s", in("images/dog/3.png"));
+  assert_succeeded(RUN("train", "--model", "mlp:8", "--data", data, "--out", run, "--epochs", "1",
+                       "--batch", "4", "--quiet"));
+  size_t size;
+  unsigned char *whole = scratch_read(picture, &size);
+  scratch_write(picture, whole, size - 24);
+  assert_refused(RUN("infer", "--model", run, "--data", data, "--out", out, "--batch", "4", "--quiet"),
+                 2, "^ingot infer: row 9: .*dog/3.png: cannot decode the PNG");
+  assert_succeeded(RUN("infer", "--model", run, "--data", data, "--out", out, "--batch", "4",
+                       "--on-error", "skip", "--quiet"));
+  char *rows = (char *)scratch_read(out, NULL), *list = (char *)scratch_read(in("pictures.csv.skipped"), NULL);
+  assert_true(text_matches(rows, "^nan,nan,nan,nan,-1$"));
+  assert_true(text_matches(list, "^9,\".*dog/3.png: cannot decode the PNG"));
+  free(rows);
+  free(list);
+  scratch_write(picture, whole, size);
+  free(whole);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(whole_files),
                                      cmocka_unit_test(broken_files),
                                      cmocka_unit_test(broken_checkpoints),
                                      cmocka_unit_test(unsuitable_data),
                                      cmocka_unit_test(shapes_that_do_not_fit),
-                                     cmocka_unit_test(odd_arrays)};
+                                     cmocka_unit_test(odd_arrays),
+                                     cmocka_unit_test(a_broken_picture_among_others)};
   return cmocka_run_group_tests(tests, make_all, remove_all);
 }

@@ -156,6 +156,69 @@ static void runs_over_arrays(void **state) {
   check_runs(true);
 }
 
+static message ml_node(const char *op, const char *inputs, const char *outputs) {
+  message n = node_bytes(op, inputs, outputs);
+  put_text(&n, 7, "ai.onnx.ml");
+  return n;
+}
+
+/* A LinearClassifier and a ZipMap, as scikit-learn's exporter writes a logistic regression: labels that are texts
+ * arrive as NumPy's, four bytes a character, and the map as the probabilities that it is made of. */
+static void labels_and_maps(void **state) {
+  (void)state;
+  const float rows[] = {1, 0, 0, 1, -1, -1}, shifts[] = {0, 0.5F, 0};
+  const int64_t in_dims[] = {-1, 2}, one[] = {-1};
+  scratch s = scratch_make();
+  const char *model = scratch_path(&s, "m.onnx"), *in = scratch_path(&s, "in.npz");
+  const char *label = scratch_path(&s, "label.npy"), *out = scratch_path(&s, "out.npz");
+  for (int both = 0; both < 2; both++) {
+    message g = {0}, line = ml_node("LinearClassifier", "x", "label scores"), zip = ml_node("ZipMap", "scores", "maps");
+    put_floats_attr(&line, "coefficients", 6, rows);
+    put_floats_attr(&line, "intercepts", 3, shifts);
+    put_texts_attr(&line, "classlabels_strings", "red gr\xc3\xbcn blue");
+    put_text_attr(&line, "post_transform", "SOFTMAX");
+    put_texts_attr(&zip, "classlabels_strings", "red gr\xc3\xbcn blue");
+    put_message(&g, 1, line);
+    put_message(&g, 1, zip);
+    put_text(&g, 2, "regression");
+    put_message(&g, 11, value_bytes("x", FLOAT, 2, in_dims));
+    put_message(&g, 12, both ? value_bytes("maps", FLOAT, 2, in_dims) : value_bytes("label", 8, 1, one));
+    message m = model_bytes(g, 18), set = {0};
+    put_text(&set, 1, "ai.onnx.ml");
+    put_int(&set, 2, 1);
+    put_message(&m, 8, set);
+    FILE *file = fopen(model, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(m.at, 1, m.size, file), m.size);
+    fclose(file);
+    free(m.at);
+    ig_datum *x = NULL;
+    ig_shape shape = {2, {2, 2}};
+    assert_int_equal(ig_datum_tensor(IG_F32, &shape, &x), IG_OK);
+    memcpy(x->data, (const float[]){2, 1, 0, 0}, 4 * sizeof(float));
+    const ig_named_datum array = {.name = "x", .datum = x};
+    assert_int_equal(ig_arrays_write(in, 1, &array), IG_OK);
+    ig_datum_release(x);
+    assert_succeeded(RUN("infer", "--model", model, "--data", in, "--out", both ? out : label));
+  }
+  ig_named_datum maps = {.name = "maps"};
+  assert_int_equal(ig_arrays_read(out, 1, &maps), IG_OK);
+  const float *p = maps.datum->data; /* of e^2, e^1.5, e^-3 and of e^0, e^0.5, e^0 */
+  assert_float_equal(p[0], 0.61986, 1e-5);
+  assert_float_equal(p[1], 0.37596, 1e-5);
+  assert_float_equal(p[4], 0.45186, 1e-5);
+  ig_datum_release(maps.datum);
+  unsigned char bytes[256] = {0};
+  FILE *file = fopen(label, "rb");
+  assert_non_null(file);
+  assert_int_equal(fread(bytes, 1, sizeof bytes, file), 128 + 2 * 4 * 4);
+  fclose(file);
+  assert_non_null(strstr((char *)bytes + 10, "'<U4', 'fortran_order': False, 'shape': (2,)"));
+  const uint32_t words[] = {'r', 'e', 'd', 0, 'g', 'r', 0xfc, 'n'};
+  assert_memory_equal(bytes + 128, words, sizeof words);
+  scratch_remove(&s);
+}
+
 static void names_what_is_wrong(void **state) {
   (void)state;
   scratch s = scratch_make();
@@ -284,6 +347,7 @@ static void trains_what_torch_writes(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(runs_over_arrays),
+      cmocka_unit_test(labels_and_maps),
       cmocka_unit_test(names_what_is_wrong),
       cmocka_unit_test(trains),
       cmocka_unit_test(frozen_parameters_stay),

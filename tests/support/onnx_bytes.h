@@ -113,6 +113,23 @@ static inline void put_ints_attr(message *node, const char *name, int n, const i
   put_message(node, 5, a);
 }
 
+static inline void put_floats_attr(message *node, const char *name, int n, const float *values) {
+  message a = {0};
+  put_text(&a, 1, name);
+  put_block(&a, 7, values, (size_t)n * sizeof *values);
+  put_int(&a, 20, 6);
+  put_message(node, 5, a);
+}
+
+/* Separated by spaces. */
+static inline void put_texts_attr(message *node, const char *name, const char *values) {
+  message a = {0};
+  put_text(&a, 1, name);
+  put_names(&a, 9, values);
+  put_int(&a, 20, 8);
+  put_message(node, 5, a);
+}
+
 static inline void put_text_attr(message *node, const char *name, const char *value) {
   message a = {0};
   put_text(&a, 1, name);

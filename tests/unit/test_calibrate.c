@@ -192,6 +192,70 @@ static void ranks_see_what_one_process_sees(void **state) {
   }
 }
 
+/* --- more batches than an observer keeps ---------------------------------------------------------- */
+
+#define ROWS 2100
+
+static float rows[ROWS][2];
+
+static ig_status long_run(ig_comm *comm, void *context) {
+  ranks *all = context;
+  run_env env = run_env_open();
+  ig_graph *g;
+  ig_dataset *data;
+  ig_field field = {.name = "x", .kind = IG_FIELD_FEATURES, .dtype = IG_F32, .shape = IG_SHAPE(2)};
+  GOOD(ig_dataset_from_arrays(ROWS, 1, &field, (const void *[]){rows}, &data));
+  GOOD(ig_graph_create("rows", &g));
+  ig_value *x = ig_graph_input(g, "x", IG_F32, IG_SHAPE(1, 2));
+  ig_value_set_symbol(g, x, 0, "N");
+  ig_value *w = ig_graph_param(g, "w", IG_F32, IG_SHAPE(2, 1), (ig_init){IG_INIT_ONE, 0}, true);
+  ig_graph_output(g, "y", ig_op1(g, "MatMul", "product", IG_INS(x, w), IG_NO_ATTRS));
+  GOOD(ig_store_add_graph(env.store, g, 1));
+  ig_quant_layer layer = {.node = "product", .op = "MatMul", .weight = "w", .weight_input = 1};
+  const ig_recipe recipe = {.n_layers = 1, .layers = &layer};
+  const ig_calibration_options options = {.batch = 1, .comm = comm};
+  int rank = ig_comm_rank(comm);
+  ig_status status =
+      ig_calibrate(g, env.backend, env.store, &recipe, data, &options, &all->of[rank]);
+  ig_graph_destroy(g);
+  ig_dataset_destroy(data);
+  run_env_close(&env);
+  return status;
+}
+
+/* The averages begin with the first batch that is kept: which differs visibly, as the first are far off. */
+static void averages_are_of_the_last_batches(void **state) {
+  (void)state;
+  const int first = ROWS - IG_OBSERVER_KEPT;
+  assert_true(first > 0);
+  double least = 0, most = 0;
+  for (int i = 0; i < ROWS; i++) {
+    double high = i < first ? 1e12 : 2 + sin(i);
+    rows[i][0] = (float)-high;
+    rows[i][1] = (float)(high / 2);
+    least = i <= first ? -high : 0.99 * least - 0.01 * high;
+    most = i <= first ? high / 2 : 0.99 * most + 0.01 * high / 2;
+  }
+  ranks one = {0}, three = {0};
+  GOOD(long_run(NULL, &one));
+  const ig_seen *seen = ig_calibration_find(one.of[0], "x");
+  assert_int_equal(seen->count, 2 * ROWS);
+  assert_true(fabs((double)seen->moving_least / least - 1) < 1e-6);
+  assert_true(fabs((double)seen->moving_most / most - 1) < 1e-6);
+  thread_run runs[THREAD_RANKS];
+  thread_group *g = thread_group_create(3);
+  thread_ranks_run(g, long_run, &three, runs);
+  for (int r = 0; r < 3; r++) {
+    if (runs[r].status != IG_OK) fail_msg("rank %d: %s", r, runs[r].message);
+    assert_same(one.of[0], three.of[r]);
+    ig_calibration_destroy(three.of[r]);
+  }
+  thread_group_destroy(g);
+  ig_calibration_destroy(one.of[0]);
+}
+
+/* --- bad data ------------------------------------------------------------------------------------- */
+
 static void refuse(ig_graph *g, run_env *env, int64_t n, ig_status code, const char *word) {
   ig_calibration *calibration = NULL;
   int64_t entries = ig_store_count(env->store);
@@ -224,6 +288,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(sees_what_is_there),
       cmocka_unit_test(ranks_see_what_one_process_sees),
+      cmocka_unit_test(averages_are_of_the_last_batches),
       cmocka_unit_test(bad_data_is_refused),
   };
   return cmocka_run_group_tests(tests, set_up, NULL);

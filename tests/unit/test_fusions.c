@@ -134,7 +134,7 @@ static const struct {
   bool by_result;
 } activations[] = {{"Relu", 0, true},       {"Tanh", 0, true},  {"Sigmoid", 0, true},
                    {"LeakyRelu", 1, false}, {"Gelu", 0, false}, {"Gelu", 2, false},
-                   {"HardSwish", 0, false}};
+                   {"HardSwish", 0, false}, {"Swish", 0, false}};
 
 static ig_value *activate(ig_graph *g, int which, ig_value *x) {
   const ig_attr attrs[] = {{0}, IG_FLOAT("alpha", 0.2f), IG_STRING("approximate", "tanh")};

@@ -163,11 +163,84 @@ static void normalisation_declines(void **state) {
   norm_one(false, false, false, 0, "RMSNormalization", 0);
 }
 
+/* --- gates ----------------------------------------------------------------------------------- */
+
+typedef enum gate { SIGMOID, SCALED_SIGMOID, CLIP_DIV, CLIP_MUL, HARD_SIGMOID, GATES } gate;
+
+static ig_value *gate_of(ig_graph *g, gate kind, ig_value *x, double three) {
+  if (kind == SIGMOID) return op(g, "Sigmoid", x);
+  if (kind == SCALED_SIGMOID) return op(g, "Sigmoid", op2(g, "Mul", number(g, 1.702), x));
+  if (kind == HARD_SIGMOID) {
+    return ig_op1(g, "HardSigmoid", NULL, IG_INS(x), IG_ATTRS(IG_FLOAT("alpha", (float)(three / 18))));
+  }
+  ig_value *clip = ig_op1(g, "Clip", NULL, IG_INS(op2(g, "Add", x, number(g, three)), number(g, 0), number(g, 6)),
+                          IG_NO_ATTRS);
+  return kind == CLIP_DIV ? op2(g, "Div", clip, number(g, 6)) : op2(g, "Mul", clip, number(g, 1.0 / 6));
+}
+
+static void gate_one(gate kind, bool left, bool late, bool other, double three, const char *made, int count) {
+  ig_graph *g = fresh();
+  ig_value *x = op2(g, "Add", ig_graph_input(g, "x", IG_F32, IG_SHAPE(4, 6)), param(g, "w", IG_SHAPE(4, 6)));
+  ig_value *of = other ? op(g, "Tanh", x) : x, *y;
+  if (late) { /* x clip(x + 3, 0, 6), and then the sixth */
+    ig_value *clip = ig_op1(
+        g, "Clip", NULL, IG_INS(op2(g, "Add", of, number(g, three)), number(g, 0), number(g, 6)), IG_NO_ATTRS);
+    y = op2(g, "Div", op2(g, "Mul", x, clip), number(g, 6));
+  } else {
+    ig_value *s = gate_of(g, kind, of, three);
+    y = op2(g, "Mul", left ? s : x, left ? x : s);
+  }
+  ig_graph_output(g, "y", y);
+  check(g, "recognise_swish", made, count);
+  ig_graph_destroy(g);
+}
+
+static void gates(void **state) {
+  (void)state;
+  for (int kind = 0; kind < GATES; kind++) {
+    const char *made = kind <= SCALED_SIGMOID ? "Swish" : "HardSwish";
+    gate_one((gate)kind, kind % 2, false, false, 3, made, 1);
+  }
+  gate_one(CLIP_DIV, false, true, false, 3, "HardSwish", 1);
+  gate_one(CLIP_MUL, false, false, true, 3, "HardSigmoid", 1); /* the gate of another value */
+}
+
+static void gates_decline(void **state) {
+  (void)state;
+  gate_one(SIGMOID, false, false, true, 3, "Swish", 0);
+  gate_one(HARD_SIGMOID, false, false, false, 2, "HardSwish", 0);
+  gate_one(CLIP_DIV, true, false, false, 2, "HardSwish", 0);
+  gate_one(CLIP_DIV, true, true, true, 3, "HardSwish", 0);
+}
+
+/* --- means of channels ----------------------------------------------------------------------- */
+
+static void channel_mean(int n, const int64_t *axes, bool keep, int count) {
+  ig_graph *g = fresh();
+  ig_value *x = ig_graph_input(g, "x", IG_F32, IG_SHAPE(2, 3, 5, 4));
+  x = op2(g, "Mul", x, param(g, "w", IG_SHAPE(3, 1, 1)));
+  ig_value *y = ig_op1(g, "ReduceMean", NULL, IG_INS(x, ig_graph_const_i64s(g, n, axes)),
+                       IG_ATTRS(IG_INT("keepdims", keep)));
+  ig_graph_output(g, "y", op(g, "Tanh", y));
+  check(g, "recognise_pool", "GlobalAveragePool", count);
+  ig_graph_destroy(g);
+}
+
+static void channel_means(void **state) {
+  (void)state;
+  channel_mean(2, (const int64_t[]){2, 3}, true, 1);
+  channel_mean(2, (const int64_t[]){-1, -2}, false, 1);
+  channel_mean(2, (const int64_t[]){1, 2}, true, 0);
+  channel_mean(1, (const int64_t[]){3}, true, 0);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(gelu),          cmocka_unit_test(gelu_declines),
       cmocka_unit_test(attention),     cmocka_unit_test(attention_declines),
       cmocka_unit_test(normalisation), cmocka_unit_test(normalisation_declines),
+      cmocka_unit_test(gates),         cmocka_unit_test(gates_decline),
+      cmocka_unit_test(channel_means),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

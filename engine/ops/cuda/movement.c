@@ -117,7 +117,14 @@ static ig_status run_split(const ig_call *call) {
   return IG_OK;
 }
 
-IMPLS(concat)
+static const char *reject_concat(const ig_node *node) {
+  return node->outputs[0]->layout != IG_LAYOUT_ROWS ? "not row-major" : NULL;
+}
+
+static const ig_impl concat_impls[] = {
+    {.name = "vector", .device = IG_CUDA, .reject = reject_concat, .run = run_concat},
+    {0},
+};
 IMPLS(split)
 
 /* --- padding ------------------------------------------------------------------------------------ */

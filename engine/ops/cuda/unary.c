@@ -55,6 +55,7 @@ UNARY(log, IG_UNARY_LOG, 0)
 UNARY(erf, IG_UNARY_ERF, 0)
 UNARY(hard_swish, IG_UNARY_HARD_SWISH, 0)
 UNARY(softplus, IG_UNARY_SOFTPLUS, 0)
+UNARY(swish, IG_UNARY_SWISH, ig_attrs_of(call->node, "alpha").f)
 UNARY(gelu, gelu_kind(call->node), 0)
 UNARY(leaky_relu, IG_UNARY_LEAKY_RELU, ig_attrs_of(call->node, "alpha").f)
 
@@ -123,6 +124,7 @@ static const struct ig_op_impls ops[] = {
     {"Erf", erf_impls},
     {"HardSwish", hard_swish_impls},
     {"Softplus", softplus_impls},
+    {"Swish", swish_impls},
     {"Gelu", gelu_impls},
     {"LeakyRelu", leaky_relu_impls},
     {"Neg", neg_impls},
