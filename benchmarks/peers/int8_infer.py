@@ -3,12 +3,12 @@
 
 Each model is exported to ONNX with random weights and quantized by onnxruntime.quantization into the QDQ
 form (u8 activations, i8 weights a channel; of the encoder the linear layers, not the products of
-attention). Both engines run the same file. A round is a few runs of each by turns, of which the fastest
-counts; what is compared is the median over the rounds of the ratios within one, so that a load from
-elsewhere hits all alike.
+attention). Both engines run the same file. A round is a few runs of each by turns, of which the median
+of the processor's time counts, which a load from elsewhere hardly changes (on one thread; several also
+wait for each other with it); what is compared is the median over the rounds of the ratios within one.
 
     int8_infer.py --ingot build/release/ingot [--models resnet50,mobilenetv2,bert] [--batches 1,32]
-                  [--rounds 5] [--steps 10] [--threads 2] [--keep FOLDER] [--json]
+                  [--rounds 5] [--steps 10] [--threads 1] [--keep FOLDER] [--json]
 """
 
 import argparse
@@ -33,7 +33,7 @@ def parse():
     parser.add_argument("--batches", default="1,32")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=10)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--keep", type=pathlib.Path, help="models are made in this folder and kept")
     parser.add_argument("--make", metavar="MODEL", help=argparse.SUPPRESS)
     parser.add_argument("--json", action="store_true")
@@ -110,7 +110,7 @@ def ingot(args, *words):
 
 def ingot_ms(args, model, data):
     return ingot(args, "bench", "infer", "--model", str(model), "--data", str(data),
-                 "--steps", str(args.steps), "--warmup", "2")["latency_ms_min"]
+                 "--steps", str(args.steps), "--warmup", "2")["processor_ms_median"]
 
 
 def session(model, threads):
@@ -127,10 +127,10 @@ def runtime_ms(args, model, x):
     opened = session(model, args.threads)
     times = []
     for _ in range(args.steps + 2):
-        begin = time.perf_counter()
+        begin = time.process_time()
         opened.run(None, {"x": x})
-        times.append(time.perf_counter() - begin)
-    return 1e3 * min(times[2:])
+        times.append(time.process_time() - begin)
+    return 1e3 * statistics.median(times[2:])
 
 
 def speed(args, name, batch, plain, small, folder):
