@@ -100,6 +100,8 @@ static bool is_buffer(const ig_onnx_value *value) {
   return false;
 }
 
+static void mark_constant(void *found) { *(role *)found = ROLE_CONSTANT; }
+
 /* By name, of all initializers, and of their copies under other names; *list is the memory behind the
  * table. */
 static ig_status roles_of(ig_onnx_importer *importer, bool body, const ig_onnx_graph *g,
@@ -128,7 +130,7 @@ static ig_status roles_of(ig_onnx_importer *importer, bool body, const ig_onnx_g
     role *found = g->values[i].name ? ig_onnx_names_find(roles, g->values[i].name) : NULL;
     if (found && *found == ROLE_PARAM && is_buffer(&g->values[i])) *found = ROLE_CONSTANT;
   }
-  return IG_OK;
+  return body ? IG_OK : ig_onnx_mark_tables(g, roles, mark_constant);
 }
 
 static ig_value *stored(ig_onnx_scope *scope, role as, const char *name, const ig_literal *literal) {

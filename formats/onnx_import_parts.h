@@ -102,6 +102,9 @@ ig_status ig_onnx_import_body(ig_onnx_importer *importer, const ig_onnx_graph *s
                               const char *const *names);
 ig_value *ig_onnx_constant(ig_graph *graph, const char *name, const ig_literal *literal);
 
+/* Calls `mark` with what `roles` says of each initializer that is a table of angles (onnx_tables.c). */
+ig_status ig_onnx_mark_tables(const ig_onnx_graph *g, const ig_onnx_names *roles, void (*mark)(void *role));
+
 /* --- older operators (onnx_upgrade.c) ---------------------------------------------------------- */
 
 /* Rewrites a call of an older opset into one with the meaning that the operators' descriptors have. */

@@ -24,7 +24,6 @@ typedef struct ig_codes {
 typedef struct ig_quantized_end {
   ig_codes x, y, z;  /* z: a residual of the result's shape; 8 bits where y has 8 bits, else f32 */
   bool by_channel;   /* a weight_scale a column, otherwise one */
-  bool bias;
   ig_activation activation;
 } ig_quantized_end;
 

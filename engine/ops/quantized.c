@@ -94,8 +94,7 @@ ig_quantized_end ig_quantized_end_of(const ig_node *node) {
   const ig_value *z = input(node, 4);
   ig_quantized_end end = {.x = ig_quantized_x(node),
                           .y = ig_quantized_y(node),
-                          .by_channel = ig_value_count(node->inputs[2]) > 1,
-                          .bias = input(node, 3) != NULL};
+                          .by_channel = ig_value_count(node->inputs[2]) > 1};
   if (z) end.z = (ig_codes){z->dtype, a->z_scale, (int32_t)a->z_zero};
   /* Inference has checked the name. */
   ig_activation_parse(a->conv.activation, a->conv.activation_alpha, a->conv.activation_beta,

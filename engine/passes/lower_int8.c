@@ -13,8 +13,7 @@
 
 /* --- weights ---------------------------------------------------------------------------------- */
 
-/* Whether a value is known when a plan is made; `narrow`: of parameters only those that no training
- * changes, which are integers. */
+/* Whether a value is known when a plan is made, parameters being frozen then. */
 static bool is_fixed(const ig_value *value, int depth) {
   if (value->kind == IG_VALUE_CONST) return true;
   if (value->kind == IG_VALUE_PARAM) return true;

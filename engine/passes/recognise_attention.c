@@ -114,9 +114,31 @@ static ig_value *keys_of(ig_graph *graph, ig_value *transposed) {
   return ig_op1(graph, "Transpose", NULL, IG_INS(transposed), IG_ATTRS(IG_INTS("perm", 4, back)));
 }
 
+/* Heads of keys or values before each was repeated for several heads of queries, which Attention does itself: the
+ * five dimensions [batch, heads, times, tokens, size] of an Expand, read as four again. */
+static ig_value *unrepeated(ig_value *value) {
+  const ig_node *flat = value->producer;
+  const ig_node *expand = ig_node_is(flat, "Reshape") ? flat->inputs[0]->producer : NULL;
+  const ig_node *apart = ig_node_is(expand, "Expand") ? expand->inputs[0]->producer : NULL;
+  if (!ig_node_is(apart, "Unsqueeze") && !ig_node_is(apart, "Reshape")) return value;
+  ig_value *before = apart->inputs[0];
+  const ig_shape *wide = &expand->outputs[0]->shape, *b = &before->shape;
+  if (b->rank != 4 || wide->rank != 5 || value->shape.rank != 4) return value;
+  ig_shape want = IG_SHAPE(b->dims[0], b->dims[1], 1, b->dims[2], b->dims[3]);
+  if (!ig_shape_equal(&expand->inputs[0]->shape, &want)) return value;
+  want.dims[2] = wide->dims[2];
+  bool heads = ig_shape_equal(wide, &want) && value->shape.dims[1] == b->dims[1] * wide->dims[2] &&
+               value->shape.dims[0] == b->dims[0] && value->shape.dims[2] == b->dims[2];
+  return heads ? before : value;
+}
+
 static ig_status recognise(ig_graph *graph, const pattern *p) {
-  ig_value *keys = keys_of(graph, p->k_transposed);
-  ig_value *in[] = {p->q, keys, p->v, p->mask};
+  ig_value *keys = keys_of(graph, p->k_transposed), *values = p->v;
+  if (keys && unrepeated(keys)->shape.dims[1] == unrepeated(values)->shape.dims[1]) {
+    keys = unrepeated(keys);
+    values = unrepeated(values);
+  }
+  ig_value *in[] = {p->q, keys, values, p->mask};
   ig_node *made = ig_graph_node(graph, "Attention", p->last->name, p->mask ? 4 : 3, in,
                                 IG_ATTRS(IG_FLOAT("scale", (float)p->scale)), 1);
   IG_TRY(ig_graph_status(graph));

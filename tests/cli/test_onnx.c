@@ -219,6 +219,40 @@ static void labels_and_maps(void **state) {
   scratch_remove(&s);
 }
 
+/* What exporters fold of a rotary embedding is no parameter, and what else is multiplied stays one. */
+static void tables_are_constants(void **state) {
+  (void)state;
+  const int64_t dims[] = {1, 4};
+  const float numbers[] = {1, 2, 1, 2};
+  const char *const names[] = {"cosines", "sines", "scale"};
+  message g = {0}, join = node_bytes("Concat", "negative x", "halves");
+  put_int_attr(&join, "axis", 1);
+  put_message(&g, 1, node_bytes("Neg", "x", "negative"));
+  put_message(&g, 1, join);
+  put_message(&g, 1, node_bytes("Mul", "twice cosines", "straight"));
+  put_message(&g, 1, node_bytes("Mul", "sines halves", "turned"));
+  put_message(&g, 1, node_bytes("Add", "turned straight", "sum"));
+  put_message(&g, 1, node_bytes("Mul", "sum scale", "y"));
+  put_text(&g, 2, "angles");
+  for (int i = 0; i < 3; i++) put_message(&g, 5, tensor_bytes(names[i], FLOAT, 2, dims, numbers, sizeof numbers));
+  put_message(&g, 11, value_bytes("x", FLOAT, 2, (const int64_t[]){1, 2}));
+  put_message(&g, 11, value_bytes("twice", FLOAT, 2, dims));
+  put_message(&g, 12, value_bytes("y", FLOAT, 2, dims));
+  message m = model_bytes(g, 18);
+  ig_onnx_model *model = NULL;
+  ig_graph *graph = NULL;
+  assert_int_equal(ig_onnx_model_parse("m.onnx", m.at, m.size, &model), IG_OK);
+  assert_int_equal(ig_onnx_import(model, NULL, &graph), IG_OK);
+  for (int i = 0; i < 3; i++) {
+    const ig_value *value = ig_graph_find_value(graph, names[i]);
+    assert_non_null(value);
+    assert_int_equal(value->kind == IG_VALUE_PARAM, i == 2);
+  }
+  ig_graph_destroy(graph);
+  ig_onnx_model_close(model);
+  free(m.at);
+}
+
 static void names_what_is_wrong(void **state) {
   (void)state;
   scratch s = scratch_make();
@@ -348,6 +382,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(runs_over_arrays),
       cmocka_unit_test(labels_and_maps),
+      cmocka_unit_test(tables_are_constants),
       cmocka_unit_test(names_what_is_wrong),
       cmocka_unit_test(trains),
       cmocka_unit_test(frozen_parameters_stay),

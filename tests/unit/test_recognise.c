@@ -121,6 +121,32 @@ static void attention(void **state) {
   attention_one((sdpa){.guard = true, .softmax_axis = -1}, 1);
 }
 
+/* Two heads of keys and values, each for two of the four heads of queries. */
+static void attention_repeated(void **state) {
+  (void)state;
+  const int64_t apart[] = {2, 2, 1, 7, 8}, wide[] = {2, 2, 2, 7, 8}, heads[] = {2, 4, 7, 8}, axis = 2;
+  run_env env = run_env_open();
+  ig_graph *g = fresh();
+  ig_value *x = ig_graph_input(g, "x", IG_F32, IG_SHAPE(2, 4, 5, 8));
+  ig_value *q = op2(g, "Mul", x, param(g, "q", IG_SHAPE(8)));
+  ig_value *k = op2(g, "Reshape", param(g, "k", IG_SHAPE(2, 2, 7, 8)), ig_graph_const_i64s(g, 5, apart));
+  ig_value *v = op2(g, "Unsqueeze", param(g, "v", IG_SHAPE(2, 2, 7, 8)), ig_graph_const_i64s(g, 1, &axis));
+  k = reshape(g, op2(g, "Expand", k, ig_graph_const_i64s(g, 5, wide)), 4, heads);
+  v = reshape(g, op2(g, "Expand", v, ig_graph_const_i64s(g, 5, wide)), 4, heads);
+  ig_value *scores = op2(g, "MatMul", q, transpose(g, k, 4, (const int64_t[]){0, 1, 3, 2}));
+  ig_graph_output(g, "y", op2(g, "MatMul", op(g, "Softmax", scores), v));
+  ig_graph *after = same_numbers(&env, g, "recognise_attention", &training, 1e-5);
+  ig_graph *joined = same_numbers(&env, after, "simplify", &training, 0);
+  ig_graph *clean = same_numbers(&env, joined, "dce", &training, 0);
+  assert_int_equal(run_count(clean, "Attention"), 1);
+  same_gradients(&env, g, "recognise_attention", 1e-4);
+  ig_graph_destroy(clean);
+  ig_graph_destroy(joined);
+  ig_graph_destroy(after);
+  ig_graph_destroy(g);
+  run_env_close(&env);
+}
+
 static void attention_declines(void **state) {
   (void)state;
   attention_one((sdpa){.softmax_axis = 2}, 0);
@@ -234,13 +260,75 @@ static void channel_means(void **state) {
   channel_mean(1, (const int64_t[]){3}, true, 0);
 }
 
+/* --- rotary embedding ------------------------------------------------------------------------ */
+
+static ig_value *last_part(ig_graph *g, ig_value *x, int64_t from, int64_t to) {
+  const int64_t axis = 3;
+  ig_value *in[] = {x, ig_graph_const_i64s(g, 1, &from), ig_graph_const_i64s(g, 1, &to),
+                    ig_graph_const_i64s(g, 1, &axis)};
+  return ig_op1(g, "Slice", NULL, 4, in, IG_NO_ATTRS);
+}
+
+/* Angles of 5 tokens and 8 elements, as numbers or as functions of the 4 angles twice. */
+static ig_value *angles(ig_graph *g, const char *function, int64_t batch, bool known, bool twice) {
+  float list[2 * 5 * 8];
+  int64_t size = known ? 8 : 4, count = batch * 5 * size;
+  for (int64_t i = 0; i < count; i++) {
+    int64_t d = twice ? i % 4 : i % 8;
+    float angle = 0.3F * (float)(i / size + 1) / (float)(d + 1);
+    list[i] = known ? *function == 'C' ? cosf(angle) : sinf(angle) : angle;
+  }
+  ig_value *table = ig_graph_const(g, NULL, IG_F32, IG_SHAPE(batch, 5, size), list);
+  if (!known) {
+    ig_value *other = twice ? table : op(g, "Neg", table);
+    table = ig_op1(g, "Concat", NULL, IG_INS(table, other), IG_ATTRS(IG_INT("axis", -1)));
+    table = op2(g, "Mul", op(g, function, table), number(g, 1.25));
+  }
+  return reshape(g, table, 4, (const int64_t[]){batch, 1, 5, 8});
+}
+
+static void rotary_one(int64_t batch, bool known, bool twice, int64_t half, const ig_pass_options *options, int count) {
+  run_env env = run_env_open();
+  ig_graph *g = fresh();
+  ig_value *x = op2(g, "Add", ig_graph_input(g, "x", IG_F32, IG_SHAPE(2, 3, 5, 8)), param(g, "w", IG_SHAPE(5, 8)));
+  ig_value *cosines = angles(g, "Cos", batch, known, twice), *sines = angles(g, "Sin", batch, known, twice);
+  ig_value *halves = ig_op1(g, "Concat", NULL,
+                            IG_INS(op(g, "Neg", last_part(g, x, half, 8)), last_part(g, x, 0, half)),
+                            IG_ATTRS(IG_INT("axis", 3)));
+  ig_graph_output(g, "y", op2(g, "Add", op2(g, "Mul", halves, sines), op2(g, "Mul", cosines, x)));
+  ig_graph *folded = same_numbers(&env, g, "fold", &inference, 1e-6); /* a table's Reshape, if it is known */
+  ig_graph *after = same_numbers(&env, folded, "recognise_rotary", options, 1e-5);
+  assert_int_equal(run_count(after, "RotaryEmbedding"), count);
+  if (known && count) same_gradients(&env, folded, "recognise_rotary", 1e-4);
+  ig_graph_destroy(after);
+  ig_graph_destroy(folded);
+  ig_graph_destroy(g);
+  run_env_close(&env);
+}
+
+static void rotary(void **state) {
+  (void)state;
+  rotary_one(1, true, true, 4, &training, 1);
+  rotary_one(2, true, true, 4, &inference, 1);
+  rotary_one(1, false, true, 4, &inference, 1);
+}
+
+static void rotary_declines(void **state) {
+  (void)state;
+  rotary_one(1, true, false, 4, &inference, 0);  /* angles that differ */
+  rotary_one(1, false, false, 4, &inference, 0);
+  rotary_one(1, true, true, 3, &inference, 0);   /* not halves */
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(gelu),          cmocka_unit_test(gelu_declines),
       cmocka_unit_test(attention),     cmocka_unit_test(attention_declines),
+      cmocka_unit_test(attention_repeated),
       cmocka_unit_test(normalisation), cmocka_unit_test(normalisation_declines),
       cmocka_unit_test(gates),         cmocka_unit_test(gates_decline),
       cmocka_unit_test(channel_means),
+      cmocka_unit_test(rotary),        cmocka_unit_test(rotary_declines),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
