@@ -80,6 +80,7 @@ static ig_status describe_inputs(ig_model *model) {
   *data = (ig_dataset){.vtable = &lent_vtable, .path = "input", .format = "memory"};
   data->n_fields = IG_MIN(source->graph->n_inputs, source->n_fields);
   memcpy(data->fields, source->fields, (size_t)data->n_fields * sizeof *source->fields);
+  ig_match_types(source->graph, data);
   IG_TRY(ig_match_fields(source->graph, data, &model->match));
   bool used[IG_MAX_FIELDS] = {false};
   for (int i = 0; i < model->match.n_inputs; i++) used[model->match.inputs[i]] = true;

@@ -225,13 +225,20 @@ void ig_model_images_like(const ig_graph *graph, ig_dataset_open_options *option
   if (!x->symbols[3]) options->image_width = x->shape.dims[3];
 }
 
+static ig_status open_for(const ig_graph *graph, const char *spec,
+                          const ig_dataset_open_options *options, ig_comm *comm, ig_dataset **out) {
+  IG_TRY(ig_dataset_open_among(spec, options, comm, out));
+  ig_match_types(graph, *out);
+  return IG_OK;
+}
+
 static ig_status open_data(const ig_model_source *source, const char *spec, ig_comm *comm,
                            ig_dataset_open_options *options, ig_dataset **out) {
   options->n_like = source->n_fields;
   options->like = source->fields;
   if (source->onnx) {
     ig_model_images_like(source->graph, options);
-    return ig_dataset_open_among(spec, options, comm, out);
+    return open_for(source->graph, spec, options, comm, out);
   }
   const ig_field *x = &source->fields[0];
   if (x->kind == IG_FIELD_TOKENS && x->shape.rank > 0) options->context = x->shape.dims[0];
@@ -240,7 +247,7 @@ static ig_status open_data(const ig_model_source *source, const char *spec, ig_c
     options->image_height = x->shape.dims[1];
     options->image_width = x->shape.dims[2];
   }
-  return ig_dataset_open_among(spec, options, comm, out);
+  return open_for(source->graph, spec, options, comm, out);
 }
 
 ig_status ig_model_source_data(const ig_model_source *source, const char *spec, const char *target,

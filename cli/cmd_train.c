@@ -54,7 +54,7 @@ typedef struct job {
 
 #define MOST_OUTPUTS 64
 
-/* An imported model has as many outputs as it was made with. */
+/* An imported model has as many outputs as it was made with; a text need not use its whole vocabulary. */
 static ig_status check_outputs(const job *j) {
   ig_tensor_info outputs[MOST_OUTPUTS];
   int n = 0;
@@ -62,7 +62,8 @@ static ig_status check_outputs(const job *j) {
   const ig_shape *y = &outputs[0].shape;
   bool by_class = j->data.task == IG_TASK_CLASSIFICATION || j->data.task == IG_TASK_LANGUAGE;
   int64_t found = by_class ? (y->rank ? y->dims[y->rank - 1] : 1) : ig_shape_count(y);
-  IG_CHECK(found == j->data.spec.n_outputs, IG_ERR_SHAPE,
+  bool spare = j->data.task == IG_TASK_LANGUAGE && found > j->data.spec.n_outputs;
+  IG_CHECK(found == j->data.spec.n_outputs || spare, IG_ERR_SHAPE,
            "%s needs %lld outputs, but output '%s' of %s has %lld; --classes %lld gives it a new last layer",
            j->values->data, (long long)j->data.spec.n_outputs, outputs[0].name, j->values->model,
            (long long)found, (long long)j->data.spec.n_outputs);

@@ -94,6 +94,7 @@ static ig_status find_preprocess(job *j, const ig_model_source *source) {
   ig_dataset schema = {.path = source->path, .n_fields = source->n_fields};
   ig_match match;
   memcpy(schema.fields, source->fields, (size_t)source->n_fields * sizeof *source->fields);
+  ig_match_types(source->graph, &schema);
   IG_TRY(ig_match_fields(source->graph, &schema, &match));
   for (int i = 0; i < match.n_inputs; i++) {
     const ig_field *field = &schema.fields[match.inputs[i]];
@@ -103,7 +104,7 @@ static ig_status find_preprocess(job *j, const ig_model_source *source) {
       if (strcmp(n->field, field->name) == 0) found = n;
     }
     ig_dtype takes = source->graph->inputs[i]->dtype, dtype = field->dtype == IG_U8 ? IG_U8 : takes;
-    if (!found && dtype == takes) continue;
+    if (!found && (dtype == takes || field->kind == IG_FIELD_INTEGERS)) continue;
     j->preprocess[j->options.n_preprocess++] = (ig_onnx_preprocess){i, dtype, found};
   }
   return IG_OK;

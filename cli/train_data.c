@@ -6,12 +6,14 @@
 #include <string.h>
 
 #include "cli/text_source.h"
+#include "engine/train/match.h"
 #include "formats/dataset_open.h"
 #include "lifecycle/profile.h"
 
 /* Means of this many samples, evenly spaced, are exact enough; decoding all images is not free. */
 #define MEASURED_SAMPLES 20000
 #define PROFILED_SAMPLES 5000
+#define MOST_OUTPUTS 64
 
 static ig_target_as target_as(ig_task task) {
   if (task == IG_TASK_CLASSIFICATION) return IG_TARGET_CLASS;
@@ -89,21 +91,47 @@ static ig_status hold_out(const ig_cli *cli, const ig_train_values *v, ig_train_
 }
 
 static ig_status open_validation(const ig_cli *cli, const ig_train_values *v,
-                                 ig_dataset_open_options options, ig_train_data *data) {
+                                 const ig_train_origin *origin, ig_dataset_open_options options, ig_train_data *data) {
   if (!v->val) return IG_OK;
   options.n_like = data->base->n_fields;
   options.like = data->base->fields;
   options.stride = options.context; /* every token once */
   like_images(&data->base->fields[0], &options);
-  return ig_dataset_open_among(v->val, &options, cli->comm, &data->validation);
+  IG_TRY(ig_dataset_open_among(v->val, &options, cli->comm, &data->validation));
+  if (origin->imported) ig_match_types(origin->imported->graph, data->validation);
+  if (origin->source) ig_match_types(origin->source->graph, data->validation);
+  return IG_OK;
+}
+
+/* Which ids an imported model knows is its own matter: the largest that the data have says nothing of it. */
+static ig_status fit_imported(const ig_graph *graph, ig_train_data *data) {
+  ig_dataset *base = data->base;
+  ig_field *target = &base->fields[base->n_fields - 1];
+  bool arrays = base->n_fields > 1 && target->kind == IG_FIELD_TOKENS && !base->sequential;
+  for (int f = 0; f < base->n_fields - 1 && arrays; f++) {
+    base->fields[f].kind = IG_FIELD_INTEGERS;
+    base->fields[f].n_classes = 0;
+  }
+  ig_match_types(graph, base);
+  if (!arrays) return IG_OK;
+  ig_tensor_info outputs[MOST_OUTPUTS];
+  int n = 0;
+  IG_TRY(ig_model_outputs(graph, base, MOST_OUTPUTS, outputs, &n));
+  const ig_shape *y = &outputs[0].shape;
+  target->n_classes = y->rank ? y->dims[y->rank - 1] : 1;
+  return IG_OK;
 }
 
 static ig_status settle_task(const ig_train_values *v, const ig_train_origin *origin,
                              ig_train_data *data) {
   const ig_model_source *source = origin->source;
   bool tokens = reads_tokens(v, origin);
+  IG_CHECK(!origin->imported || tokens || !data->base->sequential, IG_ERR_USAGE,
+           "--task: %s is text, which an imported model reads with --task language", v->data);
+  if (origin->imported) IG_TRY(fit_imported(origin->imported->graph, data));
+  if (source) ig_match_types(source->graph, data->base);
   if (data->task == IG_TASK_AUTO) IG_TRY(ig_task_of_dataset(data->base, &data->task));
-  IG_CHECK(tokens == (data->task == IG_TASK_LANGUAGE), IG_ERR_SHAPE,
+  IG_CHECK(origin->imported || tokens == (data->task == IG_TASK_LANGUAGE), IG_ERR_SHAPE,
            "%s is for %s, but the model '%s' %s", v->data, ig_task_name(data->task), v->model,
            tokens ? "reads tokens and predicts the next" : "does not predict tokens");
   data->spec.input = data->base->fields[0].shape;
@@ -199,7 +227,7 @@ static ig_status open_parts(const ig_cli *cli, const ig_train_values *v,
   IG_TRY(ig_dataset_open_among(v->data, &options, comm, &data->base));
   IG_TRY(ig_comm_settle(comm, settle_task(v, origin, data)));
   IG_TRY(ig_comm_settle(comm, hold_out(cli, v, data)));
-  return open_validation(cli, v, options, data);
+  return open_validation(cli, v, origin, options, data);
 }
 
 ig_status ig_train_data_open(const ig_cli *cli, const ig_train_values *values,

@@ -257,7 +257,7 @@ static ig_status set_tokens(ig_dataset *raw, const ig_dataset_open_options *opti
   int64_t vocabulary = 0;
   for (int f = 0; f < raw->n_fields; f++) {
     const ig_field *like = ig_like_field(options, raw->fields[f].name);
-    if (like && like->n_classes > 0) {
+    if (like && (like->n_classes > 0 || like->kind == IG_FIELD_INTEGERS)) {
       vocabulary = IG_MAX(vocabulary, like->n_classes);
       continue;
     }
@@ -269,8 +269,10 @@ static ig_status set_tokens(ig_dataset *raw, const ig_dataset_open_options *opti
     vocabulary = IG_MAX(vocabulary, range.max + 1);
   }
   for (int f = 0; f < raw->n_fields; f++) {
-    raw->fields[f].kind = IG_FIELD_TOKENS;
-    raw->fields[f].n_classes = vocabulary;
+    const ig_field *like = ig_like_field(options, raw->fields[f].name);
+    bool any = like && like->kind == IG_FIELD_INTEGERS; /* the model knows its vocabulary */
+    raw->fields[f].kind = any ? IG_FIELD_INTEGERS : IG_FIELD_TOKENS;
+    raw->fields[f].n_classes = any ? 0 : vocabulary;
   }
   return IG_OK;
 }

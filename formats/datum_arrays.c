@@ -26,24 +26,27 @@ static ig_status no_such(const target *t, const char *name) {
                  search.best ? "'?" : "");
 }
 
+static bool is_whole(ig_dtype dtype) { return ig_dtype_is_int(dtype) || dtype == IG_BOOL; }
+
 static ig_status convert(const char *label, const ig_npy *npy, const void *values, ig_dtype dtype,
                          ig_datum **out) {
   ig_dtype from = npy->dtype;
-  bool fits = dtype == from || (ig_dtype_is_float(dtype) && ig_dtype_is_float(from)) ||
-              (ig_dtype_is_int(dtype) && ig_dtype_is_int(from));
+  bool whole = is_whole(dtype) && is_whole(from);
+  bool fits = dtype == from || (ig_dtype_is_float(dtype) && ig_dtype_is_float(from)) || whole;
   IG_CHECK(fits, IG_ERR_INPUT, "%s: expected %s, found %s", label, ig_dtype_name(dtype),
            ig_dtype_name(from));
   IG_TRY(ig_datum_tensor(dtype, &npy->shape, out));
   int64_t count = ig_shape_count(&npy->shape);
-  ig_convert(from, values, dtype, (*out)->data, count);
-  for (int64_t i = 0; i < count && dtype != from && ig_dtype_is_int(dtype); i++) {
-    if (ig_load_f64(dtype, (*out)->data, i) == ig_load_f64(from, values, i)) continue;
-    ig_datum_release(*out);
-    *out = NULL;
-    return ig_fail(IG_ERR_INPUT, "%s: element %lld, %.0f, does not fit %s", label, (long long)i,
-                   ig_load_f64(from, values, i), ig_dtype_name(dtype));
+  if (dtype == from || !whole) {
+    ig_convert(from, values, dtype, (*out)->data, count);
+    return IG_OK;
   }
-  return IG_OK;
+  int64_t done = ig_convert_exact(from, values, dtype, (*out)->data, count);
+  if (done == count) return IG_OK;
+  ig_datum_release(*out);
+  *out = NULL;
+  return ig_fail(IG_ERR_INPUT, "%s: element %lld, %lld, does not fit %s", label, (long long)done,
+                 (long long)ig_load_i64(from, values, done), ig_dtype_name(dtype));
 }
 
 static ig_status take(target *t, const char *name, const void *bytes, size_t size,

@@ -89,6 +89,17 @@ static int64_t count_handed_on(const ig_onnx_graph *g) {
   return n;
 }
 
+/* torch.onnx says of each initializer what it was in the module: a buffer, such as the frequencies of rotary
+ * embeddings, is trained by no optimizer. */
+static bool is_buffer(const ig_onnx_value *value) {
+  for (int64_t i = 0; i < value->n_metadata; i++) {
+    const ig_onnx_entry *e = &value->metadata[i];
+    if (e->key && strcmp(e->key, "pkg.torch.export.graph_signature.InputSpec.kind") == 0)
+      return e->value && strcmp(e->value, "BUFFER") == 0;
+  }
+  return false;
+}
+
 static void mark_constant(void *found) { *(role *)found = ROLE_CONSTANT; }
 
 /* By name, of all initializers, and of their copies under other names; *list is the memory behind the
@@ -115,6 +126,10 @@ static ig_status roles_of(ig_onnx_importer *importer, bool body, const ig_onnx_g
     IG_TRY(ig_onnx_names_set(roles, g->nodes[i].outputs[0], &(*list)[n++], &taken));
   }
   for (int64_t i = 0; i < g->n_nodes && !body; i++) note_readers(importer, &g->nodes[i], roles);
+  for (int64_t i = 0; i < g->n_values && !body; i++) {
+    role *found = g->values[i].name ? ig_onnx_names_find(roles, g->values[i].name) : NULL;
+    if (found && *found == ROLE_PARAM && is_buffer(&g->values[i])) *found = ROLE_CONSTANT;
+  }
   return body ? IG_OK : ig_onnx_mark_tables(g, roles, mark_constant);
 }
 
@@ -244,6 +259,20 @@ static ig_status report_missing(const ig_onnx_importer *importer) {
   return ig_fail(IG_ERR_UNSUPPORTED, "%s: operators that Ingot lacks: %s", importer->model->path, list);
 }
 
+/* Sequences whose parts are all taken by Split (onnx_upgrade.c): no plan could hold them. */
+static ig_status drop_sequences(ig_graph *graph) {
+  bool any = false;
+  for (int32_t i = 0; i < graph->n_nodes; i++) {
+    ig_node *node = graph->nodes[i];
+    const ig_value *made = node->outputs[0];
+    bool unread = strcmp(node->op->name, "SplitToSequence") == 0 && made->n_uses == 0;
+    for (int32_t k = 0; k < graph->n_outputs; k++) unread = unread && graph->outputs[k] != made;
+    if (unread) ig_node_remove(graph, node);
+    any = any || unread;
+  }
+  return any ? ig_graph_compact(graph, false) : IG_OK;
+}
+
 ig_status ig_onnx_import(ig_onnx_model *model, const ig_onnx_import_options *options,
                          ig_graph **out) {
   IG_TRY(check_versions(model));
@@ -256,6 +285,7 @@ ig_status ig_onnx_import(ig_onnx_model *model, const ig_onnx_import_options *opt
   if (status == IG_OK) status = ig_onnx_import_nodes(&importer, &scope, g->n_nodes, g->nodes);
   if (status == IG_OK) status = import_outputs(&importer, &scope, g);
   if (status == IG_OK && importer.n_missing) status = report_missing(&importer);
+  if (status == IG_OK) status = drop_sequences(scope.graph);
   ig_onnx_scope_release(&scope);
   ig_free(importer.missing);
   if (status != IG_OK) {

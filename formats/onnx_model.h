@@ -67,6 +67,8 @@ struct ig_onnx_type {
 typedef struct ig_onnx_value {
   const char *name;
   const ig_onnx_type *type;
+  int64_t n_metadata;
+  const struct ig_onnx_entry *metadata;
 } ig_onnx_value;
 
 typedef enum ig_onnx_attr_type { /* AttributeProto.AttributeType */

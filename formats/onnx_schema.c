@@ -72,7 +72,8 @@ static const ig_onnx_field type_fields[] = {
 static const ig_onnx_schema type = {"TypeProto", sizeof(ig_onnx_type), type_fields, 0, true};
 
 static const ig_onnx_field value_fields[] = {ONE(1, TEXT, ig_onnx_value, name),
-                                             PART(2, ig_onnx_value, type, type), END};
+                                             PART(2, ig_onnx_value, type, type),
+                                             PARTS(4, ig_onnx_value, metadata, entry), END};
 static const ig_onnx_schema value = {"ValueInfoProto", sizeof(ig_onnx_value), value_fields, 0};
 
 #define A ig_onnx_attr

@@ -4,7 +4,11 @@
 #include <float.h>
 #include <string.h>
 
+#include "engine/base/checked.h"
+#include "engine/graph/attrs.h"
 #include "formats/onnx_import_parts.h"
+
+#define MOST_PARTS 256 /* of a Split in the place of a sequence */
 
 const ig_attr *ig_onnx_call_attr(const ig_onnx_call *call, const char *name) {
   for (int i = 0; i < call->n_attrs; i++) {
@@ -191,6 +195,62 @@ static ig_status resize_scales(ig_onnx_call *call) {
   return upsample(call);
 }
 
+static int64_t axis_of(const ig_node *node) {
+  const ig_attr_field *field = node->op->attrs;
+  while (field->name && strcmp(field->name, "axis") != 0) field++;
+  return field->name ? ig_attrs_get(field, node->attrs).i : 0;
+}
+
+/* Split of the same tensor into the same sizes, or NULL. */
+static ig_node *split_like(const ig_node *cut, int64_t axis) {
+  const ig_value *x = cut->inputs[0];
+  for (int32_t i = 0; i < x->n_uses; i++) {
+    ig_node *node = x->uses[i].node;
+    if (strcmp(node->op->name, "Split") != 0 || node->n_inputs < 2) continue;
+    if (node->inputs[1] == cut->inputs[1] && axis_of(node) == axis) return node;
+  }
+  return NULL;
+}
+
+static ig_value *listed_part(ig_onnx_call *call, const ig_node *cut, int64_t index) {
+  const ig_value *sizes = cut->inputs[1];
+  int64_t n = sizes->shape.dims[0];
+  if (index < 0) index += n;
+  if (sizes->shape.rank != 1 || index < 0 || index >= n || n > MOST_PARTS) return NULL;
+  ig_node *split = split_like(cut, axis_of(cut));
+  if (!split) {
+    split = ig_graph_node(call->graph, "Split", NULL, IG_INS(cut->inputs[0], cut->inputs[1]),
+                          IG_ATTRS(IG_INT("axis", axis_of(cut))), (int)n);
+  }
+  return split ? split->outputs[index] : NULL;
+}
+
+static ig_value *equal_part(ig_onnx_call *call, const ig_node *cut, int64_t index) {
+  int64_t size = ig_load_i64(IG_I64, cut->inputs[1]->data, 0), axis = axis_of(cut), from, to;
+  bool fits = size > 0 && index >= 0 && ig_mul_dim(index, size, &from) && ig_add_dim(from, size, &to);
+  if (!fits) return NULL;
+  ig_value *starts = ig_graph_const_i64s(call->graph, 1, &from);
+  ig_value *ends = ig_graph_const_i64s(call->graph, 1, &to);
+  ig_value *axes = ig_graph_const_i64s(call->graph, 1, &axis);
+  return ig_op1(call->graph, "Slice", NULL, IG_INS(cut->inputs[0], starts, ends, axes), IG_NO_ATTRS);
+}
+
+/* A tensor cut into parts of known sizes, of which one is taken: torch.split, as torch.onnx writes it. What
+ * does not fit is left to SequenceAt, which says so. */
+static ig_status part_of_split(ig_onnx_call *call) {
+  const ig_node *cut = call->n_in == 2 && call->in[0] ? call->in[0]->producer : NULL;
+  if (!cut || strcmp(cut->op->name, "SplitToSequence") != 0 || cut->n_inputs < 2) return IG_OK;
+  const ig_value *sizes = cut->inputs[1], *at = call->in[1];
+  if (!sizes || !ig_value_is_const(sizes) || sizes->dtype != IG_I64) return IG_OK;
+  if (!ig_value_is_const(at) || !ig_dtype_is_int(at->dtype) || ig_value_count(at) != 1) return IG_OK;
+  int64_t index = ig_load_i64(at->dtype, at->data, 0);
+  ig_value *part = sizes->shape.rank ? listed_part(call, cut, index) : equal_part(call, cut, index);
+  if (!part) return ig_graph_status(call->graph);
+  call->out[0] = part;
+  call->done = true;
+  return IG_OK;
+}
+
 static ig_status scatter(ig_onnx_call *call) {
   call->op = "ScatterElements";
   return IG_OK;
@@ -281,6 +341,7 @@ static const struct row {
     {"Resize", 11, resize_scales},
     {"RoiAlign", 16, roi_align_half_pixel},
     {"Scatter", INT64_MAX, scatter},
+    {"SequenceAt", INT64_MAX, part_of_split},
     {"Slice", 10, slice_to_inputs},
     {"Softmax", 13, softmax_of_two},
     {"Split", 13, split_to_input},

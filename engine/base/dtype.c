@@ -310,6 +310,19 @@ void ig_convert(ig_dtype from, const void *source, ig_dtype to, void *target, in
   }
 }
 
+int64_t ig_convert_exact(ig_dtype from, const void *source, ig_dtype to, void *target,
+                         int64_t count) {
+  int64_t least = 0, most = 1; /* of bools */
+  if (to != IG_BOOL) ig_dtype_int_range(to, &least, &most);
+  for (int64_t i = 0; i < count; i++) {
+    int64_t value = ig_load_i64(from, source, i);
+    bool upper = from == IG_U64 && value < 0; /* 2^63 and more */
+    if (upper ? to != IG_U64 : value < least || value > most) return i;
+    ig_store_i64(to, target, i, value);
+  }
+  return count;
+}
+
 void ig_convert_small(ig_dtype from, const void *source, ig_dtype to, void *target, int64_t count,
                       ig_narrowing how) {
   for (int64_t i = 0; i < count; i++) {

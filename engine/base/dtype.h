@@ -108,7 +108,11 @@ void ig_store_i64(ig_dtype dtype, void *data, int64_t i, int64_t value);
  * wrap, and so do those of 4 and 2 bits from floats, cut to whole numbers, as ONNX's tests have it. The
  * arrays do not overlap unless both dtypes and pointers are equal. */
 void ig_convert(ig_dtype from, const void *source, ig_dtype to, void *target, int64_t count);
-/* The same to a small float, from any type. */
+/* From integers or bools to such: converts as far as the numbers are those of `to`, and gives how many
+ * did: `count` when all. */
+int64_t ig_convert_exact(ig_dtype from, const void *source, ig_dtype to, void *target,
+                         int64_t count);
+/* As ig_convert to a small float, from any type. */
 void ig_convert_small(ig_dtype from, const void *source, ig_dtype to, void *target, int64_t count,
                       ig_narrowing how);
 

@@ -12,7 +12,8 @@
 #include "engine/base/rng.h"
 
 const char *ig_field_kind_name(ig_field_kind kind) {
-  static const char *const names[] = {"features", "image", "tokens", "class", "targets"};
+  static const char *const names[] = {"features", "image",  "tokens",
+                                      "integers", "class", "targets"};
   return (unsigned)kind < IG_COUNT(names) ? names[kind] : "unknown";
 }
 

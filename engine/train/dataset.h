@@ -13,11 +13,12 @@ typedef enum ig_field_kind {
   IG_FIELD_FEATURES = 0, /* numbers; normalised per column (the last dimension) */
   IG_FIELD_IMAGE,        /* [C, H, W] u8 or float; normalised per channel; may be augmented */
   IG_FIELD_TOKENS,       /* integer ids below n_classes (the vocabulary), never normalised */
+  IG_FIELD_INTEGERS,     /* integers or flags, given to a model that takes such as they are */
   IG_FIELD_CLASS,        /* a class index below n_classes */
   IG_FIELD_TARGETS       /* regression targets (float) or multi-label flags (u8, bool) */
 } ig_field_kind;
 
-/* "features", "image", "tokens", "class", "targets"; "unknown" for another value. */
+/* "features", "image", "tokens", "integers", "class", "targets"; "unknown" for another value. */
 const char *ig_field_kind_name(ig_field_kind kind);
 
 typedef struct ig_field {
@@ -28,6 +29,7 @@ typedef struct ig_field {
   int64_t n_classes;          /* classes or vocabulary; 0 where it does not apply */
   const char *const *classes; /* n_classes names, or NULL; owned by the data set */
   const char *const *columns; /* names of the last dimension's columns, or NULL */
+  ig_dtype takes;             /* of INTEGERS: the model's dtype; IG_NONE before a model is known */
 } ig_field;
 
 typedef struct ig_dataset ig_dataset;

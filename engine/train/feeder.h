@@ -35,7 +35,8 @@ typedef struct ig_feeder_options {
   int parts, first_part, n_parts;
 } ig_feeder_options;
 
-/* One batch. Normalised fields are f32; CLASS and TOKENS fields are i64; TARGETS f32. The last
+/* One batch. Normalised fields are f32; CLASS and TOKENS fields are i64; INTEGERS what the model takes;
+ * TARGETS f32. The last
  * batch of an epoch may be short. */
 typedef struct ig_batch {
   int64_t count;          /* samples in `fields`, at least 1 */
@@ -57,7 +58,7 @@ void ig_feeder_destroy(ig_feeder *feeder); /* joins its threads; NULL is allowed
 ig_status ig_feeder_seek(ig_feeder *feeder, int64_t epoch, int64_t epoch_samples);
 /* The next batch, borrowed until the next call; *batch is NULL at the end of a `once` feeder. A
  * reader's failure comes out here with its message, again at each call until a seek. So do a class
- * or token outside its range, and a NaN or Inf in FEATURES or TARGETS. */
+ * or token outside its range, an integer that the model's type lacks, and a NaN or Inf in FEATURES or TARGETS. */
 ig_status ig_feeder_next(ig_feeder *feeder, const ig_batch **batch);
 /* Seconds that ig_feeder_next has spent waiting for data since creation. */
 double ig_feeder_waited(const ig_feeder *feeder);

@@ -48,6 +48,37 @@ static ig_status check_field(const ig_dataset *dataset, int f, const ig_value *i
   return IG_OK;
 }
 
+static int field_of(const ig_graph *model, const ig_dataset *dataset, int n_candidates, int i) {
+  int f = field_by_name(dataset, n_candidates, model->inputs[i]->name);
+  return f >= 0 ? f : i;
+}
+
+static bool is_whole(ig_dtype dtype) { return ig_dtype_is_int(dtype) || dtype == IG_BOOL; }
+
+/* Bytes [H, W] were taken for a picture of one channel; the model says what they are. */
+static void undo_channel(const ig_value *input, ig_field *field) {
+  bool one = field->kind == IG_FIELD_IMAGE && field->shape.rank == 3 && field->shape.dims[0] == 1;
+  if (one && !input->any_shape && input->shape.rank == 3)
+    field->shape = IG_SHAPE(field->shape.dims[1], field->shape.dims[2]);
+}
+
+void ig_match_types(const ig_graph *model, ig_dataset *dataset) {
+  int n_candidates = dataset->n_fields - (dataset->n_fields > model->n_inputs);
+  for (int i = 0; i < model->n_inputs && model->n_inputs <= dataset->n_fields; i++) {
+    const ig_value *input = model->inputs[i];
+    int f = field_of(model, dataset, n_candidates, i);
+    ig_field *field = &dataset->fields[f];
+    if (!is_whole(input->dtype) || !is_whole(field->dtype)) continue;
+    if (field->kind != IG_FIELD_INTEGERS && field->kind != IG_FIELD_IMAGE &&
+        field->kind != IG_FIELD_FEATURES && ig_feeder_dtype(dataset, f) == input->dtype) {
+      continue;
+    }
+    undo_channel(input, field);
+    field->kind = IG_FIELD_INTEGERS;
+    field->takes = input->dtype;
+  }
+}
+
 ig_status ig_match_fields(const ig_graph *model, const ig_dataset *dataset, ig_match *out) {
   ig_match match = {.n_inputs = model->n_inputs, .target = -1};
   IG_CHECK(model->n_inputs >= 1 && model->n_inputs <= dataset->n_fields, IG_ERR_SHAPE,
@@ -56,8 +87,7 @@ ig_status ig_match_fields(const ig_graph *model, const ig_dataset *dataset, ig_m
   int n_candidates = dataset->n_fields;
   if (dataset->n_fields > model->n_inputs) match.target = --n_candidates;
   for (int i = 0; i < model->n_inputs; i++) {
-    int f = field_by_name(dataset, n_candidates, model->inputs[i]->name);
-    match.inputs[i] = f >= 0 ? f : i;
+    match.inputs[i] = field_of(model, dataset, n_candidates, i);
     IG_TRY(check_field(dataset, match.inputs[i], model->inputs[i]));
   }
   *out = match;

@@ -15,6 +15,10 @@ typedef struct ig_match {
  * the data has more fields than the model inputs. Fails with IG_ERR_SHAPE, naming input and field,
  * when dtype or a fixed dimension differ; `model` is a template. */
 ig_status ig_match_fields(const ig_graph *model, const ig_dataset *dataset, ig_match *out);
+/* Tells the fields of a data set what the model takes: integers and flags that feed an input of such
+ * numbers become INTEGERS of its dtype, unless they are tokens or classes already delivered so. To be
+ * called before the data set is split, measured or fed. */
+void ig_match_types(const ig_graph *model, ig_dataset *dataset);
 /* Shape of input i for a batch of `count` samples. */
 ig_shape ig_match_shape(const ig_match *match, const ig_dataset *dataset, int i, int64_t count);
 

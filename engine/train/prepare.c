@@ -12,6 +12,8 @@
 
 ig_dtype ig_feeder_dtype(const ig_dataset *dataset, int f) {
   ig_field_kind kind = dataset->fields[f].kind;
+  if (kind == IG_FIELD_INTEGERS && dataset->fields[f].takes) return dataset->fields[f].takes;
+  if (kind == IG_FIELD_INTEGERS) return dataset->fields[f].dtype;
   return kind == IG_FIELD_CLASS || kind == IG_FIELD_TOKENS ? IG_I64 : IG_F32;
 }
 
@@ -203,6 +205,22 @@ static ig_status check_ids(const ig_prepare *prepare, int f, const int64_t *indi
                  field->kind == IG_FIELD_TOKENS ? "token" : "class", ready[at], bound - 1);
 }
 
+/* Into the model's own type, none changed on the way. */
+static ig_status prepare_integers(const ig_prepare *prepare, int f, const int64_t *indices,
+                                  int64_t count, const char *raw, void *ready) {
+  const ig_field *field = &prepare->dataset->fields[f];
+  const ig_prepare_field *to = &prepare->fields[f];
+  int64_t n = count * to->elements;
+  int64_t done = ig_convert_exact(field->dtype, raw, to->delivered, ready, n);
+  if (done == n) return IG_OK;
+  return ig_fail(IG_ERR_INPUT,
+                 "%s: sample %" PRId64 ", field '%s', element %" PRId64 ": %" PRId64
+                 " does not fit %s, which the model takes",
+                 prepare->dataset->path, indices[done / to->elements], field->name,
+                 done % to->elements, ig_load_i64(field->dtype, raw, done),
+                 ig_dtype_name(to->delivered));
+}
+
 static ig_status prepare_one(const ig_prepare *prepare, int f, int64_t epoch,
                              const int64_t *indices, int64_t count, const char *raw, float *one,
                              void *ready) {
@@ -220,6 +238,8 @@ static ig_status prepare_one(const ig_prepare *prepare, int f, int64_t epoch,
     if (raw) ig_convert(field->dtype, raw, IG_F32, ready, count * to->elements);
     return ig_dtype_is_float(field->dtype) ? check_finite(prepare, f, indices, count, ready)
                                            : IG_OK;
+  case IG_FIELD_INTEGERS:
+    return raw ? prepare_integers(prepare, f, indices, count, raw, ready) : IG_OK;
   case IG_FIELD_TOKENS:
   case IG_FIELD_CLASS:
     if (raw) ig_convert(field->dtype, raw, IG_I64, ready, count * to->elements);

@@ -10,7 +10,7 @@
 #define DIGITS IG_SOURCE_DIR "/examples/digits/digits.h5"
 #define HIDDEN 32
 
-enum { FLOAT = 1 };
+enum { FLOAT = 1, INT64 = 7 };
 
 static float weight(int i) {
   ig_rng rng = ig_rng_stream(3, IG_RNG_TEST, 0, 0);
@@ -25,16 +25,62 @@ static void put_weights(message *graph, const char *name, int n_dims, const int6
   put_message(graph, 5, tensor_bytes(name, FLOAT, n_dims, dims, values, (size_t)count * sizeof(float)));
 }
 
-/* y = softmax(relu(flatten(x) w1 + b1) w2 + b2), of x [N, 1, 8, 8]. */
-static void write_classifier(const char *path, int64_t classes) {
+/* `out` = `in` [N, size], cut into two and put together again, as torch.split is exported: `sizes` names a list
+ * of both or the size of each. */
+static void put_split(message *graph, const char *in, const char *sizes, const char *out) {
+  char inputs[64], sequence[32], first[32], second[32], both[64];
+  snprintf(inputs, sizeof inputs, "%s %s", in, sizes);
+  snprintf(sequence, sizeof sequence, "%s.parts", in);
+  snprintf(first, sizeof first, "%s.0", in);
+  snprintf(second, sizeof second, "%s.1", in);
+  snprintf(both, sizeof both, "%s %s", first, second);
+  message cut = node_bytes("SplitToSequence", inputs, sequence), join = node_bytes("Concat", both, out);
+  put_int_attr(&cut, "axis", 1);
+  put_int_attr(&join, "axis", 1);
+  put_message(graph, 1, cut);
+  snprintf(inputs, sizeof inputs, "%s zero", sequence);
+  put_message(graph, 1, node_bytes("SequenceAt", inputs, first));
+  snprintf(inputs, sizeof inputs, "%s one", sequence);
+  put_message(graph, 1, node_bytes("SequenceAt", inputs, second));
+  put_message(graph, 1, join);
+}
+
+static void put_integers(message *graph, const char *name, int n_dims, int64_t count, const int64_t *values) {
+  put_message(graph, 5, tensor_bytes(name, INT64, n_dims, &count, values, (size_t)count * sizeof *values));
+}
+
+/* "flat" from "x" and "h" from "sum" by way of sequences and of a buffer of ones, whose kind value_info has. */
+static void put_torch(message *graph) {
+  const int64_t length[] = {64};
+  float ones[64];
+  for (int i = 0; i < 64; i++) ones[i] = 1;
+  message info = value_bytes("scale", FLOAT, 1, length), entry = {0};
+  put_text(&entry, 1, "pkg.torch.export.graph_signature.InputSpec.kind");
+  put_text(&entry, 2, "BUFFER");
+  put_message(&info, 4, entry);
+  put_message(graph, 1, node_bytes("Flatten", "x", "rows"));
+  put_message(graph, 1, node_bytes("Mul", "rows scale", "scaled"));
+  put_split(graph, "scaled", "sizes", "flat");
+  put_message(graph, 5, tensor_bytes("scale", FLOAT, 1, length, ones, sizeof ones));
+  put_integers(graph, "sizes", 1, 2, (const int64_t[]){40, 24});
+  put_integers(graph, "half", 0, 1, (const int64_t[]){HIDDEN / 2});
+  put_integers(graph, "zero", 0, 1, (const int64_t[]){0});
+  put_integers(graph, "one", 0, 1, (const int64_t[]){1});
+  put_message(graph, 13, info);
+}
+
+/* y = softmax(relu(flatten(x) w1 + b1) w2 + b2), of x [N, 1, 8, 8]; `torch`: by the roundabout way. */
+static void write_classifier(const char *path, int64_t classes, bool torch) {
   const int64_t in[] = {-1, 1, 8, 8}, out[] = {-1, classes}, w1[] = {64, HIDDEN}, b1[] = {HIDDEN};
   const int64_t w2[] = {classes, HIDDEN}, b2[] = {classes};
   message g = {0}, gemm = node_bytes("Gemm", "h fc2.weight fc2.bias", "logits");
   put_int_attr(&gemm, "transB", 1);
-  put_message(&g, 1, node_bytes("Flatten", "x", "flat"));
+  if (torch) put_torch(&g);
+  else put_message(&g, 1, node_bytes("Flatten", "x", "flat"));
   put_message(&g, 1, node_bytes("MatMul", "flat fc1.weight", "product"));
   put_message(&g, 1, node_bytes("Add", "product fc1.bias", "sum"));
-  put_message(&g, 1, node_bytes("Relu", "sum", "h"));
+  put_message(&g, 1, node_bytes("Relu", "sum", torch ? "positive" : "h"));
+  if (torch) put_split(&g, "positive", "half", "h");
   put_message(&g, 1, gemm);
   put_message(&g, 1, node_bytes("Softmax", "logits", "y"));
   put_text(&g, 2, "digits");
@@ -53,7 +99,7 @@ static void write_classifier(const char *path, int64_t classes) {
 }
 
 static void write_model(const char *path) {
-  write_classifier(path, 10);
+  write_classifier(path, 10, false);
 }
 
 static void write_inputs(const char *path, int64_t batch) {
@@ -84,12 +130,11 @@ static void expect(int64_t sample, double *y) {
   for (int k = 0; k < 10; k++) y[k] /= sum;
 }
 
-static void runs_over_arrays(void **state) {
-  (void)state;
+static void check_runs(bool torch) {
   scratch s = scratch_make();
   const char *model = scratch_path(&s, "m.onnx"), *in = scratch_path(&s, "in.npz");
   const char *out = scratch_path(&s, "out.npz");
-  write_model(model);
+  write_classifier(model, 10, torch);
   write_inputs(in, 5);
   assert_succeeded(RUN("infer", "--model", model, "--data", in, "--out", out));
   ig_named_datum y = {.name = "y"};
@@ -103,6 +148,12 @@ static void runs_over_arrays(void **state) {
   }
   ig_datum_release(y.datum);
   scratch_remove(&s);
+}
+
+static void runs_over_arrays(void **state) {
+  (void)state;
+  check_runs(false);
+  check_runs(true);
 }
 
 static message ml_node(const char *op, const char *inputs, const char *outputs) {
@@ -300,7 +351,7 @@ static void another_head(void **state) {
   (void)state;
   scratch s = scratch_make();
   const char *model = scratch_path(&s, "m.onnx"), *run = scratch_path(&s, "run");
-  write_classifier(model, 7);
+  write_classifier(model, 7, false);
   assert_refused(TRAIN(model, run, "--steps", "3"), 2, "needs 10 outputs, but output 'y' of .* has 7");
   assert_succeeded(TRAIN(model, run, "--steps", "150", "--classes", "10"));
   assert_succeeded(RUN("eval", "--model", run, "--data", DIGITS ":test", "--min-accuracy", "0.9",
@@ -308,6 +359,22 @@ static void another_head(void **state) {
   const program *p = RUN("inspect", run, "--show", "parameters");
   if (!strstr(p->out, "[10, 32]")) fail_msg("%s", p->out);
   assert_non_null(strstr(p->out, "fc2.weight"));
+  scratch_remove(&s);
+}
+
+/* Sequences of known parts are no obstacle, and a module's buffers are no parameters. */
+static void trains_what_torch_writes(void **state) {
+  (void)state;
+  scratch s = scratch_make();
+  const char *model = scratch_path(&s, "m.onnx"), *run = scratch_path(&s, "run");
+  const char *plain = scratch_path(&s, "plain.onnx"), *other = scratch_path(&s, "other");
+  write_classifier(model, 10, true);
+  write_model(plain);
+  assert_succeeded(TRAIN(model, run, "--steps", "3"));
+  assert_succeeded(TRAIN(plain, other, "--steps", "3"));
+  assert_true(same_parameter(run, other, "fc1.weight") && same_parameter(run, other, "fc2.bias"));
+  const program *p = RUN("inspect", run, "--show", "parameters");
+  if (strstr(p->out, "scale") || !strstr(p->out, "fc1.weight")) fail_msg("%s", p->out);
   scratch_remove(&s);
 }
 
@@ -321,6 +388,7 @@ int main(void) {
       cmocka_unit_test(frozen_parameters_stay),
       cmocka_unit_test(rates_are_scaled),
       cmocka_unit_test(another_head),
+      cmocka_unit_test(trains_what_torch_writes),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
