@@ -175,17 +175,26 @@ void ig_model_source_use_averages(ig_model_source *source) {
   }
 }
 
-/* One tensor after the other, so that no more than one is in memory twice. */
+/* Where the store is host memory, file and copy are not in memory both; else one tensor at a time is. */
+static ig_status store_tensor(const ig_model_source *source, const ig_value *value, ig_store *store) {
+  ig_tensor_role role = value->kind == IG_VALUE_STATE ? IG_ROLE_STATE : IG_ROLE_PARAMETER;
+  ig_store_entry *entry = NULL;
+  size_t bytes = ig_value_bytes(value);
+  IG_TRY(ig_store_get_unwritten(store, value->name, role, value->dtype, &value->shape, &entry));
+  if (ig_store_backend(store)->vtable->host_memory) {
+    ig_onnx_model_copy(source->onnx, entry->data, value->data, bytes);
+    return IG_OK;
+  }
+  IG_TRY(ig_store_write(store, entry, value->data));
+  ig_onnx_model_forget(source->onnx, value->data, bytes);
+  return IG_OK;
+}
+
 static ig_status store_onnx(const ig_model_source *source, ig_store *store) {
   for (int32_t i = 0; i < source->graph->n_values; i++) {
     const ig_value *value = source->graph->values[i];
-    ig_tensor_role role = value->kind == IG_VALUE_STATE ? IG_ROLE_STATE : IG_ROLE_PARAMETER;
-    ig_store_entry *entry = NULL;
-    if (value->kind != IG_VALUE_PARAM && value->kind != IG_VALUE_STATE) continue;
-    if (value->init.kind != IG_INIT_DATA) continue;
-    IG_TRY(ig_store_get(store, value->name, role, value->dtype, &value->shape, &entry));
-    IG_TRY(ig_store_write(store, entry, value->data));
-    ig_onnx_model_forget(source->onnx, value->data, ig_value_bytes(value));
+    bool stored = value->kind == IG_VALUE_PARAM || value->kind == IG_VALUE_STATE;
+    if (stored && value->init.kind == IG_INIT_DATA) IG_TRY(store_tensor(source, value, store));
   }
   return ig_store_add_graph(store, source->graph, 0); /* what has no bytes in the file */
 }

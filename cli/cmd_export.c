@@ -59,24 +59,21 @@ static ig_status find_target(const char *path, target *out) {
   return IG_OK;
 }
 
-/* Parameters and state, averaged where averages were kept. */
-static ig_status copy_tensors(const ig_snapshot *from, ig_snapshot *to) {
+/* Parameters and state change hands, so that nothing is in memory twice; the rest goes. */
+static ig_status move_tensors(ig_snapshot *from, ig_snapshot *to) {
   for (int64_t i = 0; i < from->n_tensors; i++) {
     const ig_tensor *tensor = &from->tensors[i];
-    if (tensor->role != IG_ROLE_PARAMETER && tensor->role != IG_ROLE_STATE) continue;
-    const ig_tensor *average = ig_model_source_average(from, tensor);
-    void *data;
-    IG_TRY(ig_snapshot_add(to, tensor->role, tensor->name, tensor->dtype, &tensor->shape, &data));
-    memcpy(data, average ? average->data : tensor->data,
-           ig_shape_bytes(&tensor->shape, tensor->dtype));
+    bool kept = tensor->role == IG_ROLE_PARAMETER || tensor->role == IG_ROLE_STATE;
+    if (kept) IG_TRY(ig_snapshot_move(from, tensor, to));
+    else ig_snapshot_forget(from, tensor, true);
   }
   return IG_OK;
 }
 
-static ig_status write_stripped(const ig_snapshot *from, target to_what, const char *path) {
+static ig_status write_stripped(ig_snapshot *from, target to_what, const char *path) {
   ig_snapshot *to;
   IG_TRY(ig_snapshot_create(&to));
-  ig_status status = copy_tensors(from, to);
+  ig_status status = move_tensors(from, to);
   if (status == IG_OK) {
     to->model = from->model; /* texts stay the source's, which outlives the copy */
     to->graph_json = from->graph_json;
@@ -109,6 +106,7 @@ static ig_status export_run(ig_cli *cli, const void *values_) {
   if (to_what == TARGET_ONNX) return ig_export_onnx(cli, v->model, v->out, &v->onnx);
   ig_model_source model;
   IG_TRY(ig_model_source_open(v->model, IG_CHECKPOINT_PROGRESS | IG_CHECKPOINT_PROVENANCE, &model));
+  ig_model_source_use_averages(&model);
   ig_status status = write_stripped(model.snapshot, to_what, v->out);
   if (status == IG_OK) {
     ig_say(cli, "%s to %s\n", model.path, v->out);

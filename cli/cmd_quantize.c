@@ -8,6 +8,7 @@
 #include "cli/quantize_job.h"
 #include "cli/text_source.h"
 #include "engine/passes/pass.h"
+#include "engine/quantize/fake.h"
 #include "engine/quantize/weights.h"
 #include "formats/checkpoint_h5.h"
 
@@ -91,8 +92,6 @@ static ig_status settle_settings(ig_quantize_job *job) {
            v->format);
   IG_CHECK(ends_in(v->out, ".h5") || ends_in(v->out, ".onnx"), IG_ERR_USAGE,
            "--out: '%s' is neither .h5 nor .onnx", v->out);
-  IG_CHECK(v->calib || !needs_calibration(s->format), IG_ERR_USAGE,
-           "--calib is missing: %s needs data that shows the ranges of activations", v->format);
   const char *method = s->rounding != IG_ROUND_NEAREST ? "--rounding gptq"
                        : v->smooth > 0                 ? "--smooth"
                        : v->correct_bias               ? "--correct-bias"
@@ -111,6 +110,9 @@ static ig_status open_model(ig_quantize_job *job) {
   IG_TRY(ig_model_source_open(job->values->model, IG_CHECKPOINT_ALL & ~IG_CHECKPOINT_OPTIMIZER, &job->model));
   IG_CHECK(!ig_graph_is_quantized(job->model.graph, &node), IG_ERR_INPUT,
            "%s: the model is quantized already: node '%s'", job->model.path, node);
+  job->trained = ig_graph_is_fake_quantized(job->model.graph);
+  IG_CHECK(job->values->calib || job->trained || !needs_calibration(job->settings.format), IG_ERR_USAGE,
+           "--calib is missing: %s needs data that shows the ranges of activations", job->values->format);
   IG_TRY(ig_text_tokenizer_of(job->model.snapshot, job->model.path, &job->tokenizer));
   if (job->tokenizer) job->encoder = ig_text_encoder_of(job->tokenizer);
   return IG_OK;
@@ -171,8 +173,16 @@ static ig_status prepare(ig_quantize_job *job) {
   return ig_quantize_equalize(job->prepared, job->prepared_store, job->recipe, &job->equalized);
 }
 
-/* The change of output is measured over a part of the calibration data. */
-#define OUTPUT_SAMPLES 64
+/* Data that are one number everywhere show nothing of what a model will see. */
+static ig_status check_varied(const ig_quantize_job *job) {
+  for (int32_t i = 0; i < job->prepared->n_inputs; i++) {
+    const ig_seen *seen = ig_calibration_find(job->calibration, job->prepared->inputs[i]->name);
+    IG_CHECK(!seen || seen->count == 0 || seen->least < seen->most, IG_ERR_INPUT,
+             "%s: input '%s' is constant (%g): it does not show the ranges of activations",
+             job->calib->path, seen->value, (double)seen->least);
+  }
+  return IG_OK;
+}
 
 static ig_status look_at_data(ig_quantize_job *job) {
   const ig_calibration_options reading = ig_quantize_reading(job);
@@ -185,6 +195,7 @@ static ig_status look_at_data(ig_quantize_job *job) {
   if (needs_calibration(format) || format == IG_QUANT_F16) {
     IG_TRY(ig_calibrate(job->prepared, job->backend, job->prepared_store, job->recipe, job->calib, &reading,
                         &job->calibration));
+    IG_TRY(check_varied(job));
   }
   if (job->settings.rounding == IG_ROUND_GPTQ) {
     IG_TRY(ig_quantize_round(job->prepared, job->backend, job->prepared_store, job->recipe, job->calib,
@@ -192,7 +203,7 @@ static ig_status look_at_data(ig_quantize_job *job) {
   }
   return ig_comm_settle(job->cli->comm,
                         ig_quant_outputs_create(job->prepared, job->backend, job->prepared_store, job->calib,
-                                                &reading, OUTPUT_SAMPLES, &job->outputs));
+                                                &reading, IG_QUANTIZE_OUTPUT_SAMPLES, &job->outputs));
 }
 
 static ig_status decide(ig_quantize_job *job) {
@@ -208,7 +219,8 @@ static ig_status decide(ig_quantize_job *job) {
                          job->values->max_drop, cpu ? IG_QUANT_F32 : IG_QUANT_F16, &job->mix);
 }
 
-static ig_status quantize(ig_quantize_job *job) {
+/* The quantized model, as it will be written. */
+static ig_status make_quantized(ig_quantize_job *job) {
   IG_TRY(ig_comm_settle(job->cli->comm, prepare(job)));
   IG_TRY(look_at_data(job));
   if (job->settings.format == IG_QUANT_F16) {
@@ -220,9 +232,14 @@ static ig_status quantize(ig_quantize_job *job) {
     IG_TRY(ig_quantize_correct_bias(job->prepared, job->backend, job->prepared_store, job->recipe,
                                     job->calib, &reading, &job->corrected));
   }
-  IG_TRY(ig_comm_settle(job->cli->comm,
+  return ig_comm_settle(job->cli->comm,
                         ig_quantize_apply(job->prepared, job->prepared_store, job->recipe, job->calibration,
-                                          &job->quantized, &job->quantized_store)));
+                                          &job->quantized, &job->quantized_store));
+}
+
+static ig_status quantize(ig_quantize_job *job) {
+  if (job->trained) IG_TRY(ig_comm_settle(job->cli->comm, ig_quantize_settle_trained(job)));
+  else IG_TRY(make_quantized(job));
   IG_TRY(ig_quantize_measure_both(job));
   ig_quantize_gate(job);
   bool refused = job->gate_failed && job->mix.tried > 0; /* nobody asked for such a model */

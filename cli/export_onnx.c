@@ -160,6 +160,7 @@ static ig_status of_file(ig_cli *cli, job *j, const char *model) {
   j->task = source.task;
   if (source.onnx) {
     j->options.source = &source.onnx->says;
+    j->options.from = source.onnx;
     status = describe_self(j, NULL);
     if (status == IG_OK) status = keep_metadata(j, &source.onnx->says);
   } else {

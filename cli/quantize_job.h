@@ -42,8 +42,15 @@ typedef struct ig_quantize_job {
   double output_error; /* NaN without --calib */
   ig_mix_result mix;   /* tried is 0 without --max-drop */
   int equalized, smoothed, rounded, corrected; /* pairs, and layers, that methods changed */
+  bool trained;        /* with its numbers rounded: its scales are learned, and nothing is calibrated */
   bool gate_failed, slower;
 } ig_quantize_job;
+
+/* The change of output is measured over a part of the calibration data. */
+#define IG_QUANTIZE_OUTPUT_SAMPLES 64
+
+/* The model of a run with --quantize, whose scales are learned, as int8. */
+ig_status ig_quantize_settle_trained(ig_quantize_job *job);
 
 /* How data are read for this model. */
 ig_calibration_options ig_quantize_reading(const ig_quantize_job *job);

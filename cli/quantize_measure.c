@@ -157,7 +157,7 @@ void ig_quantize_gate(ig_quantize_job *job) {
   const char *what = job->eval ? job->metric_name : "the output's error";
   job->gate_failed = (asked || job->eval) && !(drop <= most);
   job->slower = job->after.seconds > SLOWER * job->before.seconds;
-  if (job->gate_failed && asked) {
+  if (job->gate_failed && job->mix.tried > 0) {
     ig_warn(job->cli, "no mix of formats stays within --max-drop %g: the closest of %d lets %s drop by %.4g",
             most, job->mix.tried, what, drop);
   } else if (job->gate_failed) {

@@ -453,9 +453,9 @@ static ig_status check_location(const char *name) {
 static ig_status save(ig_onnx_exporter *x, ig_onnx_message *model, ig_onnx_graph *graph) {
   const char *location = x->options->external;
   ig_onnx_outside outside = {0};
-  size_t size = 0;
+  size_t size = 0, largest = x->options->largest ? x->options->largest : IG_ONNX_LARGEST;
   IG_TRY(ig_onnx_measure(&ig_onnx_schema_model, model, &size));
-  if (!location && size > IG_ONNX_LARGEST) {
+  if (!location && size > largest) {
     const char *slash = strrchr(x->path, '/');
     location = ig_arena_format(x->arena, "%s.data", slash ? slash + 1 : x->path);
     if (!location) return out_of_memory(x);
@@ -464,7 +464,7 @@ static ig_status save(ig_onnx_exporter *x, ig_onnx_message *model, ig_onnx_graph
     IG_TRY(check_location(location));
     IG_TRY(move_outside(x, graph, location, &outside));
   }
-  return ig_onnx_write(x->path, model, &outside);
+  return ig_onnx_write(x->path, model, &outside, x->options->from);
 }
 
 static ig_status write_message(ig_onnx_exporter *x, ig_onnx_graph *graph) {

@@ -31,6 +31,10 @@ typedef struct ig_onnx_export_options {
   const ig_snapshot *snapshot;
   /* The file that the graph was imported from: says the types of inputs and outputs. May be NULL. */
   const ig_onnx_message *source;
+  /* The same, where weights lie in it: its pages are let go as they are written. May be NULL. */
+  const ig_onnx_model *from;
+  /* Bytes of a model from which its weights go outside though `external` is NULL; 0 for what the format allows. */
+  size_t largest;
   int n_preprocess;
   const ig_onnx_preprocess *preprocess;
   ig_onnx_head head; /* over the last dimension of output 0, which becomes "probabilities" */

@@ -108,10 +108,41 @@ ig_value *ig_onnx_constant(ig_graph *graph, const char *name, const ig_literal *
 ig_status ig_onnx_upgrade(ig_onnx_call *call);
 /* onnx_upgrade_ml.c */
 ig_status ig_onnx_array_feature_extractor(ig_onnx_call *call);
-ig_status ig_onnx_linear_classifier(ig_onnx_call *call);
-ig_status ig_onnx_linear_regressor(ig_onnx_call *call);
 ig_status ig_onnx_zip_map(ig_onnx_call *call);
 /* Whether some call of that name is rewritten: it need not be an operator of ours. */
 bool ig_onnx_is_upgraded(const char *op);
+/* The attribute of that name, or NULL. */
+const ig_attr *ig_onnx_call_attr(const ig_onnx_call *call, const char *name);
+
+/* --- classical models (onnx_classic.c, onnx_trees.c) ------------------------------------------- */
+
+/* Operators of ai.onnx.ml as others: linear models as Gemm, support vectors as products with them, trees as
+ * TreeEnsemble. */
+ig_status ig_onnx_linear_regressor(ig_onnx_call *call);
+ig_status ig_onnx_linear_classifier(ig_onnx_call *call);
+ig_status ig_onnx_svm_regressor(ig_onnx_call *call);
+ig_status ig_onnx_svm_classifier(ig_onnx_call *call);
+ig_status ig_onnx_tree_regressor(ig_onnx_call *call);
+ig_status ig_onnx_tree_classifier(ig_onnx_call *call);
+/* What they share. Lists are empty where the attribute is absent; of another type, they fail. */
+ig_status ig_onnx_floats_of(const ig_onnx_call *call, const char *name, ig_floats *out);
+ig_status ig_onnx_ints_of(const ig_onnx_call *call, const char *name, ig_ints *out);
+const char *ig_onnx_text_attr(const ig_onnx_call *call, const char *name, const char *fallback);
+/* Names of classes: integers or texts; both empty is an error. */
+typedef struct ig_onnx_labels {
+  ig_ints ints;
+  ig_strings texts;
+  int n;
+} ig_onnx_labels;
+ig_status ig_onnx_labels_of(const ig_onnx_call *call, const char *ints, ig_onnx_labels *out);
+/* [N] of labels from [N] of i64 indices of classes. */
+ig_value *ig_onnx_label(ig_onnx_call *call, const ig_onnx_labels *labels, ig_value *indices);
+/* Applies `post_transform` over the last dimension of [N, targets]. */
+ig_status ig_onnx_transform(ig_onnx_call *call, ig_value *scores, ig_value **out);
+/* Two scores from the positive class' alone, [N, 1]: with `complement` 1 - s and s, otherwise -s and s; and
+ * `post_transform`. */
+ig_status ig_onnx_two_scores(ig_onnx_call *call, ig_value *score, bool complement, ig_value **out);
+/* Sets result `index` of the call, under its name, to a value of [N, targets] in f32. */
+void ig_onnx_result(ig_onnx_call *call, int index, ig_value *value);
 
 #endif

@@ -3,9 +3,10 @@
 
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
+#include "engine/base/checked.h"
 #include "formats/dataset_reader.h"
+#include "formats/mapped.h"
 #include "formats/onnx_external.h"
 #include "formats/onnx_read.h"
 
@@ -80,15 +81,24 @@ void ig_onnx_model_close(ig_onnx_model *model) {
   ig_free(model);
 }
 
-void ig_onnx_model_forget(const ig_onnx_model *model, const void *bytes, size_t size) {
-  uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), at = (uintptr_t)bytes;
+static bool is_mapped(const ig_onnx_model *model, const void *bytes, size_t size) {
   for (const ig_onnx_mapping *m = model->mappings; m; m = m->next) {
-    uintptr_t start = (uintptr_t)m->data;
-    if (!m->data || at < start || at - start > m->size || size > m->size - (at - start)) continue;
-    uintptr_t first = (at + page - 1) / page * page, end = (at + size) / page * page;
-    /* Of a private mapping that nothing wrote to: read from the file again when it is wanted again. */
-    if (end > first) madvise((void *)first, end - first, MADV_DONTNEED);
+    uintptr_t at = (uintptr_t)bytes - (uintptr_t)m->data; /* huge where `bytes` lie before it */
+    if (m->data && ig_range_within(at, size, m->size)) return true;
   }
+  return false;
+}
+
+void ig_onnx_model_copy(const ig_onnx_model *model, void *to, const void *from, size_t size) {
+  if (is_mapped(model, from, size)) {
+    ig_mapped_copy(to, from, size);
+  } else if (size) {
+    memcpy(to, from, size);
+  }
+}
+
+void ig_onnx_model_forget(const ig_onnx_model *model, const void *bytes, size_t size) {
+  if (is_mapped(model, bytes, size)) ig_mapped_forget(bytes, size);
 }
 
 int64_t ig_onnx_opset_of(int64_t n, const ig_onnx_opset *opsets, const char *domain) {

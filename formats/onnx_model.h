@@ -168,6 +168,9 @@ ig_status ig_onnx_model_open(const char *path, ig_onnx_model **out);
 ig_status ig_onnx_model_parse(const char *path, const void *bytes, size_t size, ig_onnx_model **out);
 void ig_onnx_model_close(ig_onnx_model *model); /* NULL is allowed */
 
+/* Copies `size` bytes at `from`, which are the model's; pages of its files go as they are copied, so that file
+ * and copy are not in memory both. */
+void ig_onnx_model_copy(const ig_onnx_model *model, void *to, const void *from, size_t size);
 /* Bytes of the model's files that were read and are not wanted soon: their pages need not stay in memory. */
 void ig_onnx_model_forget(const ig_onnx_model *model, const void *bytes, size_t size);
 

@@ -62,10 +62,17 @@ static ig_status read_varint(const reader *r, span *s, uint64_t *out) {
   return malformed(r, start, "a number that does not end");
 }
 
+/* A key or a length: no more bytes than 32 bits need, as all readers of protobuf have it. */
+static ig_status read_short_varint(const reader *r, span *s, uint64_t *out) {
+  const unsigned char *start = s->at;
+  IG_TRY(read_varint(r, s, out));
+  return s->at - start <= 5 ? IG_OK : malformed(r, start, "a key or length of more than 5 bytes");
+}
+
 static ig_status read_field(const reader *r, span *s, wire_field *f) {
   const unsigned char *start = s->at;
   uint64_t tag = 0;
-  IG_TRY(read_varint(r, s, &tag));
+  IG_TRY(read_short_varint(r, s, &tag));
   f->number = (uint32_t)(tag >> 3);
   f->type = (int)(tag & 7);
   if (tag >> 32 || f->number == 0) return malformed(r, start, "a field number out of range");
@@ -73,7 +80,7 @@ static ig_status read_field(const reader *r, span *s, wire_field *f) {
   switch (f->type) {
   case 0: return read_varint(r, s, &f->value);
   case 2:
-    IG_TRY(read_varint(r, s, &f->value));
+    IG_TRY(read_short_varint(r, s, &f->value));
     left = (size_t)(s->end - s->at);
     if (f->value > left) return malformed(r, start, "a field that is longer than its message");
     size = (size_t)f->value;
@@ -252,11 +259,16 @@ static ig_status read_message(reader *r, const ig_onnx_schema *schema, span s, i
   if (schema->fallback) { /* the one such field comes first */
     memcpy((char *)out + schema->fields[0].at, &schema->fallback, sizeof schema->fallback);
   }
+  const ig_onnx_field *chosen = NULL;
   while (s.at < s.end) {
     wire_field f;
+    const unsigned char *start = s.at;
     IG_TRY(read_field(r, &s, &f));
     const ig_onnx_field *field = find_field(schema, f.number);
-    if (field) IG_TRY(fill(r, field, &f, depth + 1, out));
+    if (!field) continue;
+    if (schema->choice && chosen && chosen != field) return malformed(r, start, "two fields of which one is chosen");
+    chosen = field;
+    IG_TRY(fill(r, field, &f, depth + 1, out));
   }
   return IG_OK;
 }

@@ -50,7 +50,7 @@ static const ig_onnx_schema sparse = {"SparseTensorProto", sizeof(ig_onnx_sparse
 
 static const ig_onnx_field dim_fields[] = {ONE(1, INT, ig_onnx_dim, value),
                                            ONE(2, TEXT, ig_onnx_dim, symbol), END};
-static const ig_onnx_schema dim = {"Dimension", sizeof(ig_onnx_dim), dim_fields, -1};
+static const ig_onnx_schema dim = {"Dimension", sizeof(ig_onnx_dim), dim_fields, -1, true};
 
 static const ig_onnx_field shape_fields[] = {PARTS(1, ig_onnx_shape, dims, dim), END};
 static const ig_onnx_schema shape = {"TensorShapeProto", sizeof(ig_onnx_shape), shape_fields, 0};
@@ -69,7 +69,7 @@ static const ig_onnx_field type_fields[] = {
     PART(1, ig_onnx_type, tensor, tensor_type), PART(4, ig_onnx_type, sequence, elem_type),
     ONE(5, BYTES, ig_onnx_type, map),           ONE(8, BYTES, ig_onnx_type, sparse),
     PART(9, ig_onnx_type, optional, elem_type), END};
-static const ig_onnx_schema type = {"TypeProto", sizeof(ig_onnx_type), type_fields, 0};
+static const ig_onnx_schema type = {"TypeProto", sizeof(ig_onnx_type), type_fields, 0, true};
 
 static const ig_onnx_field value_fields[] = {ONE(1, TEXT, ig_onnx_value, name),
                                              PART(2, ig_onnx_value, type, type), END};

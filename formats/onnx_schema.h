@@ -36,6 +36,7 @@ struct ig_onnx_schema {
   size_t size;      /* of the struct */
   const ig_onnx_field *fields;
   int64_t fallback; /* of the INT field that has no zero: Dimension.dim_value */
+  bool choice;      /* at most one of the fields is there (`oneof`) */
 };
 
 extern const ig_onnx_schema ig_onnx_schema_model, ig_onnx_schema_graph, ig_onnx_schema_tensor;

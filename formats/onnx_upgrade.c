@@ -6,7 +6,7 @@
 
 #include "formats/onnx_import_parts.h"
 
-static const ig_attr *find(const ig_onnx_call *call, const char *name) {
+const ig_attr *ig_onnx_call_attr(const ig_onnx_call *call, const char *name) {
   for (int i = 0; i < call->n_attrs; i++) {
     if (strcmp(call->attrs[i].name, name) == 0) return &call->attrs[i];
   }
@@ -14,12 +14,12 @@ static const ig_attr *find(const ig_onnx_call *call, const char *name) {
 }
 
 static int64_t int_of(const ig_onnx_call *call, const char *name, int64_t fallback) {
-  const ig_attr *a = find(call, name);
+  const ig_attr *a = ig_onnx_call_attr(call, name);
   return a && a->type == IG_ATTR_INT ? a->i : fallback;
 }
 
 static float float_of(const ig_onnx_call *call, const char *name, float fallback) {
-  const ig_attr *a = find(call, name);
+  const ig_attr *a = ig_onnx_call_attr(call, name);
   return a && a->type == IG_ATTR_FLOAT ? a->f : fallback;
 }
 
@@ -47,7 +47,7 @@ static ig_value *ints(ig_onnx_call *call, const ig_attr *list) {
 }
 
 static ig_status want_ints(const ig_onnx_call *call, const char *name, const ig_attr **out) {
-  *out = find(call, name);
+  *out = ig_onnx_call_attr(call, name);
   IG_CHECK(*out && (*out)->type == IG_ATTR_INTS, IG_ERR_INPUT, "attribute '%s' must be integers", name);
   return IG_OK;
 }
@@ -55,7 +55,7 @@ static ig_status want_ints(const ig_onnx_call *call, const char *name, const ig_
 /* An attribute that became input `index`; absent ones stay absent. */
 static ig_status ints_to_input(ig_onnx_call *call, const char *name, int index) {
   const ig_attr *list;
-  if (!find(call, name)) return IG_OK;
+  if (!ig_onnx_call_attr(call, name)) return IG_OK;
   IG_TRY(want_ints(call, name, &list));
   put(call, index, ints(call, list));
   drop(call, name);
@@ -73,7 +73,7 @@ static ig_status split_to_input(ig_onnx_call *call) {
 /* Equal parts, as many as there are outputs, are asked for since 18. */
 static ig_status split_evenly(ig_onnx_call *call) {
   bool sizes = call->n_in > 1 && call->in[1];
-  if (!sizes && !find(call, "num_outputs")) set(call, IG_INT("num_outputs", call->n_out));
+  if (!sizes && !ig_onnx_call_attr(call, "num_outputs")) set(call, IG_INT("num_outputs", call->n_out));
   return IG_OK;
 }
 
@@ -170,7 +170,7 @@ static ig_status group_norm_by_channel(ig_onnx_call *call) {
 
 /* Upsample is Resize with the corners of pixels for places. */
 static ig_status upsample(ig_onnx_call *call) {
-  const ig_attr *scales = find(call, "scales");
+  const ig_attr *scales = ig_onnx_call_attr(call, "scales");
   if (scales) {
     IG_CHECK(scales->type == IG_ATTR_FLOATS, IG_ERR_INPUT, "attribute 'scales' must be floats");
     put(call, 1, ig_graph_const(call->graph, NULL, IG_F32, IG_SHAPE(scales->floats.n),
@@ -197,13 +197,13 @@ static ig_status scatter(ig_onnx_call *call) {
 }
 
 static ig_status roi_align_half_pixel(ig_onnx_call *call) {
-  if (!find(call, "coordinate_transformation_mode"))
+  if (!ig_onnx_call_attr(call, "coordinate_transformation_mode"))
     set(call, IG_STRING("coordinate_transformation_mode", "output_half_pixel"));
   return IG_OK;
 }
 
 static ig_status grid_sample_names(ig_onnx_call *call) {
-  const ig_attr *mode = find(call, "mode");
+  const ig_attr *mode = ig_onnx_call_attr(call, "mode");
   if (!mode || mode->type != IG_ATTR_STRING) return IG_OK;
   if (strcmp(mode->s, "bilinear") == 0) set(call, IG_STRING("mode", "linear"));
   else if (strcmp(mode->s, "bicubic") == 0) set(call, IG_STRING("mode", "cubic"));
@@ -228,7 +228,7 @@ static ig_value *from_axis(ig_graph *g, ig_value *a, ig_value *b, int64_t axis) 
 
 /* Numpy's broadcasting came with 7; before, `broadcast` allowed it, and `axis` shifted the second operand. */
 static ig_status broadcast(ig_onnx_call *call) {
-  const ig_attr *axis = find(call, "axis");
+  const ig_attr *axis = ig_onnx_call_attr(call, "axis");
   IG_CHECK(call->n_in >= 2 || !axis, IG_ERR_INPUT, "two operands are expected");
   if (axis && axis->type == IG_ATTR_INT && axis->i >= 0)
     call->in[1] = from_axis(call->graph, call->in[0], call->in[1], axis->i);
@@ -293,6 +293,10 @@ static const struct row {
     {"ai.onnx.ml.ArrayFeatureExtractor", INT64_MAX, ig_onnx_array_feature_extractor},
     {"ai.onnx.ml.LinearClassifier", INT64_MAX, ig_onnx_linear_classifier},
     {"ai.onnx.ml.LinearRegressor", INT64_MAX, ig_onnx_linear_regressor},
+    {"ai.onnx.ml.SVMClassifier", INT64_MAX, ig_onnx_svm_classifier},
+    {"ai.onnx.ml.SVMRegressor", INT64_MAX, ig_onnx_svm_regressor},
+    {"ai.onnx.ml.TreeEnsembleClassifier", INT64_MAX, ig_onnx_tree_classifier},
+    {"ai.onnx.ml.TreeEnsembleRegressor", INT64_MAX, ig_onnx_tree_regressor},
     {"ai.onnx.ml.ZipMap", INT64_MAX, ig_onnx_zip_map},
 };
 

@@ -12,6 +12,7 @@
 enum { VARINT = 0, FIXED64 = 1, DELIMITED = 2, FIXED32 = 5 };
 
 #define BUFFER ((size_t)1 << 16)
+#define AT_ONCE ((size_t)16 << 20) /* written before pages of the source go */
 
 typedef struct writer {
   ig_status status; /* of the first failure */
@@ -20,6 +21,7 @@ typedef struct writer {
   int64_t n_lengths, length_capacity, next_length;
   size_t *lengths;
   const char *path;
+  const ig_onnx_model *from; /* whose bytes are let go; or NULL */
   int fd;
   size_t used; /* of the buffer */
   unsigned char *buffer;
@@ -30,12 +32,13 @@ typedef struct writer {
 static void write_all(writer *w, const void *bytes, size_t size) {
   const char *at = bytes;
   while (size > 0 && w->status == IG_OK) {
-    ssize_t n = write(w->fd, at, IG_MIN(size, (size_t)1 << 30));
+    ssize_t n = write(w->fd, at, IG_MIN(size, AT_ONCE));
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) {
       w->status = ig_fail_errno("write", w->path);
       return;
     }
+    if (w->from && (size_t)n > BUFFER) ig_onnx_model_forget(w->from, at, (size_t)n);
     at += n;
     size -= (size_t)n;
   }
@@ -223,8 +226,8 @@ static ig_status finish(writer *w) {
 }
 
 static ig_status write_outside(const ig_partial *file, unsigned char *buffer,
-                               const ig_onnx_outside *outside) {
-  writer w = {.path = file->target, .fd = file->fd, .buffer = buffer};
+                               const ig_onnx_outside *outside, const ig_onnx_model *from) {
+  writer w = {.path = file->target, .fd = file->fd, .buffer = buffer, .from = from};
   for (int64_t i = 0; i < outside->n && w.status == IG_OK; i++) {
     put_zeros(&w, outside->pieces[i].offset);
     put(&w, outside->pieces[i].data, outside->pieces[i].size);
@@ -232,8 +235,9 @@ static ig_status write_outside(const ig_partial *file, unsigned char *buffer,
   return finish(&w);
 }
 
-static ig_status write_model(const ig_partial *file, unsigned char *buffer, const ig_onnx_message *model) {
-  writer w = {.path = file->target, .fd = file->fd, .buffer = buffer};
+static ig_status write_model(const ig_partial *file, unsigned char *buffer, const ig_onnx_message *model,
+                             const ig_onnx_model *from) {
+  writer w = {.path = file->target, .fd = file->fd, .buffer = buffer, .from = from};
   ig_status status = count(&w, &ig_onnx_schema_model, model);
   if (status == IG_OK && w.total > IG_ONNX_LARGEST) {
     status = ig_fail(IG_ERR_UNSUPPORTED, "%s: an ONNX file holds at most 2 GiB, this one needs %zu bytes",
@@ -250,24 +254,26 @@ static ig_status write_model(const ig_partial *file, unsigned char *buffer, cons
 
 /* The weights take their place first: a model never names a file that is not there. */
 static ig_status write_both(const char *path, const char *weights, unsigned char *buffer,
-                            const ig_onnx_message *model, const ig_onnx_outside *outside) {
+                            const ig_onnx_message *model, const ig_onnx_outside *outside,
+                            const ig_onnx_model *from) {
   ig_partial file, data;
   IG_TRY(ig_partial_open(path, &file));
-  ig_status status = write_model(&file, buffer, model);
+  ig_status status = write_model(&file, buffer, model, from);
   if (status == IG_OK && weights) {
     status = ig_partial_open(weights, &data);
-    if (status == IG_OK) status = ig_partial_close(&data, write_outside(&data, buffer, outside));
+    if (status == IG_OK) status = ig_partial_close(&data, write_outside(&data, buffer, outside, from));
   }
   return ig_partial_close(&file, status);
 }
 
-ig_status ig_onnx_write(const char *path, const ig_onnx_message *model, const ig_onnx_outside *outside) {
+ig_status ig_onnx_write(const char *path, const ig_onnx_message *model, const ig_onnx_outside *outside,
+                        const ig_onnx_model *from) {
   const char *slash = strrchr(path, '/');
   bool both = outside && outside->n;
   int folder = slash ? (int)(slash - path + 1) : 0;
   char *weights = both ? ig_format("%.*s%s", folder, path, outside->location) : NULL;
   unsigned char *buffer = ig_alloc(BUFFER);
-  ig_status status = buffer && (weights || !both) ? write_both(path, weights, buffer, model, outside)
+  ig_status status = buffer && (weights || !both) ? write_both(path, weights, buffer, model, outside, from)
                                                   : ig_fail(IG_ERR_MEMORY, "%s: out of memory", path);
   ig_free(buffer);
   ig_free(weights);

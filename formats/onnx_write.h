@@ -20,10 +20,12 @@ typedef struct ig_onnx_outside {
 
 /* Bytes that the message has in a file. */
 ig_status ig_onnx_measure(const ig_onnx_schema *schema, const void *message, size_t *size);
-/* Writes the model, and `outside` unless NULL or empty, streamed from where the bytes lie. Both are
+/* Writes the model, and `outside` unless NULL or empty, streamed from where the bytes lie; those of `from` (or
+ * NULL) need not stay in memory once they are written. Both are
  * complete on the disk before either takes the place of an older file; on failure the older ones stay.
  * Fails with IG_ERR_IO naming the file, and with IG_ERR_UNSUPPORTED for a model of more than
  * IG_ONNX_LARGEST. */
-ig_status ig_onnx_write(const char *path, const ig_onnx_message *model, const ig_onnx_outside *outside);
+ig_status ig_onnx_write(const char *path, const ig_onnx_message *model, const ig_onnx_outside *outside,
+                        const ig_onnx_model *from);
 
 #endif

@@ -41,7 +41,7 @@ const ig_safetensor *ig_safetensors_find(const ig_safetensors *set, const char *
 /* A text of the (first) file's __metadata__, or NULL. */
 const char *ig_safetensors_metadata(const ig_safetensors *set, const char *key);
 
-/* The tensor's elements as another type, into `out`. */
+/* The elements of a tensor that was read as another type, into `out`. Pages of the file go as they are copied. */
 void ig_safetensor_copy(const ig_safetensor *tensor, ig_dtype dtype, void *out);
 
 /* Writes a file of `count` tensors with names, dtypes and shapes as described, whose data is asked for

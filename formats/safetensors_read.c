@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "engine/base/checked.h"
+#include "formats/mapped.h"
 #include "formats/safetensors_types.h"
 #include "formats/text_file.h"
 
@@ -348,17 +349,23 @@ const char *ig_safetensors_metadata(const ig_safetensors *set, const char *key) 
 }
 
 void ig_safetensor_copy(const ig_safetensor *tensor, ig_dtype dtype, void *out) {
-  enum { CHUNK = 4096 }; /* elements at a time, through an aligned buffer */
+  enum { CHUNK = 4096 };  /* elements at a time, through an aligned buffer */
+  enum { PIECE = 1 << 20 }; /* elements after which pages go */
   int64_t count = ig_shape_count(&tensor->shape);
   size_t size = ig_dtype_size(tensor->dtype), to = ig_dtype_size(dtype);
   if (tensor->dtype == dtype) {
-    memcpy(out, tensor->data, (size_t)count * size);
+    ig_mapped_copy(out, tensor->data, (size_t)count * size);
     return;
   }
   double buffer[CHUNK];
+  const char *kept = tensor->data;
   for (int64_t at = 0; at < count; at += CHUNK) {
     int64_t n = IG_MIN(count - at, CHUNK);
     memcpy(buffer, (const char *)tensor->data + (size_t)at * size, (size_t)n * size);
     ig_convert(tensor->dtype, buffer, dtype, (char *)out + (size_t)at * to, n);
+    if ((at + n) % PIECE && at + n < count) continue;
+    const char *done = (const char *)tensor->data + (size_t)(at + n) * size;
+    ig_mapped_forget(kept, (size_t)(done - kept));
+    kept = done;
   }
 }

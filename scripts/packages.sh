@@ -3,7 +3,8 @@
 ingot_packages="build-essential cmake ninja-build pkg-config ccache libhdf5-dev libdnnl-dev
   libjansson-dev libfyaml-dev libarchive-dev libturbojpeg0-dev libpng-dev zlib1g-dev libxxhash-dev libsodium-dev libpcre2-dev
   libopenmpi-dev openmpi-bin"
-ingot_test_packages="libcmocka-dev clang libclang-rt-14-dev hdf5-tools iproute2 libonnx-testdata"
+ingot_test_packages="libcmocka-dev clang libclang-rt-14-dev hdf5-tools iproute2 libonnx-testdata
+  protobuf-c-compiler libprotobuf-c-dev libonnx-dev"
 
 # need_packages NAME...: installs those that are missing.
 need_packages() {

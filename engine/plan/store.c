@@ -81,19 +81,19 @@ static ig_status check_same(const ig_store_entry *entry, ig_dtype dtype, const i
   return IG_OK;
 }
 
-static ig_status entry_alloc(ig_backend *backend, ig_store_entry *entry) {
+static ig_status entry_alloc(ig_backend *backend, ig_store_entry *entry, bool zeroed) {
   size_t bytes = ig_shape_bytes(&entry->shape, entry->dtype);
   ig_status status = backend->vtable->alloc(backend, bytes, &entry->data);
   if (status != IG_OK)
     return ig_fail_in(status, "tensor '%s' %s", entry->name, IG_SHAPE_STR(&entry->shape));
-  status = backend->vtable->zero(backend, entry->data, bytes);
+  if (zeroed) status = backend->vtable->zero(backend, entry->data, bytes);
   if (status != IG_OK) backend->vtable->free(backend, entry->data);
   return status;
 }
 
-/* Takes over `data`; when that is NULL, makes room, zeroed. */
+/* Takes over `data`; when that is NULL, makes room. */
 static ig_status entry_create(ig_store *store, const char *name, ig_tensor_role role,
-                              ig_dtype dtype, const ig_shape *shape, void *data,
+                              ig_dtype dtype, const ig_shape *shape, void *data, bool zeroed,
                               ig_store_entry **out) {
   IG_TRY(ig_shape_check(shape, dtype));
   IG_TRY(make_room(store));
@@ -106,7 +106,7 @@ static ig_status entry_create(ig_store *store, const char *name, ig_tensor_role 
                    sizeof *store->entries),
            IG_ERR_MEMORY, "store: out of memory");
   entry->data = data;
-  if (!data) IG_TRY(entry_alloc(store->backend, entry));
+  if (!data) IG_TRY(entry_alloc(store->backend, entry, zeroed));
   store->entries[store->n] = entry;
   *slot_of(store, store->table, store->slots, name) = store->n + 1;
   store->n++;
@@ -114,13 +114,23 @@ static ig_status entry_create(ig_store *store, const char *name, ig_tensor_role 
   return IG_OK;
 }
 
-ig_status ig_store_get(ig_store *store, const char *name, ig_tensor_role role, ig_dtype dtype,
-                       const ig_shape *shape, ig_store_entry **out) {
+static ig_status get(ig_store *store, const char *name, ig_tensor_role role, ig_dtype dtype,
+                     const ig_shape *shape, bool zeroed, ig_store_entry **out) {
   ig_store_entry *entry = ig_store_find(store, name);
-  if (!entry) return entry_create(store, name, role, dtype, shape, NULL, out);
+  if (!entry) return entry_create(store, name, role, dtype, shape, NULL, zeroed, out);
   IG_TRY(check_same(entry, dtype, shape));
   *out = entry;
   return IG_OK;
+}
+
+ig_status ig_store_get(ig_store *store, const char *name, ig_tensor_role role, ig_dtype dtype,
+                       const ig_shape *shape, ig_store_entry **out) {
+  return get(store, name, role, dtype, shape, true, out);
+}
+
+ig_status ig_store_get_unwritten(ig_store *store, const char *name, ig_tensor_role role, ig_dtype dtype,
+                                 const ig_shape *shape, ig_store_entry **out) {
+  return get(store, name, role, dtype, shape, false, out);
 }
 
 void ig_store_remove(ig_store *store, ig_tensor_role role, const char *prefix) {
@@ -278,7 +288,8 @@ ig_status ig_store_add_graph(ig_store *store, const ig_graph *graph, uint64_t se
       IG_TRY(check_same(entry, value->dtype, &value->shape));
       continue;
     }
-    IG_TRY(entry_create(store, value->name, role_of(value), value->dtype, &value->shape, NULL,
+    bool zeroed = value->init.kind == IG_INIT_ZERO;
+    IG_TRY(entry_create(store, value->name, role_of(value), value->dtype, &value->shape, NULL, zeroed,
                         &entry));
     IG_TRY(entry->role == IG_ROLE_COPY ? refresh_copy(store, entry, NULL)
                                        : initialise(store, entry, value, seed));
@@ -338,7 +349,7 @@ ig_status ig_store_take_snapshot(ig_store *store, const ig_graph *graph, ig_snap
     IG_CHECK(!ig_store_find(store, value->name) && tensor->data, IG_ERR_USAGE,
              "tensor '%s' was taken before", value->name);
     IG_TRY(entry_create(store, value->name, like.role, value->dtype, &value->shape,
-                        host ? tensor->data : NULL, &entry));
+                        host ? tensor->data : NULL, false, &entry));
     if (!host) IG_TRY(ig_store_write(store, entry, tensor->data));
     ig_snapshot_forget(snapshot, tensor, !host);
   }

@@ -22,6 +22,10 @@ void ig_store_destroy(ig_store *store);
 /* Finds the entry, or makes it, zeroed. Fails when it exists with another dtype or shape. */
 ig_status ig_store_get(ig_store *store, const char *name, ig_tensor_role role, ig_dtype dtype,
                        const ig_shape *shape, ig_store_entry **out);
+/* The same, where the caller writes all of a new entry before anything reads it: its memory is not touched
+ * here, which for a large model is a tenth of a second and more. */
+ig_status ig_store_get_unwritten(ig_store *store, const char *name, ig_tensor_role role, ig_dtype dtype,
+                                 const ig_shape *shape, ig_store_entry **out);
 ig_store_entry *ig_store_find(const ig_store *store, const char *name);
 /* Whose memory the entries' data is. */
 struct ig_backend *ig_store_backend(const ig_store *store);

@@ -44,6 +44,17 @@ static ig_status put(ig_store *store, const ig_value *param, const void *bytes) 
   return ig_store_write(store, entry, bytes);
 }
 
+static ig_status copy_entry(ig_store *to, const ig_store *from, const ig_store_entry *entry) {
+  ig_store_entry *made;
+  IG_TRY(ig_store_get(to, entry->name, entry->role, entry->dtype, &entry->shape, &made));
+  void *host = ig_alloc(ig_shape_bytes(&entry->shape, entry->dtype) + 1);
+  IG_CHECK_ALLOC(host);
+  ig_status status = ig_store_read(from, entry, host);
+  if (status == IG_OK) status = ig_store_write(to, made, host);
+  ig_free(host);
+  return status;
+}
+
 /* What the new store lacks of the graph, from the first of two that has it in the same type. */
 static ig_status fill(ig_store *to, const ig_graph *graph, const ig_store *first,
                       const ig_store *second) {
@@ -58,9 +69,7 @@ static ig_status fill(ig_store *to, const ig_graph *graph, const ig_store *first
       entry = from[s] ? ig_store_find(from[s], v->name) : NULL;
     }
     IG_CHECK(entry && entry->dtype == v->dtype, IG_ERR_INPUT, "parameter '%s' has no values", v->name);
-    ig_store_entry *made;
-    IG_TRY(ig_store_get(to, v->name, entry->role, v->dtype, &entry->shape, &made));
-    IG_TRY(ig_store_read(from[s - 1], entry, made->data));
+    IG_TRY(copy_entry(to, from[s - 1], entry));
   }
   return IG_OK;
 }
@@ -370,5 +379,53 @@ ig_status ig_quantize_settle(ig_graph *graph, const ig_store *store, ig_store **
   ig_status status = settle(&s);
   if (status != IG_OK) ig_store_destroy(s.out);
   else *out = s.out;
+  return status;
+}
+
+/* --- what was trained so ------------------------------------------------------------------------ */
+
+static ig_status list_readers(ig_recipe *recipe, const ig_node *rounding) {
+  const ig_value *rounded = rounding->outputs[0];
+  for (int32_t i = 0; i < rounded->n_uses; i++) {
+    const ig_node *node = rounded->uses[i].node;
+    ig_quant_layer *layer = &recipe->layers[recipe->n_layers++];
+    *layer = (ig_quant_layer){.node = ig_arena_strdup(recipe->arena, node->name),
+                              .op = node->op->name,
+                              .weight = ig_arena_strdup(recipe->arena, rounding->inputs[0]->name),
+                              .weight_input = rounded->uses[i].input,
+                              .format = IG_QUANT_INT8,
+                              .output_error = NAN,
+                              .metric_drop = NAN,
+                              .seconds_f32 = NAN,
+                              .seconds = NAN};
+    IG_CHECK(layer->node && layer->weight, IG_ERR_MEMORY, "recipe: out of memory");
+  }
+  return IG_OK;
+}
+
+static bool rounds_weight(const ig_node *node) {
+  return ig_node_is_live(node) && ig_node_is(node, FAKE) && node->inputs[0]->kind == IG_VALUE_PARAM;
+}
+
+ig_status ig_recipe_of_fake(const ig_graph *graph, const ig_quant_settings *settings,
+                            ig_recipe **out) {
+  size_t readers = 1;
+  for (int32_t i = 0; i < graph->n_nodes; i++) {
+    if (rounds_weight(graph->nodes[i])) readers += (size_t)graph->nodes[i]->outputs[0]->n_uses;
+  }
+  ig_arena *arena = ig_arena_create();
+  IG_CHECK_ALLOC(arena);
+  ig_recipe *recipe = ig_arena_alloc(arena, sizeof *recipe);
+  ig_status status = recipe ? IG_OK : ig_fail(IG_ERR_MEMORY, "recipe: out of memory");
+  if (recipe) {
+    *recipe = (ig_recipe){.arena = arena, .settings = *settings};
+    recipe->layers = ig_arena_alloc(arena, readers * sizeof *recipe->layers);
+    if (!recipe->layers) status = ig_fail(IG_ERR_MEMORY, "recipe: out of memory");
+  }
+  for (int32_t i = 0; i < graph->n_nodes && status == IG_OK; i++) {
+    if (rounds_weight(graph->nodes[i])) status = list_readers(recipe, graph->nodes[i]);
+  }
+  if (status != IG_OK) ig_arena_destroy(arena);
+  else *out = recipe;
   return status;
 }

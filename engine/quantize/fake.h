@@ -5,7 +5,7 @@
 #ifndef IG_QUANTIZE_FAKE_H
 #define IG_QUANTIZE_FAKE_H
 
-#include "engine/plan/store.h"
+#include "engine/quantize/recipe.h"
 
 /* Turns a template that ig_quantize_apply made of a prepared one into its trainable form, in place. *out is a
  * new store of the same backend, the caller's: with the parameters of `prepared` for weights and biases, and
@@ -20,5 +20,8 @@ ig_status ig_quantize_settle(ig_graph *graph, const ig_store *store, ig_store **
 
 /* Whether the graph is in the trainable form. */
 bool ig_graph_is_fake_quantized(const ig_graph *graph);
+/* The layers whose weights such a graph rounds, for reports. */
+ig_status ig_recipe_of_fake(const ig_graph *graph, const ig_quant_settings *settings,
+                            ig_recipe **out);
 
 #endif

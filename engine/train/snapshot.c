@@ -60,8 +60,9 @@ static ig_status reserve_slot(ig_snapshot *snapshot) {
   return IG_OK;
 }
 
-ig_status ig_snapshot_add(ig_snapshot *snapshot, ig_tensor_role role, const char *name,
-                          ig_dtype dtype, const ig_shape *shape, void **data) {
+/* *data is taken over, or made where it is NULL. */
+static ig_status add(ig_snapshot *snapshot, ig_tensor_role role, const char *name, ig_dtype dtype,
+                     const ig_shape *shape, void **data) {
   IG_CHECK(name[0] != '\0', IG_ERR_INPUT, "a tensor of a snapshot has an empty name");
   IG_CHECK(ig_dtype_size(dtype) != 0, IG_ERR_SHAPE, "tensor %s has no element type", name);
   ig_status status = ig_shape_check(shape, dtype);
@@ -78,12 +79,25 @@ ig_status ig_snapshot_add(ig_snapshot *snapshot, ig_tensor_role role, const char
   tensor.name = ig_arena_strdup(snapshot->arena, name);
   IG_CHECK_ALLOC(tensor.name);
   size_t bytes = ig_shape_bytes(shape, dtype);
-  tensor.data = ig_alloc(bytes);
+  tensor.data = *data ? *data : ig_alloc(bytes);
   IG_CHECK(tensor.data != NULL, IG_ERR_MEMORY, "tensor %s: no memory for its %zu bytes", name,
            bytes);
   snapshot->tensors[snapshot->n_tensors++] = tensor;
   snapshot->slots[slot] = snapshot->n_tensors;
   *data = tensor.data;
+  return IG_OK;
+}
+
+ig_status ig_snapshot_add(ig_snapshot *snapshot, ig_tensor_role role, const char *name,
+                          ig_dtype dtype, const ig_shape *shape, void **data) {
+  *data = NULL;
+  return add(snapshot, role, name, dtype, shape, data);
+}
+
+ig_status ig_snapshot_move(ig_snapshot *from, const ig_tensor *tensor, ig_snapshot *to) {
+  void *data = tensor->data;
+  IG_TRY(add(to, tensor->role, tensor->name, tensor->dtype, &tensor->shape, &data));
+  ig_snapshot_forget(from, tensor, false);
   return IG_OK;
 }
 

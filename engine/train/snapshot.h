@@ -91,6 +91,8 @@ ig_status ig_snapshot_add(ig_snapshot *snapshot, ig_tensor_role role, const char
 const ig_tensor *ig_snapshot_find(const ig_snapshot *snapshot, ig_tensor_role role,
                                   const char *name);
 
+/* Adds a tensor of `from` to another snapshot, which takes its data over; it is forgotten in `from`. */
+ig_status ig_snapshot_move(ig_snapshot *from, const ig_tensor *tensor, ig_snapshot *to);
 /* Lets go of a tensor's data, which is NULL afterwards; `free` unless someone has taken it over. */
 void ig_snapshot_forget(ig_snapshot *snapshot, const ig_tensor *tensor, bool free);
 

@@ -5,6 +5,7 @@
 #include "engine/base/rng.h"
 #include "engine/models/model.h"
 #include "engine/plan/session.h"
+#include "formats/onnx_export.h"
 #include "formats/onnx_import.h"
 #include "program.h"
 
@@ -142,11 +143,87 @@ static void nothing_is_lost(void **state) {
   scratch_remove(&s);
 }
 
+/* Reads `from`, and writes it to `to` as if a file held 1,000 bytes at most. */
+static ig_status write_large(const char *from, const char *to, ig_onnx_exported *out) {
+  ig_onnx_model *model = NULL;
+  ig_graph *graph = NULL;
+  if (ig_onnx_model_open(from, &model) != IG_OK || ig_onnx_import(model, NULL, &graph) != IG_OK)
+    fail_msg("%s", ig_last_error());
+  const ig_onnx_export_options options = {.source = &model->says, .from = model, .largest = 1000};
+  ig_status status = ig_onnx_export(graph, &options, to, out);
+  ig_graph_destroy(graph);
+  ig_onnx_model_close(model);
+  return status;
+}
+
+/* What is too large for one file gets a file of weights unasked; and again, from such a model. */
+static void too_large_for_a_file(void **state) {
+  (void)state;
+  scratch s = scratch_make();
+  const char *path = scratch_path(&s, "m.onnx"), *large = scratch_path(&s, "large.onnx");
+  const char *again = scratch_path(&s, "again.onnx"), *data = scratch_path(&s, "large.onnx.data");
+  const ig_shape shape = {2, {2, 20}};
+  ig_onnx_exported made = {0};
+  ig_datum *x = make_input(&shape, false);
+  struct stat info;
+  assert_succeeded(RUN("export", "--model", "mlp:64", "--shape", "20", "--out", path));
+  assert_int_equal(write_large(path, large, &made), IG_OK);
+  assert_true(made.external);
+  assert_int_equal(stat(large, &info), 0);
+  assert_true(info.st_size < 1000);
+  assert_int_equal(stat(data, &info), 0);
+  assert_true(info.st_size >= 64 * 30 * 4);
+  assert_int_equal(write_large(large, again, &made), IG_OK);
+  outcome a = run_file(path, x), b = run_file(large, x), c = run_file(again, x);
+  assert_true(distance(a.y, b.y) == 0 && distance(a.y, c.y) == 0);
+  ig_datum_release(a.y);
+  ig_datum_release(b.y);
+  ig_datum_release(c.y);
+  ig_datum_release(x);
+  scratch_remove(&s);
+}
+
+/* Killed amid the weights (the system does that at the limit of a file's size): the model of before is whole, and
+ * the next export finds nothing in its way. */
+static void killed_amid_the_weights(void **state) {
+  (void)state;
+  scratch s = scratch_make();
+  const char *path = scratch_path(&s, "m.onnx"), *large = scratch_path(&s, "large.onnx");
+  const ig_shape shape = {2, {2, 20}};
+  ig_onnx_exported made = {0};
+  ig_datum *x = make_input(&shape, false);
+  int status;
+  assert_succeeded(RUN("export", "--model", "mlp:64", "--shape", "20", "--out", path));
+  assert_int_equal(write_large(path, large, &made), IG_OK);
+  outcome before = run_file(large, x);
+  pid_t child = fork();
+  assert_true(child >= 0);
+  if (child == 0) {
+    setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+    setrlimit(RLIMIT_FSIZE, &(struct rlimit){4000, 4000});
+    signal(SIGXFSZ, SIG_DFL);
+    write_large(path, large, &made);
+    _exit(0);
+  }
+  assert_int_equal(waitpid(child, &status, 0), child);
+  assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGXFSZ);
+  outcome after = run_file(large, x);
+  assert_true(distance(before.y, after.y) == 0);
+  assert_int_equal(write_large(path, large, &made), IG_OK);
+  assert_int_equal(scratch_count(&s), 3);
+  ig_datum_release(before.y);
+  ig_datum_release(after.y);
+  ig_datum_release(x);
+  scratch_remove(&s);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(presets),
       cmocka_unit_test(external_data),
       cmocka_unit_test(nothing_is_lost),
+      cmocka_unit_test(too_large_for_a_file),
+      cmocka_unit_test(killed_amid_the_weights),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

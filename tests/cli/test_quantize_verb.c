@@ -171,10 +171,33 @@ static void test_refusals(void **state) {
                  "int8 has no groups");
   write_text("nan.csv", "x0,x1,y\n1,nan,0\n2,3,1\n");
   assert_true(RUN("quantize", "--model", m, "--calib", in("nan.csv").text, "--out", o)->code == 2);
+  write_text("empty.csv", "x0,x1,y\n");
+  assert_refused(RUN("quantize", "--model", m, "--calib", in("empty.csv").text, "--out", o), 2, "a header and no rows");
   assert_int_equal(access(o, F_OK), -1);
 }
 
-/* 2 bits' worth of accuracy out of 4-bit weights by channel: no mix but f32 changes nothing. */
+/* A network of two columns: what is wrong with the numbers, and not with their shape. */
+static void test_bad_numbers(void **state) {
+  (void)state;
+  char rows[4096] = "a,b,y\n";
+  for (int i = 0; i < 64; i++) {
+    snprintf(rows + strlen(rows), 32, "%d,%d,%d\n", i % 7, i % 5, i % 2);
+  }
+  write_text("two.csv", rows);
+  write_text("constant.csv", "a,b,y\n3,3,0\n3,3,1\n3,3,0\n");
+  write_text("hole.csv", "a,b,y\n1,2,0\nnan,3,1\n4,5,0\n");
+  write_text("narrow.csv", "a,y\n1,0\n4,1\n");
+  path run = in("two"), onnx = in("two.onnx"), q = in("two8.h5");
+  assert_succeeded(RUN("train", "--model", "mlp:8", "--data", in("two.csv").text, "--out", run.text, "--epochs", "1", "--quiet"));
+  assert_succeeded(RUN("export", "--model", run.text, "--out", onnx.text)); /* nothing is normalised there */
+  assert_refused(RUN("quantize", "--model", onnx.text, "--calib", in("constant.csv").text, "--out", q.text), 2,
+                 "input 'x' is constant .3.");
+  assert_refused(RUN("quantize", "--model", run.text, "--calib", in("hole.csv").text, "--out", q.text), 2, "hole.csv");
+  assert_refused(RUN("quantize", "--model", run.text, "--calib", in("narrow.csv").text, "--out", q.text), 2, "narrow.csv");
+  assert_int_equal(access(q.text, F_OK), -1);
+}
+
+/* Weights of 4 bits always change something: no mix but f32 stays within 1e-9. */
 static void test_gate_that_none_meets(void **state) {
   (void)state;
   path run = in("run"), q = in("gate.h5");
@@ -188,7 +211,7 @@ static void test_gate_that_none_meets(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_digits),   cmocka_unit_test(test_formats),
-      cmocka_unit_test(test_refusals), cmocka_unit_test(test_gate_that_none_meets),
+      cmocka_unit_test(test_refusals), cmocka_unit_test(test_bad_numbers), cmocka_unit_test(test_gate_that_none_meets),
       cmocka_unit_test(test_mnist),    cmocka_unit_test(test_onnx_to_onnx),
   };
   return cmocka_run_group_tests(tests, make_all, remove_all);

@@ -95,6 +95,28 @@ static void resumes_to_the_same_bits(void **state) {
   ig_snapshot_destroy(y);
 }
 
+/* What `ingot quantize` makes of it computes with integers what training computed with rounded numbers. */
+static void becomes_integers(void **state) {
+  (void)state;
+  path run = in("whole"), out = in("whole.h5"), onnx = in("whole.onnx");
+  assert_succeeded(RUN("quantize", "--model", run.text, "--out", out.text, "--eval", DIGITS ":test",
+                       "--latency-seconds", "0", "--max-drop", "0.01"));
+  double rounded = accuracy_of(run.text), whole = accuracy_of(out.text);
+  if (fabs(rounded - whole) > 0.005) fail_msg("accuracy %g rounded, %g in integers", rounded, whole);
+  ig_snapshot *x;
+  assert_int_equal(ig_checkpoint_load(out.text, IG_CHECKPOINT_ALL, &x), IG_OK);
+  assert_null(strstr(x->graph_json, "ingot.FakeQuantize"));
+  int narrow = 0;
+  for (int64_t i = 0; i < x->n_tensors; i++) narrow += x->tensors[i].dtype == IG_I8;
+  assert_int_equal(narrow, 2);
+  ig_snapshot_destroy(x);
+  assert_succeeded(RUN("quantize", "--model", run.text, "--out", onnx.text));
+  assert_refused(RUN("quantize", "--model", run.text, "--out", out.text, "--format", "int8-weights"), 2,
+                 "^ingot quantize: --format int8-weights: .* was trained to be rounded to int8");
+  assert_refused(RUN("quantize", "--model", in("base").text, "--out", out.text), 2,
+                 "^ingot quantize: --calib is missing: int8 needs data");
+}
+
 static void refuses_what_it_cannot_start_from(void **state) {
   (void)state;
   path base = in("base"), run = in("never");
@@ -124,6 +146,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(goes_on_from_a_trained_model),
       cmocka_unit_test(resumes_to_the_same_bits),
+      cmocka_unit_test(becomes_integers),
       cmocka_unit_test(refuses_what_it_cannot_start_from),
   };
   return cmocka_run_group_tests(tests, set_up, tear_down);

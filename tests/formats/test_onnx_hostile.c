@@ -95,6 +95,11 @@ static void wire(void **state) {
       {"\x3b", 1, "wire type"},
       {"\x38\x01", 2, "ModelProto has no field 7 of wire type 0"},
       {"\x00\x00", 2, "field number"},
+      {"\x88\x80\x80\x80\x80\x00\x08", 7, "byte 0|key or length of more than 5 bytes"},
+      {"\x3a\x82\x80\x80\x80\x80\x00\x10\x01", 9, "byte 1|key or length of more than 5 bytes"},
+      /* an input x whose dimension is both 2 and N */
+      {"\x3a\x14\x5a\x12\x0a\x01x\x12\x0d\x0a\x0b\x08\x01\x12\x07\x0a\x05\x08\x02\x12\x01N", 22,
+       "one is chosen"},
       {"\x08\x08", 2, "no graph"},
       {"not an onnx file at all", 23, "evil.onnx"},
   };
