@@ -1,16 +1,17 @@
 /* ingot.DynamicQuantizedMatMul: activation(x W + bias) of f32 where x is rounded to u8 by the range of the
- * whole tensor (DynamicQuantizeLinear) and W [K, N] is i8, or u8 less w_zero, with one scale or one for each
+ * whole tensor (DynamicQuantizeLinear) and W [K, N], or [N, K] with trans_b, is i8, or u8 less w_zero, with one scale or one for each
  * column: what DynamicQuantizeLinear, MatMulInteger, Cast, Mul and Add say in five sweeps. */
 #include "engine/ops/activation.h"
 #include "engine/ops/narrow_product.h"
 
 typedef struct dynamic_attrs {
-  int64_t w_zero;
+  int64_t trans_b, w_zero;
   const char *activation; /* see activation.h */
   float activation_alpha, activation_beta;
 } dynamic_attrs;
 
 static const ig_attr_field attrs[] = {
+    IG_FIELD_INT(dynamic_attrs, trans_b, 0),
     IG_FIELD_INT(dynamic_attrs, w_zero, 0),
     IG_FIELD_STRING(dynamic_attrs, activation, ""),
     IG_FIELD_FLOAT(dynamic_attrs, activation_alpha, 0),
@@ -20,7 +21,9 @@ static const ig_attr_field attrs[] = {
 
 static ig_narrow_product read_attrs(const ig_node *node) {
   const dynamic_attrs *a = IG_ATTRS_OF(dynamic_attrs, node);
-  ig_narrow_product p = {.matmul = {.zero = (int32_t)a->w_zero, .rows = IG_NARROW_TENSOR}};
+  ig_narrow_product p = {.matmul = {.transposed = a->trans_b != 0,
+                                    .zero = (int32_t)a->w_zero,
+                                    .rows = IG_NARROW_TENSOR}};
   ig_activation_parse(a->activation, a->activation_alpha, a->activation_beta, &p.activation);
   return p;
 }

@@ -5,6 +5,8 @@
 
 typedef struct pattern {
   ig_node *quantize, *product;
+  ig_value *codes;  /* of the weights: [k, n], or transposed */
+  bool transposed;
   ig_value *scale;  /* of the weights */
   ig_value *result; /* the last product with a scale */
   int64_t zero;     /* of the weights */
@@ -32,7 +34,12 @@ static bool read_product(ig_node *product, pattern *p) {
   if (x->kind != IG_VALUE_RESULT || !ig_node_is(x->producer, "DynamicQuantizeLinear")) return false;
   p->quantize = x->producer;
   if (x != p->quantize->outputs[0] || x_zero != p->quantize->outputs[2]) return false;
+  if (w->kind == IG_VALUE_RESULT && w->shape.rank == 2 && ig_node_is(w->producer, "Transpose")) {
+    w = w->producer->inputs[0]; /* one that keeps the order is gone by now */
+    p->transposed = true;
+  }
   if (!is_fixed(w) || w->shape.rank != 2 || x->shape.rank < 1) return false;
+  p->codes = w;
   if (w_zero && !ig_const_splat(w_zero, &zero)) return false;
   if (w->dtype == IG_I8 && zero != 0) return false;
   p->zero = (int64_t)zero;
@@ -92,8 +99,8 @@ static ig_status lower(ig_graph *graph, const pattern *p) {
   }
   ig_node *lowered = ig_graph_node(
       graph, "ingot.DynamicQuantizedMatMul", p->product->name,
-      IG_INS(p->quantize->inputs[0], p->product->inputs[1], scale),
-      IG_ATTRS(IG_INT("w_zero", p->zero)), 1);
+      IG_INS(p->quantize->inputs[0], p->codes, scale),
+      IG_ATTRS(IG_INT("trans_b", p->transposed), IG_INT("w_zero", p->zero)), 1);
   IG_TRY(ig_graph_status(graph));
   return ig_value_replace(graph, p->result, lowered->outputs[0]); /* what is unused goes with dce */
 }

@@ -14,7 +14,7 @@ static void reference(const ig_node *node, const ig_case_array *in, ig_case_arra
     float code = nearbyintf((float)in[0].data[i] / scale) + zero;
     rounded[i] = (double)(fminf(fmaxf(code, 0), 255) - zero) * (double)scale;
   }
-  narrow_reference(node, in, rounded, false, 0, (double)attr_int(node, "w_zero"), out);
+  narrow_reference(node, in, rounded, attr_int(node, "trans_b"), 0, (double)attr_int(node, "w_zero"), out);
 }
 
 #define X(...) FIXED(IG_F32, __VA_ARGS__)
@@ -30,6 +30,10 @@ static const ig_op_case cases[] = {
      .inputs = {X(9, 40), ABOVE(40, 30), S(30)},
      .n_attrs = 1,
      .attrs = {A_INT("w_zero", 131)}},
+    {.name = "transposed",
+     .inputs = {X(9, 40), BYTES(70, 40), S(70), X(70)},
+     .n_attrs = 1,
+     .attrs = {A_INT("trans_b", 1)}},
     {.name = "positive rows",
      .inputs = {POSITIVE(IG_F32, 9, 40), BYTES(40, 30), S(30)}},
     {.name = "weights known late",

@@ -135,17 +135,17 @@ static void left_alone(void **state) {
 /* ONNX's dynamic form; `order` says how the scales are multiplied. */
 static void dynamic(void **state) {
   (void)state;
-  for (int order = 0; order < 4; order++) {
+  for (int order = 0; order < 5; order++) {
     run_env env = run_env_open();
     ig_graph *g = fresh();
     ig_value *x = ig_graph_input(g, "x", IG_F32, IG_SHAPE(2, 3, 40));
-    ig_value *w = codes(g, IG_I8, 40, 20);
+    ig_value *w = order < 4 ? codes(g, IG_I8, 40, 20) : op(g, "Transpose", codes(g, IG_I8, 20, 40));
     ig_value *scale = order == 0 ? scales(g, IG_SCALAR) : order == 1 ? scales(g, IG_SHAPE(1, 20))
                                                                      : scales(g, IG_SHAPE(20));
     ig_node *q = ig_graph_node(g, "DynamicQuantizeLinear", NULL, IG_INS(x), IG_NO_ATTRS, 3);
     ig_value *sums = ig_op1(g, "MatMulInteger", NULL, IG_INS(q->outputs[0], w, q->outputs[2]), IG_NO_ATTRS);
     ig_value *y = ig_op1(g, "Cast", NULL, IG_INS(sums), IG_ATTRS(IG_INT("to", ig_dtype_to_onnx(IG_F32))));
-    if (order < 2) y = op2(g, "Mul", y, op2(g, "Mul", q->outputs[1], scale));
+    if (order < 2 || order == 4) y = op2(g, "Mul", y, op2(g, "Mul", q->outputs[1], scale));
     if (order == 2) y = op2(g, "Mul", op2(g, "Mul", y, scale), q->outputs[1]);
     if (order == 3) y = op2(g, "Mul", scale, op2(g, "Mul", q->outputs[1], y));
     ig_graph_output(g, "y", op(g, "Relu", op2(g, "Add", bias(g, 20), y)));
