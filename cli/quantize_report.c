@@ -178,13 +178,11 @@ static ig_status fill_layers(page *p) {
   return IG_OK;
 }
 
-static void add_pair(page *p, int *n, ig_report_pair *pairs, const char *name, const char *format,
+static void add_pair(page *p, int *n, ig_report_pair *pairs, const char *name, int digits,
                      double before, double after) {
   if (isnan(before) || isnan(after)) return;
-  char b[32], a[32];
-  snprintf(b, sizeof b, format, before);
-  snprintf(a, sizeof a, format, after);
-  const char *text = ig_arena_format(p->arena, "%s \xe2\x86\x92 %s", b, a);
+  const char *text =
+      ig_arena_format(p->arena, "%.*g \xe2\x86\x92 %.*g", digits, before, digits, after);
   if (text) pairs[(*n)++] = (ig_report_pair){name, text};
 }
 
@@ -195,10 +193,10 @@ static ig_status write_page(page *p) {
   ig_report_pair headlines[4];
   int n = 0;
   bool accuracy = job->eval && strcmp(job->metric_name, "accuracy") == 0;
-  if (accuracy) add_pair(p, &n, headlines, "accuracy, %", "%.2f", 100 * b->metric, 100 * a->metric);
-  else add_pair(p, &n, headlines, "loss", "%.4g", b->loss, a->loss);
-  add_pair(p, &n, headlines, "time, ms a batch", "%.4g", 1e3 * b->seconds, 1e3 * a->seconds);
-  add_pair(p, &n, headlines, "size, MB", "%.4g", 1e-6 * b->bytes, 1e-6 * a->bytes);
+  if (accuracy) add_pair(p, &n, headlines, "accuracy, %", 4, 100 * b->metric, 100 * a->metric);
+  else add_pair(p, &n, headlines, "loss", 4, b->loss, a->loss);
+  add_pair(p, &n, headlines, "time, ms a batch", 4, 1e3 * b->seconds, 1e3 * a->seconds);
+  add_pair(p, &n, headlines, "size, MB", 4, 1e-6 * b->bytes, 1e-6 * a->bytes);
   const ig_chart_series error = {.name = "change of output, each layer alone", .count = p->n_rows, .x = p->x, .y = p->error};
   const ig_chart_series drop = {.name = "drop of the metric, each layer alone", .count = p->n_rows, .x = p->x, .y = p->drop};
   const ig_chart charts[] = {

@@ -223,6 +223,14 @@ static ig_status search_on_one_thread(search *s, ig_batch_size *out) {
   return IG_OK;
 }
 
+/* At most `most` rows, so that every lane has some and the last batch, which is computed whole, lacks few. */
+static int64_t even_batch(const ig_batch_size_options *options, int64_t most) {
+  int64_t rows = IG_MAX(options->rows, 1), shares = (int64_t)options->lanes * IG_MAX(options->sharers, 1);
+  int64_t share = (rows + shares - 1) / shares, batch = IG_MAX(IG_MIN(most, share), 1);
+  int64_t batches = (rows + batch - 1) / batch;
+  return (rows + batches - 1) / batches;
+}
+
 ig_status ig_batch_size_find(const ig_graph *model, ig_backend *backend, ig_store *store,
                              const ig_dataset *data, const ig_batch_size_options *options,
                              ig_batch_size *out) {
@@ -231,8 +239,8 @@ ig_status ig_batch_size_find(const ig_graph *model, ig_backend *backend, ig_stor
   IG_TRY(begin(&s));
   if (options->rows <= FEW_ROWS) {
     size_t bytes;
-    int64_t batch = USUAL_BATCH;
-    for (; batch > 1; batch /= 2) {
+    int64_t batch = even_batch(options, USUAL_BATCH);
+    for (; batch > 1; batch = even_batch(options, batch / 2)) {
       IG_TRY(memory_of(&s, batch, 1, &bytes));
       if (bytes <= s.limit) break;
     }

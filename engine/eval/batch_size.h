@@ -31,7 +31,7 @@ ig_status ig_batch_size_check(const ig_graph *model, ig_backend *backend, ig_sto
                               int64_t batch, ig_batch_size *out);
 /* The power of two with the most rows a second among those that fit, measured for at most a few per cent of
  * what the whole run will take; the smaller of two that differ by less than 3 %. A few rows are not worth
- * measuring, and take 64. */
+ * measuring, and take 64, or fewer, cut evenly. */
 ig_status ig_batch_size_find(const ig_graph *model, ig_backend *backend, ig_store *store,
                              const ig_dataset *data, const ig_batch_size_options *options,
                              ig_batch_size *out);

@@ -37,7 +37,6 @@ typedef enum ig_range_method {
 /* How weights are rounded. */
 typedef enum ig_quant_rounding {
   IG_ROUND_NEAREST,
-  IG_ROUND_ADAROUND, /* Nagel et al. 2020, "Up or Down?" */
   IG_ROUND_GPTQ      /* Frantar et al. 2022 */
 } ig_quant_rounding;
 
