@@ -192,8 +192,8 @@ static ig_status lower_q_linear(ig_graph *graph, ig_node *node, int *changes) {
   bool conv = ig_node_is(node, "QLinearConv");
   product p = {.op = conv ? "ingot.QuantizedConv" : "ingot.QuantizedMatMul"};
   ig_coded y;
-  ig_value *w = node->inputs[3], *scale = node->inputs[4], *bias = input_of(node, 8);
   if (!conv && !ig_node_is(node, "QLinearMatMul")) return IG_OK;
+  ig_value *w = node->inputs[3], *scale = node->inputs[4], *bias = input_of(node, 8);
   if (!read_operand(node, 0, node->inputs[0], &p.x)) return IG_OK;
   if (!read_operand(node, 6, node->outputs[0], &y)) return IG_OK;
   bool plain = w->dtype == IG_I8 && all_zero(node->inputs[5]) && scale->dtype == IG_F32 &&
