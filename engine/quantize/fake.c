@@ -253,12 +253,13 @@ static ig_status read_param(const settling *s, const ig_value *param, float **ou
 
 /* The bias of a layer whose source and weights are rounded: i32 with the product of both scales. */
 static ig_status settle_bias(settling *s, ig_node *layer) {
-  ig_value *bias = layer->n_inputs > 2 ? layer->inputs[2] : NULL;
+  if ((!ig_node_is(layer, "Conv") && !ig_node_is(layer, "Gemm")) || layer->n_inputs < 3) return IG_OK;
+  ig_value *bias = layer->inputs[2];
   ig_node *x = layer->inputs[0]->producer, *w = layer->inputs[1]->producer;
   bool whole = bias && bias->kind == IG_VALUE_PARAM && bias->dtype == IG_F32 && bias->n_uses == 1 &&
                bias->shape.rank == 1 && x && w && ig_node_is(x, FAKE) && ig_node_is(w, FAKE) &&
                w->inputs[0]->kind == IG_VALUE_PARAM && x->inputs[1]->shape.rank == 0;
-  if (!whole || (!ig_node_is(layer, "Conv") && !ig_node_is(layer, "Gemm"))) return IG_OK;
+  if (!whole) return IG_OK;
   ig_shape shape;
   int64_t n = bias->shape.dims[0];
   float *numbers = NULL, *x_scale = NULL, *w_scale = NULL;
