@@ -3,23 +3,9 @@
 #include <math.h>
 #include <sys/time.h>
 
-#include <jansson.h>
-
-#include "program.h"
+#include "run_folder.h"
 
 enum { ROWS = 6000, BAD = 4321 };
-
-static scratch folder;
-
-typedef struct path {
-  char text[2 * SCRATCH_PATH];
-} path;
-
-static path in(const char *name) {
-  path p;
-  snprintf(p.text, sizeof p.text, "%s", scratch_path(&folder, name));
-  return p;
-}
 
 /* Every row stands twice, so that a cache has something to find. */
 static void write_csv(const char *name, int rows, int bad, bool target) {
@@ -68,7 +54,7 @@ static void assert_same_file(const char *a, const char *b) {
 
 static bool is_there(const char *name) { return access(in(name).text, F_OK) == 0; }
 
-static double number(const program *p, const char *key) {
+static double told(const program *p, const char *key) {
   json_error_t error;
   json_t *result = json_loads(p->out, 0, &error);
   if (!result) fail_msg("no JSON: %s", p->out);
@@ -115,12 +101,12 @@ static void a_batch_is_found(void **state) {
   (void)state;
   const program *p = RUN(INFER("d.csv", "auto.csv", "--json", "--price-per-hour", "3.6"));
   assert_succeeded(p);
-  double batch = number(p, "batch"), rate = number(p, "rows_per_second");
+  double batch = told(p, "batch"), rate = told(p, "rows_per_second");
   assert_true(batch >= 8 && batch <= 1024 && exp2(round(log2(batch))) == batch);
-  assert_true(number(p, "rows") == ROWS);
-  double cost = number(p, "cost_per_million_rows");
+  assert_true(told(p, "rows") == ROWS);
+  double cost = told(p, "cost_per_million_rows");
   assert_true(fabs(cost * rate / 1000 - 1) < 1e-6); /* 0.001 a second */
-  double wait = number(p, "compute_wait_share");
+  double wait = told(p, "compute_wait_share");
   assert_true(wait >= 0 && wait <= 1);
   assert_refused(RUN(INFER("d.csv", "x.csv", "--batch", "some")), 2, "--batch: expected auto or a");
   assert_refused(RUN(INFER("d.csv", "x.csv", "--batch", "0")), 2, "--batch: expected auto or a");
@@ -150,7 +136,7 @@ static int run_torn(double seconds, uint32_t *random, double *from_before) {
                                                   killed % 2 ? "1" : "2", "--resume", "--json"));
     if (!p->killed) {
       assert_succeeded(p);
-      *from_before = number(p, "rows_from_before");
+      *from_before = told(p, "rows_from_before");
       return killed;
     }
     killed++;
@@ -205,8 +191,8 @@ static void another_run_is_not_gone_on_with(void **state) {
   /* The batch need not be said again; with room on the disk the rest is computed. */
   p = RUN(INFER("d.csv", "half.csv", "--resume", "--json"));
   assert_succeeded(p);
-  assert_true(number(p, "batch") == 8);
-  assert_true(number(p, "rows_from_before") > 1000 && number(p, "rows_from_before") < ROWS);
+  assert_true(told(p, "batch") == 8);
+  assert_true(told(p, "rows_from_before") > 1000 && told(p, "rows_from_before") < ROWS);
   assert_succeeded(RUN(INFER("d.csv", "calm8.csv", "--batch", "8")));
   assert_same_file("half.csv", "calm8.csv");
 }
@@ -222,27 +208,27 @@ static void repeated_rows_are_answered(void **state) {
   assert_same_file("first.csv", "plain.csv");
   p = RUN(INFER("d.csv", "second.csv", "--batch", "64", "--cache", file.text, "--json"));
   assert_succeeded(p);
-  assert_true(number(p, "cache_hits") == ROWS && number(p, "cache_hit_rate") == 1);
+  assert_true(told(p, "cache_hits") == ROWS && told(p, "cache_hit_rate") == 1);
   assert_same_file("second.csv", "plain.csv");
   /* Half of the rows are known: the others are gathered from several batches. */
   write_csv("more.csv", 2 * ROWS, -1, false);
   p = RUN(INFER("more.csv", "third.csv", "--batch", "64", "--cache", file.text, "--json"));
   assert_succeeded(p);
-  assert_true(number(p, "cache_hits") >= ROWS);
+  assert_true(told(p, "cache_hits") >= ROWS);
   assert_succeeded(RUN(INFER("more.csv", "third_plain.csv", "--batch", "64")));
   assert_same_file("third.csv", "third_plain.csv");
   /* Neither another precision nor another model gets these answers. */
   p = RUN(INFER("d.csv", "bf16.csv", "--precision", "bf16", "--limit", "100", "--cache", file.text,
                 "--json"));
   assert_succeeded(p);
-  assert_true(number(p, "cache_hits") < 60);
+  assert_true(told(p, "cache_hits") < 60);
   assert_succeeded(RUN("train", "--model", "mlp:48,24", "--data", in("train.csv").text, "--out",
                        in("model2").text, "--epochs", "1", "--quiet", "--threads", "1", "--seed",
                        "2"));
   p = RUN("infer", "--model", in("model2").text, "--data", in("d.csv").text, "--out",
           in("other.csv").text, "--quiet", "--limit", "100", "--cache", file.text, "--json");
   assert_succeeded(p);
-  assert_true(number(p, "cache_hits") < 60);
+  assert_true(told(p, "cache_hits") < 60);
   assert_refused(RUN(INFER("d.csv", "x.csv", "--cache", in("d.csv").text)), 2,
                  "d.csv: is no cache of results");
 }
@@ -267,8 +253,8 @@ static void bad_rows_are_skipped(void **state) {
   RUN(INFER("bad.csv", "s.csv", "--batch", "64"));
   program *p = RUN(INFER("bad.csv", "s.csv", "--resume", "--on-error", "skip", "--json"));
   assert_succeeded(p);
-  assert_true(number(p, "skipped") == 1);
-  assert_true(number(p, "rows_from_before") >= BAD / 64 * 64 - 64);
+  assert_true(told(p, "skipped") == 1);
+  assert_true(told(p, "rows_from_before") >= BAD / 64 * 64 - 64);
   char *list = (char *)scratch_read(in("s.csv.skipped").text, NULL);
   assert_true(text_matches(list, "^row,reason$"));
   assert_true(text_matches(list, "^4321,\".*bad.csv: line 4323, column 'b': .*'oops'\"$"));

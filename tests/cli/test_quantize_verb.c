@@ -1,23 +1,8 @@
 /* `ingot quantize` from end to end on the digits: trained, quantized within a gate, evaluated, exported and
  * run; the same on MNIST where that is at hand; and what it refuses. */
-#include <jansson.h>
 #include <unistd.h>
 
-#include "program.h"
-
-#define DIGITS IG_SOURCE_DIR "/examples/digits/digits.h5"
-
-static scratch folder;
-
-typedef struct path {
-  char text[2 * SCRATCH_PATH];
-} path;
-
-static path in(const char *name) {
-  path p;
-  snprintf(p.text, sizeof p.text, "%s", scratch_path(&folder, name));
-  return p;
-}
+#include "run_folder.h"
 
 static void write_text(const char *name, const char *text) {
   path p = in(name);
@@ -25,19 +10,6 @@ static void write_text(const char *name, const char *text) {
   assert_non_null(file);
   fputs(text, file);
   fclose(file);
-}
-
-static json_t *parse(const char *text) {
-  json_error_t error;
-  json_t *value = json_loads(text, 0, &error);
-  if (!value) fail_msg("not JSON: %s\n%.300s", error.text, text);
-  return value;
-}
-
-static double number(const json_t *object, const char *key) {
-  const json_t *value = json_object_get(object, key);
-  if (!json_is_number(value)) fail_msg("no number '%s'", key);
-  return json_number_value(value);
 }
 
 static int make_all(void **state) {

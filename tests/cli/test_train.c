@@ -1,21 +1,6 @@
 /* The program from end to end: the digits are trained to what the project promises, evaluated, and
  * predicted; a run that was stopped or killed goes on to the same bits. */
-#include <jansson.h>
-
-#include "formats/checkpoint_h5.h"
-#include "program.h"
-
-static scratch folder;
-
-typedef struct path {
-  char text[2 * SCRATCH_PATH];
-} path;
-
-static path in(const char *name) {
-  path p;
-  snprintf(p.text, sizeof p.text, "%s", scratch_path(&folder, name));
-  return p;
-}
+#include "run_folder.h"
 
 static int make_all(void **state) {
   (void)state;
@@ -37,22 +22,7 @@ static int remove_all(void **state) {
   return 0;
 }
 
-static json_t *parse(const char *text) {
-  json_error_t error;
-  json_t *value = json_loads(text, 0, &error);
-  if (!value) fail_msg("not JSON: %s\n%.300s", error.text, text);
-  return value;
-}
-
-static double number(const json_t *object, const char *key) {
-  const json_t *value = json_object_get(object, key);
-  if (!json_is_number(value)) fail_msg("no number '%s'", key);
-  return json_number_value(value);
-}
-
 /* --- the digits -------------------------------------------------------------------------------- */
-
-#define DIGITS IG_SOURCE_DIR "/examples/digits/digits.h5"
 
 static void train_digits(void **state) {
   (void)state;
@@ -181,27 +151,6 @@ static void metrics_are_logged(void **state) {
   "train", "--model", "mlp:48,24,dropout=0.1", "--data", (data), "--out", (out), "--steps",        \
       "20000", "--batch", "8", "--checkpoint-every", "250", "--eval-every", "5000", "--optimizer", \
       "lamb", "--ema", "0.99", "--keep", "3", "--quiet", "--threads", "1"
-
-/* Everything that training depends on: tensors of all roles, and the position. */
-static void assert_same_state(const char *a, const char *b) {
-  ig_snapshot *x, *y;
-  assert_int_equal(ig_checkpoint_load(a, IG_CHECKPOINT_ALL, &x), IG_OK);
-  assert_int_equal(ig_checkpoint_load(b, IG_CHECKPOINT_ALL, &y), IG_OK);
-  assert_int_equal(x->progress.step, y->progress.step);
-  assert_int_equal(x->progress.epoch, y->progress.epoch);
-  assert_int_equal(x->progress.epoch_samples, y->progress.epoch_samples);
-  assert_int_equal(x->progress.best_step, y->progress.best_step);
-  assert_true(x->n_tensors > 12);
-  assert_int_equal(x->n_tensors, y->n_tensors);
-  for (int64_t i = 0; i < x->n_tensors; i++) {
-    const ig_tensor *t = &x->tensors[i], *u = ig_snapshot_find(y, t->role, t->name);
-    if (!u || memcmp(t->data, u->data, ig_shape_bytes(&t->shape, t->dtype)) != 0) {
-      fail_msg("'%s' differs", t->name);
-    }
-  }
-  ig_snapshot_destroy(x);
-  ig_snapshot_destroy(y);
-}
 
 /* The run that nobody disturbs. */
 static double train_whole(void) {

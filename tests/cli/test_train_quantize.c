@@ -2,32 +2,14 @@
  * what it cannot start from. */
 #include <math.h>
 
-#include <jansson.h>
-
-#include "formats/checkpoint_h5.h"
-#include "program.h"
-
-#define DIGITS IG_SOURCE_DIR "/examples/digits/digits.h5"
-
-static scratch folder;
-
-typedef struct path {
-  char text[2 * SCRATCH_PATH];
-} path;
-
-static path in(const char *name) {
-  path p;
-  snprintf(p.text, sizeof p.text, "%s", scratch_path(&folder, name));
-  return p;
-}
+#include "run_folder.h"
 
 static double accuracy_of(const char *model) {
   const program *p = RUN("eval", "--model", model, "--data", DIGITS ":test", "--latency-seconds", "0",
                          "--json", "--quiet");
   assert_succeeded(p);
-  json_t *json = json_loads(p->out, 0, NULL);
-  assert_non_null(json);
-  double value = json_number_value(json_object_get(json, "accuracy"));
+  json_t *json = parse(p->out);
+  double value = number(json, "accuracy");
   json_decref(json);
   return value;
 }
@@ -80,19 +62,7 @@ static void resumes_to_the_same_bits(void **state) {
   path base = in("base"), run = in("resumed"), a = in("whole/latest.h5"), b = in("resumed/latest.h5");
   assert_succeeded(RUN(ROUNDED(base.text, run.text, "25")));
   assert_succeeded(RUN(ROUNDED(base.text, run.text, "60"), "--resume"));
-  ig_snapshot *x, *y;
-  assert_int_equal(ig_checkpoint_load(a.text, IG_CHECKPOINT_ALL, &x), IG_OK);
-  assert_int_equal(ig_checkpoint_load(b.text, IG_CHECKPOINT_ALL, &y), IG_OK);
-  assert_int_equal(y->progress.step, 60);
-  assert_int_equal(x->n_tensors, y->n_tensors);
-  for (int64_t i = 0; i < x->n_tensors; i++) {
-    const ig_tensor *t = &x->tensors[i], *u = ig_snapshot_find(y, t->role, t->name);
-    if (!u || memcmp(t->data, u->data, ig_shape_bytes(&t->shape, t->dtype)) != 0) {
-      fail_msg("'%s' differs", t->name);
-    }
-  }
-  ig_snapshot_destroy(x);
-  ig_snapshot_destroy(y);
+  assert_same_state(a.text, b.text);
 }
 
 /* What `ingot quantize` makes of it computes with integers what training computed with rounded numbers. */
